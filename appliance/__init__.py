@@ -1,0 +1,1 @@
+"""Twinpost: highly available e-mail for places with no internet."""

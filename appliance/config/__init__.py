@@ -1,0 +1,1 @@
+"""Typed, validated configuration whose errors say what to do."""

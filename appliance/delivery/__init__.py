@@ -1,0 +1,1 @@
+"""Mail out: leases in, outcomes back."""

@@ -1,0 +1,1 @@
+"""The peer link: pinned mutual TLS, frames, pairing."""

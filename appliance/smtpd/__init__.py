@@ -1,0 +1,1 @@
+"""Mail in: aiosmtpd subclassed for speed and strictness."""
