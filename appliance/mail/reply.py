@@ -27,7 +27,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Refused(Exception):
-    """Something was refused: `reply` is what an SMTP client is told, `hint` what an operator can do."""
+    """Refused: `reply` is what an SMTP client is told, `hint` what an operator can do."""
 
     def __init__(self, reply: Reply, hint: str = "") -> None:
         super().__init__(str(reply))
