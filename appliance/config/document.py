@@ -48,7 +48,9 @@ def read(path: Path, wanted: type[T]) -> T:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise _failure(path, "there is no such file", "name the data directory with --data") from None
+        raise _failure(
+            path, "there is no such file", "name the data directory with --data"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise _failure(path, f"cannot be read: {error}", "check owner, mode and UTF-8") from None
     return parse(text, wanted, str(path))
@@ -65,10 +67,7 @@ def parse(text: str, wanted: type[T], name: str) -> T:
     wrong = _check(wanted, document, ())
     if wrong:
         raise ConfigError(
-            [
-                Problem(name, spell(key), what, hint, line_of(text, key))
-                for key, what, hint in wrong
-            ]
+            [Problem(name, spell(key), what, hint, line_of(text, key)) for key, what, hint in wrong]
         )
     return convert(document, wanted)
 

@@ -156,7 +156,7 @@ class LocalName(str):
         if not _LOCAL_NAME.match(text) or ".." in text:
             raise Wrong(
                 f"{text!r} is no name",
-                'use lower-case letters, digits, ".", "-" and "_", at most 63, a letter or digit at both ends',
+                'use at most 63 of "a" to "z", "0" to "9", ".", "-" and "_", no mark at either end',
             )
         return cls(text)
 

@@ -1,0 +1,58 @@
+"""Where things lie in a node's data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from appliance.config.document import ConfigError, Problem
+from appliance.config.node import NodeSettings, PathSettings, load_node
+
+NODE_TOML = "node.toml"
+SOCKET_PATH_LIMIT = 107
+"""Bytes in the path of a Unix socket (unix(7): sun_path has 108 with its final NUL)."""
+
+
+class Layout:
+    """The paths of one node, from its data directory and node.toml's [paths]."""
+
+    def __init__(self, data: Path, paths: PathSettings) -> None:
+        self.data = data.absolute()
+        self.node_toml = self.data / NODE_TOML
+        self.site_toml = self.data / "site.toml"
+        self.keys = self.data / "keys"
+        self.spool = self.data / (paths.spool or "spool")
+        self.run = self.data / (paths.run or "run")
+        self.log = self.data / (paths.log or "log")
+        self.lock = self.data / "lock"
+        self.mail_socket = self.run / "mail.sock"
+        self.control_socket = self.run / "control.sock"
+
+    def log_file(self, process: str) -> Path:
+        """The log of one process."""
+        return self.log / f"{process}.log"
+
+    def create(self) -> None:
+        """Make the folders that are missing; keys and sockets are for the owner only."""
+        for folder in (self.data, self.spool, self.log):
+            folder.mkdir(parents=True, exist_ok=True)
+        for private in (self.keys, self.run):
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def open_layout(data: Path) -> tuple[Layout, NodeSettings]:
+    """The layout and settings of the node in `data`; raises ConfigError."""
+    node_toml = data.absolute() / NODE_TOML
+    settings = load_node(node_toml)
+    layout = Layout(data, settings.paths)
+    if len(bytes(layout.control_socket)) > SOCKET_PATH_LIMIT:
+        raise ConfigError(
+            [
+                Problem(
+                    str(node_toml),
+                    "paths.run",
+                    f"{layout.control_socket} is too long for a Unix socket",
+                    'use a shorter data directory, or for example run = "/run/twinpost"',
+                )
+            ]
+        )
+    return layout, settings

@@ -1,0 +1,106 @@
+"""node.toml: what is this machine's own, never replicated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from appliance.config.document import read
+from appliance.config.units import (
+    Duration,
+    Endpoint,
+    Hostname,
+    IpAddress,
+    LocalName,
+    Network,
+    Wrong,
+)
+
+OnPeerLoss = Literal["solo", "refuse"]
+
+
+class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where SMTP clients are served."""
+
+    listen: tuple[Endpoint, ...]
+
+    def __post_init__(self) -> None:
+        if not self.listen:
+            raise Wrong("no address to listen on", 'for example listen = ["192.0.2.11:25"]')
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """/health and /metrics, answered to clients in the `status` networks only."""
+
+    listen: tuple[Endpoint, ...] = ()
+    status: tuple[Network, ...] = ()
+
+
+class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The link between the nodes of the pair; `pairing` is open only while a code is valid."""
+
+    listen: Endpoint
+    pairing: Endpoint
+    peer: Endpoint | None = None
+
+    def __post_init__(self) -> None:
+        if self.listen == self.pairing or self.listen == self.peer:
+            raise Wrong("listen, pairing and peer must be three different endpoints")
+
+
+class VirtualSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The addresses that move between the nodes."""
+
+    addresses: tuple[IpAddress, ...] = ()
+
+
+class PairSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The pair's delays and what a node without its peer does with new mail.
+
+    head_delay: how long the peer stays at the head before catching up becomes paired.
+    solo_grace: all paths dead for this long means solo; no_progress: so does a link on which
+    nothing moves. adopt_delay: after this long dead, what the peer owned is adopted.
+    stale_wait: how long a node that booted alone keeps its old backlog.
+    """
+
+    on_peer_loss: OnPeerLoss = "solo"
+    head_delay: Duration = Duration(1_000)
+    solo_grace: Duration = Duration(1_000)
+    no_progress: Duration = Duration(5_000)
+    adopt_delay: Duration = Duration(60_000)
+    stale_wait: Duration = Duration(600_000)
+
+    def __post_init__(self) -> None:
+        if self.adopt_delay <= max(self.solo_grace, self.no_progress):
+            raise Wrong(
+                "adopt_delay must be longer than solo_grace and no_progress",
+                "a peer that is only slow still delivers: its mail must not be adopted",
+            )
+
+
+class PathSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Folders kept elsewhere than in the data directory."""
+
+    spool: str | None = None
+    run: str | None = None
+    log: str | None = None
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of node.toml. `name` tells people the nodes apart; `hostname` greets in SMTP."""
+
+    name: LocalName
+    hostname: Hostname
+    smtp: SmtpSettings
+    link: LinkSettings
+    http: HttpSettings = HttpSettings()
+    virtual: VirtualSettings = VirtualSettings()
+    pair: PairSettings = PairSettings()
+    paths: PathSettings = PathSettings()
+
+
+def load_node(path: Path) -> NodeSettings:
+    """Read and check node.toml; raises ConfigError naming everything that is wrong."""
+    return read(path, NodeSettings)

@@ -1,0 +1,162 @@
+"""node.toml and site.toml: what is accepted, and how mistakes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.config import ConfigError, Problem, load_node, load_site, open_layout
+from appliance.config.document import parse
+from appliance.config.node import NodeSettings
+from appliance.config.site import SiteSettings
+
+NODE = """\
+name = "a"
+hostname = "a.site.test"
+
+[smtp]
+listen = ["127.0.0.11:2525", "127.0.0.10:2525"]
+
+[http]
+listen = ["127.0.0.11:2580"]
+status = ["127.0.0.0/8"]
+
+[link]
+listen = "127.0.0.11:2526"
+pairing = "127.0.0.11:2527"
+peer = "127.0.0.12:2526"
+
+[virtual]
+addresses = ["127.0.0.10"]
+
+[pair]
+adopt_delay = "2m"
+"""
+
+SITE = """\
+domains = ["site.test", "example.test"]
+postmaster = "alice"
+
+[users.alice]
+[users.bob]
+mailbox = "shared"
+addresses = ["Bob@site.test"]
+
+[relay]
+networks = ["127.0.0.0/8"]
+
+[routes]
+"*" = { transport = "smtp", next_hop = "127.0.0.1:2600" }
+".away.test" = { transport = "hold" }
+"""
+
+
+def problems(text: str, wanted: type) -> list[Problem]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, wanted, "x.toml")
+    return list(caught.value.problems)
+
+
+def test_node() -> None:
+    node = parse(NODE, NodeSettings, "node.toml")
+    assert node.smtp.listen[1].port == 2525
+    assert node.pair.adopt_delay == 120_000
+    assert node.pair.stale_wait == 600_000
+    assert node.link.peer is not None
+    assert node.link.peer.host == "127.0.0.12"
+
+
+def test_site() -> None:
+    site = parse(SITE, SiteSettings, "site.toml")
+    assert site.mailboxes() == {
+        "postmaster": "alice",
+        "postmaster@site.test": "alice",
+        "postmaster@example.test": "alice",
+        "alice@site.test": "alice",
+        "alice@example.test": "alice",
+        "bob@site.test": "shared",
+    }
+    assert site.relay.networks == ("127.0.0.0/8",)
+
+
+def test_no_network_is_trusted_by_default() -> None:
+    assert parse('domains = ["site.test"]', SiteSettings, "site.toml").relay.networks == ()
+    bare = NODE.replace('status = ["127.0.0.0/8"]\n', "")
+    assert parse(bare, NodeSettings, "node.toml").http.status == ()
+
+
+def test_unknown_key_names_the_nearest() -> None:
+    (problem,) = problems(NODE.replace("adopt_delay", "adopt_dealy"), NodeSettings)
+    assert (problem.key, problem.line) == ("pair.adopt_dealy", 20)
+    assert problem.hint == "did you mean 'adopt_delay'?"
+    assert str(problem) == "x.toml:20: pair.adopt_dealy: unknown key (did you mean 'adopt_delay'?)"
+
+
+def test_unknown_key_far_from_all_lists_them() -> None:
+    (problem,) = problems(SITE + "\n[zzzz]\nx = 1\n", SiteSettings)
+    assert problem.hint.startswith("known here: domains, postmaster, users")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    text = NODE.replace("127.0.0.12:2526", "127.0.0.12").replace("2m", "2 minutes")
+    told = {problem.key: problem.line for problem in problems(text, NodeSettings)}
+    assert told == {"link.peer": 14, "pair.adopt_delay": 20}
+
+
+def test_mistake_inside_a_list_and_a_table_of_tables() -> None:
+    (problem,) = problems(NODE.replace("127.0.0.10:2525", "127.0.0.10:x"), NodeSettings)
+    assert (problem.key, problem.line) == ("smtp.listen[1]", 5)
+    (problem,) = problems(SITE.replace(', next_hop = "127.0.0.1:2600"', ""), SiteSettings)
+    assert (problem.key, problem.line) == ('routes."*"', 13)
+    assert "next_hop" in problem.hint
+
+
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        ('domains = ["site.test", "example.test"]', "domains = []", "needs a domain"),
+        ('"Bob@site.test"', '"bob@elsewhere.test"', "none of the site's domains"),
+        ('"Bob@site.test"', '"alice@site.test"', "already belongs to 'alice'"),
+        ('".away.test"', '"@away.test"', "Bad address syntax"),
+        ('".away.test"', '"a b"', "no domain name"),
+        ('transport = "hold"', 'transport = "pigeon"', "pigeon"),
+        ('postmaster = "alice"', "postmaster = 3", "expected a name"),
+        ("[relay]", "[relay", "is not TOML"),
+        ("[relay]", "[limits]\nmessage_size = 5\n[relay]", "message_size is below"),
+        ("[relay]", "[delivery]\nconnections = 0\n[relay]", ">= 1"),
+    ],
+)
+def test_what_a_site_may_not_say(old: str, new: str, told: str) -> None:
+    assert told in str(problems(SITE.replace(old, new), SiteSettings)[0])
+
+
+def test_a_missing_key_is_named() -> None:
+    (problem,) = problems(NODE.replace('hostname = "a.site.test"\n', ""), NodeSettings)
+    assert "hostname" in problem.what
+
+
+def test_adoption_is_never_quicker_than_noticing_a_slow_link() -> None:
+    (problem,) = problems(NODE.replace("2m", "5s"), NodeSettings)
+    assert problem.key == "pair"
+
+
+def test_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_node(tmp_path / "node.toml")
+    (tmp_path / "site.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_site(tmp_path / "site.toml")
+    (tmp_path / "node.toml").write_text(NODE + '\n[paths]\nrun = "/run/twinpost-a"\n')
+    layout, node = open_layout(tmp_path)
+    assert node.name == "a"
+    assert str(layout.control_socket) == "/run/twinpost-a/control.sock"
+    assert layout.spool == tmp_path / "spool"
+
+
+def test_a_data_directory_too_deep_for_sockets_is_told(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    (deep / "node.toml").write_text(NODE)
+    with pytest.raises(ConfigError, match="too long for a Unix socket"):
+        open_layout(deep)
