@@ -1,0 +1,153 @@
+"""What the processes of a node say they do: a closed vocabulary, one JSON object a line.
+
+A line opens with the queue id ("" for an event that concerns no message), so a
+message's story is one grep away. Emitting never fails and never waits for more
+than a write: a full disk costs lines of the log, not mail.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+
+class Event(StrEnum):
+    """Every event of every process; the value is what a log shows."""
+
+    # mail in
+    SMTP_LISTENING = "smtp_listening"
+    SMTP_STOPPED = "smtp_stopped"
+    SMTP_CONNECTION_REFUSED = "smtp_connection_refused"
+    SMTP_CONNECTED = "smtp_connected"
+    SMTP_DISCONNECTED = "smtp_disconnected"
+    SMTP_ACCEPTED = "smtp_accepted"
+    SMTP_REJECTED = "smtp_rejected"
+    SMTP_PROTOCOL_ERROR = "smtp_protocol_error"
+    SMTP_FAILED = "smtp_failed"
+
+    # mail out
+    SENT = "sent"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    RETURNED = "returned"
+    HELD = "held"
+    NOTIFIED = "notified"
+    CONTENT_DAMAGED = "content-damaged"
+    HOP_DOWN = "hop-down"
+    HOP_UP = "hop-up"
+    SPOOL_LOST = "spool-lost"
+    SPOOL_FOUND = "spool-found"
+    FAILED = "failed"
+
+    # a node and its processes
+    NODE_STARTED = "node-started"
+    NODE_READY = "node-ready"
+    NODE_STOPPING = "node-stopping"
+    NODE_STOPPED = "node-stopped"
+    SERVICE_STARTED = "service-started"
+    SERVICE_READY = "service-ready"
+    SERVICE_EXITED = "service-exited"
+    SERVICE_KILLED = "service-killed"
+    LOG_LINES_LOST = "log-lines-lost"
+
+
+class Emit(Protocol):
+    """What a part of the product is handed to tell events with.
+
+    The parts may name their events in enums of their own; the tests hold them to `Event`.
+    """
+
+    def __call__(self, event: Event, queue_id: str = "", **values: object) -> None:
+        """Tell `event`; never raises, never waits."""
+
+
+def wall_clock() -> datetime:
+    """The time shown to people, in UTC."""
+    return datetime.now(UTC)
+
+
+class EventLog:
+    """An `Emit` that writes JSON lines; safe to call from any thread."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        process: str,
+        clock: Callable[[], datetime] = wall_clock,
+    ) -> None:
+        self._write = write
+        self._process = process
+        self._clock = clock
+        self._lost = 0
+        self._encode = msgspec.json.Encoder(enc_hook=str).encode
+
+    def __call__(self, event: str, queue_id: object = "", **values: object) -> None:
+        """Write one line; a line that cannot be written is counted and told of later."""
+        try:
+            if self._lost:
+                self._write(self._line(Event.LOG_LINES_LOST, "", {"lines": self._lost}))
+                self._lost = 0
+            self._write(self._line(event, queue_id, values))
+        except OSError:
+            self._lost += 1
+
+    def _line(self, event: str, queue_id: object, values: dict[str, object]) -> bytes:
+        at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fields = {"id": queue_id, "event": event, "at": at, "process": self._process, **values}
+        try:
+            return self._encode(fields) + b"\n"
+        except UnicodeEncodeError:  # a lone surrogate: bytes that some client sent
+            return self._encode({name: _printable(fields[name]) for name in fields}) + b"\n"
+
+
+def _printable(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class LogFile:
+    """Appends to the file at `path`, keeping `keep` older ones of about `limit` bytes each.
+
+    It takes over the descriptor `fd` (2: standard error), so that what a dying interpreter
+    says lands in the same file, also after a rotation.
+    """
+
+    def __init__(self, path: Path, fd: int = 2, limit: int = 10 << 20, keep: int = 5) -> None:
+        self._path = path
+        self._fd = fd
+        self._limit = limit
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._size = 0
+        self._open()
+
+    def write(self, line: bytes) -> None:
+        """Append whole lines; raises OSError."""
+        with self._lock:
+            if self._size + len(line) > self._limit:
+                self._rotate()
+            self._size += os.write(self._fd, line)
+
+    def _open(self) -> None:
+        opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        os.dup2(opened, self._fd, inheritable=self._fd <= 2)
+        os.close(opened)
+        self._size = os.fstat(self._fd).st_size
+
+    def _rotate(self) -> None:
+        for number in range(self._keep - 1, 0, -1):
+            older = self._numbered(number)
+            if older.exists():
+                older.replace(self._numbered(number + 1))
+        self._path.replace(self._numbered(1))
+        self._open()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
