@@ -55,6 +55,7 @@ done
 rm -f "$stamp"
 "${pip[@]}" --require-hashes --only-binary :all: "${options[@]}" \
     || die "the packages of ${files[*]} could not be installed: is a package index reachable (pip config list)?"
-"${pip[@]}" --no-deps --no-build-isolation --editable . \
+# An editable install warns that it is one, at length.
+PYTHONWARNINGS=ignore "${pip[@]}" --no-deps --no-build-isolation --editable . \
     || die "the project itself could not be installed: the lines above say why"
 echo "$wanted" >"$stamp"
