@@ -1,0 +1,91 @@
+"""What every process of a node does first, and how one is run: context, signals, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from appliance.config import Layout, NodeSettings, SiteSettings, load_site, open_layout
+from appliance.monitor.events import EventLog, LogFile
+from appliance.services.notify import Notifier
+
+SUPERVISOR = "TWINPOST_SUPERVISOR"
+LOG_FILE = "TWINPOST_LOG"
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a service is handed: where it lives, its settings, and how it ends.
+
+    `stop` is set on SIGTERM or SIGINT: `serve` then ends in order and returns.
+    """
+
+    layout: Layout
+    node: NodeSettings
+    site: SiteSettings
+    emit: EventLog
+    stop: asyncio.Event
+    ready: Callable[[], None]
+
+
+Serve = Callable[[Context], Awaitable[None]]
+"""A service: says `context.ready()` when it serves, returns after `context.stop` is set.
+
+It lets what it cannot handle escape: the process then dies with a traceback in its log and
+is started again.
+"""
+
+
+def die_with_parent(environment: MutableMapping[str, str], how: int = signal.SIGKILL) -> None:
+    """End this process when the one that started it ends, however that ends.
+
+    Without this a killed `twinpost node` would leave writers behind that the next one collides
+    with. Only if the parent asked for it: under systemd the unit does the same.
+    """
+    parent = environment.pop(SUPERVISOR, None)
+    if parent is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, how)
+    if os.getppid() != int(parent):  # it died before prctl could take effect
+        sys.exit(0)
+
+
+def open_log(environment: MutableMapping[str, str], process: str) -> EventLog:
+    """The event log: in the file the supervisor named, else on standard error."""
+    path = environment.pop(LOG_FILE, None)
+    if path is None:
+        return EventLog(lambda line: os.write(2, line), process)
+    return EventLog(LogFile(Path(path)).write, process)
+
+
+def run_service(name: str, data: Path, serve: Serve) -> None:
+    """Run one service until it is told to stop; raises ConfigError and what `serve` raises."""
+    die_with_parent(os.environ)
+    notifier = Notifier.from_environment(os.environ)
+    emit = open_log(os.environ, name)
+    layout, node = open_layout(data)
+    site = load_site(layout.site_toml)
+    layout.create()
+
+    async def main() -> None:
+        stop = asyncio.Event()
+
+        def stopping() -> None:
+            notifier.stopping()
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping)
+        await serve(Context(layout, node, site, emit, stop, notifier.ready))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
