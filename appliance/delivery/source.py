@@ -10,7 +10,10 @@ from appliance.mail.work import AttemptId, Lease, Outcome
 
 
 class Work(Protocol):
-    """The spool as delivery sees it (over IPC in the product)."""
+    """The spool as delivery sees it (over IPC in the product).
+
+    Each method raises ConnectionError when the spool is lost; then `present` comes first again.
+    """
 
     async def present(self, attempts: Sequence[AttemptId]) -> None:
         """Name the leases this process still works on; first call on every connection.
@@ -19,7 +22,11 @@ class Work(Protocol):
         """
 
     async def leases(self, limit: int, blocked: Sequence[str]) -> Sequence[Lease]:
-        """Wait for due recipients, at most `limit` leases; none for a domain in `blocked`."""
+        """Wait for due recipients, at most `limit` leases; none for a domain in `blocked`.
+
+        A later call makes an earlier one that still waits return nothing, so `blocked` can
+        change at once and no lease gets lost on the way; with `limit` 0 a call does only that.
+        """
 
     async def report(self, outcomes: Sequence[Outcome]) -> None:
         """Return when the outcomes are durable; until then the caller keeps and repeats them."""
@@ -34,12 +41,12 @@ class ContentReader(Protocol):
     def read(self, queue_id: QueueId) -> bytes | None:
         """The whole content (CRLF line ends) if it is inline (at most 256 KiB), else None."""
 
-    def chunks(self, queue_id: QueueId, size: int = 65536) -> "Chunks":
+    def chunks(self, queue_id: QueueId, size: int = 65536) -> Chunks:
         """The content in blocks, however large; LookupError if there is none."""
 
 
 class Chunks(Protocol):
     """An iterator over content blocks."""
 
-    def __iter__(self) -> "Chunks": ...
+    def __iter__(self) -> Chunks: ...
     def __next__(self) -> bytes: ...
