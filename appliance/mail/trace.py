@@ -10,6 +10,7 @@ from appliance.mail.reply import Refused, Reply
 MAX_HOPS = 100  # RFC 5321 §6.3
 # Each hop prepends its field: a hundred of them are long over before this.
 _SCANNED = 256 * 1024
+_DOTTED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _NO_HELO = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 
 
@@ -79,6 +80,8 @@ def check_hops(content: bytes) -> None:
 
 
 def _literal(client: str) -> str:
+    if _DOTTED.fullmatch(client):
+        return f"[{client}]"
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
