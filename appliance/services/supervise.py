@@ -1,0 +1,225 @@
+"""`twinpost node`: keeps the services of one node running, and ends them in order.
+
+A service that ends is started again, sooner or later depending on how long it ran: one that
+left after a failed fsync comes back at once as a new incarnation, one that cannot start does
+not burn the processor. Nothing outlives the supervisor (`process.die_with_parent`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from appliance.monitor.events import Emit, Event
+from appliance.services.notify import NOTIFY_SOCKET, NotifyListener
+from appliance.services.process import LOG_FILE, SUPERVISOR
+
+
+class InUse(Exception):
+    """Another process already runs the node of this data directory."""
+
+    def __init__(self, data: Path, pid: str) -> None:
+        super().__init__(f"{data} is in use by process {pid}")
+
+
+@contextmanager
+def locked(lock: Path) -> Iterator[None]:
+    """Hold the data directory's lock; raises InUse. The kernel frees it if we die."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            raise InUse(lock.parent, pid or "unknown") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Backoff:
+    """How long to wait before a service that ended is started again, in seconds."""
+
+    FIRST = 0.1
+    LONGEST = 30.0
+    STABLE = 10.0
+    """A service that ran for so many seconds is taken for healthy: the next wait is FIRST."""
+
+    def __init__(self) -> None:
+        self._next = self.FIRST
+
+    def after(self, lifetime: float) -> float:
+        """The wait after a run of `lifetime` seconds; doubles from one short run to the next."""
+        if lifetime >= self.STABLE:
+            self._next = self.FIRST
+        wait = self._next
+        self._next = min(wait * 2, self.LONGEST)
+        return wait
+
+
+@dataclass(frozen=True)
+class Command:
+    """A service to keep running. `patience`: seconds from SIGTERM to SIGKILL."""
+
+    name: str
+    arguments: Sequence[str]
+    log: Path
+    patience: float = 15.0
+
+
+class ServiceState(msgspec.Struct, kw_only=True):
+    """One service as `processes.json` shows it; `state`: starting, ready, stopping or down."""
+
+    name: str
+    state: str = "down"
+    pid: int | None = None
+    restarts: int = 0
+
+
+@dataclass
+class _Child:
+    command: Command
+    state: ServiceState
+    backoff: Backoff = field(default_factory=Backoff)
+    process: asyncio.subprocess.Process | None = None
+
+
+class Supervisor:
+    """Runs `commands` until `stop` is set, then ends them one after the other in that order."""
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        emit: Emit,
+        environment: Mapping[str, str],
+        published: Path,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._children = [_Child(one, ServiceState(name=one.name)) for one in commands]
+        self._emit = emit
+        self._environment = environment
+        self._published = published
+        self._on_ready = on_ready
+        self._all_ready = False
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start everything; return when everything has ended after `stop` was set."""
+        loop = asyncio.get_running_loop()
+        listener = NotifyListener()
+        loop.add_reader(listener.fileno(), self._hear, listener)
+        try:
+            tasks = [
+                (child, loop.create_task(self._keep(child, listener.address)))
+                for child in self._children
+            ]
+            await stop.wait()
+            self._stopping = True
+            for child, task in tasks:
+                await self._end(child, task)
+        finally:
+            loop.remove_reader(listener.fileno())
+            listener.close()
+            self._published.unlink(missing_ok=True)
+
+    async def _keep(self, child: _Child, notify: str) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            started = loop.time()
+            how = await self._run(child, notify)
+            lifetime = loop.time() - started
+            self._emit(
+                Event.SERVICE_EXITED, service=child.command.name, how=how, ran=round(lifetime, 3)
+            )
+            self._became(child, "down", None)
+            if not self._stopping:
+                child.state.restarts += 1
+                await asyncio.sleep(child.backoff.after(lifetime))
+
+    async def _run(self, child: _Child, notify: str) -> str:
+        """One life of the service; returns how it ended."""
+        try:
+            child.process = await self._start(child.command, notify)
+        except OSError as error:  # no memory, no process, no file: later there may be
+            return str(error)
+        pid = child.process.pid
+        self._became(child, "starting", pid)
+        self._emit(Event.SERVICE_STARTED, service=child.command.name, pid=pid)
+        code = await child.process.wait()
+        child.process = None
+        return describe_exit(code)
+
+    async def _start(self, command: Command, notify: str) -> asyncio.subprocess.Process:
+        log = os.open(command.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                env={
+                    **self._environment,
+                    NOTIFY_SOCKET: notify,
+                    SUPERVISOR: str(os.getpid()),
+                    LOG_FILE: str(command.log),
+                },
+            )
+        finally:
+            os.close(log)
+
+    async def _end(self, child: _Child, task: asyncio.Task[None]) -> None:
+        """SIGTERM, and SIGKILL if it takes too long."""
+        process = child.process
+        if process is None:
+            task.cancel()
+        else:
+            self._became(child, "stopping", process.pid)
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            done, _ = await asyncio.wait([task], timeout=child.command.patience)
+            if not done:
+                self._emit(Event.SERVICE_KILLED, service=child.command.name, pid=process.pid)
+                with suppress(ProcessLookupError):
+                    process.kill()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    def _hear(self, listener: NotifyListener) -> None:
+        while (message := listener.receive()) is not None:
+            pid, told = message
+            for child in self._children:
+                if child.state.pid == pid and told.get("READY") == "1":
+                    self._became(child, "ready", pid)
+                    self._emit(Event.SERVICE_READY, service=child.command.name, pid=pid)
+        if not self._all_ready and all(one.state.state == "ready" for one in self._children):
+            self._all_ready = True
+            self._emit(Event.NODE_READY)
+            self._on_ready()
+
+    def _became(self, child: _Child, state: str, pid: int | None) -> None:
+        """Note the state, and publish all of them for `status` and for people with `kill`."""
+        child.state.state = state
+        child.state.pid = pid
+        services = msgspec.json.encode([one.state for one in self._children])
+        draft = self._published.with_suffix(".new")
+        with suppress(OSError):  # a full disk costs this file, not the node
+            draft.write_bytes(services)
+            draft.replace(self._published)
+
+
+def describe_exit(code: int) -> str:
+    """An exit code or signal in words."""
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"
