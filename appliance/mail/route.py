@@ -1,0 +1,165 @@
+"""Where a recipient's mail goes: a pure look-up that never loops and never asks anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from appliance.mail.address import canonical, carries_route, domain_key, normal_domain
+from appliance.mail.reply import Reply
+
+POSTMASTER = "postmaster"
+ROLES = (POSTMASTER, "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2
+DEFAULT = "*"
+
+
+class NextHop(msgspec.Struct, frozen=True, order=True):
+    """An SMTP server named in the configuration: no DNS is asked for MX records."""
+
+    host: str
+    port: int = 25
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Smtp(msgspec.Struct, frozen=True, tag=True):
+    """Relay to the first of `next_hops` that answers."""
+
+    next_hops: tuple[NextHop, ...]
+
+
+class Mailbox(msgspec.Struct, frozen=True, tag=True):
+    """File in the mailbox `name`, on both nodes."""
+
+    name: str
+
+
+class Discard(msgspec.Struct, frozen=True, tag=True):
+    """Count as delivered and forget."""
+
+
+class Hold(msgspec.Struct, frozen=True, tag=True):
+    """Keep until an operator releases it."""
+
+
+class Bounce(msgspec.Struct, frozen=True, tag=True):
+    """Nobody here: refuse with `reply` at RCPT, return to the sender with it later on."""
+
+    reply: Reply
+
+
+Transport = Smtp | Mailbox | Discard | Hold | Bounce
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A transport, and the key of what its mail must share: connections, concurrency, back-off."""
+
+    transport: Transport
+    destination: str
+
+
+NO_USER = Bounce(Reply(550, "5.1.1", "No such user here"))
+NO_ROUTE = Bounce(Reply(550, "5.4.4", "No route to this domain"))
+
+
+class Routes:
+    """The routing table of a site.
+
+    `domains` are the site's own. `mailboxes` maps addresses there to mailbox names;
+    `postmaster` is the mailbox of the role addresses that none of them claims. `transports`
+    maps "user@domain", "domain", ".domain" (all below it) or "*" to a transport; the most
+    exact key decides. Users come before the domain, so that a key for an own domain says
+    where unknown users go; without one they bounce, whatever ".domain" and "*" say. `itself`
+    lists the pair's own listeners. Raises ValueError for a table that can't be meant.
+    """
+
+    def __init__(
+        self,
+        domains: Iterable[str],
+        mailboxes: Mapping[str, str],
+        postmaster: str,
+        transports: Mapping[str, Transport],
+        itself: Collection[NextHop] = (),
+    ) -> None:
+        self._own = frozenset(map(normal_domain, domains))
+        self._exact: dict[str, Route] = {}
+        self._domains: dict[str, Route] = {}
+        self._no_user = _route(NO_USER)
+        self._default = _route(NO_ROUTE)
+        self._add_mailboxes(mailboxes, postmaster)
+        for key, transport in transports.items():
+            _check(key, transport, itself)
+            self._add_transport(key, _route(transport))
+
+    def resolve(self, address: str) -> Route:
+        """The route of `address` (a parsed path); takes a few look-ups, however large the table."""
+        route = self._exact.get(canonical(address))
+        if route is not None:
+            return route
+        domain = domain_key(address)
+        route = self._domains.get(domain)
+        if route is not None:
+            return route
+        if domain in self._own:
+            return self._no_user
+        return self._parent(domain) or self._default
+
+    def open_to_all(self, address: str) -> bool:
+        """Whether a stranger may send to `address`: it is the site's own, and goes no further.
+
+        A local part that names another hop (`user%other@site`) is not relayed for strangers,
+        even to a next hop that has our domain's users: it might follow the hint.
+        """
+        domain = domain_key(address)
+        if domain and domain not in self._own:
+            return False
+        return not (carries_route(address) and isinstance(self.resolve(address).transport, Smtp))
+
+    def _parent(self, domain: str) -> Route | None:
+        dot = domain.find(".")
+        while dot >= 0:
+            route = self._domains.get(domain[dot:])
+            if route is not None:
+                return route
+            dot = domain.find(".", dot + 1)
+        return None
+
+    def _add_mailboxes(self, mailboxes: Mapping[str, str], postmaster: str) -> None:
+        for role in ROLES:
+            for domain in self._own:
+                self._exact[f"{role}@{domain}"] = _route(Mailbox(postmaster))
+        self._exact[POSTMASTER] = _route(Mailbox(postmaster))
+        for address, name in mailboxes.items():
+            key = canonical(address)
+            if key != POSTMASTER and domain_key(key) not in self._own:
+                raise ValueError(f"{address!r} is in none of the site's domains")
+            self._exact[key] = _route(Mailbox(name))
+
+    def _add_transport(self, key: str, route: Route) -> None:
+        if key == DEFAULT:
+            self._default = route
+        elif "@" in key or key.lower() == POSTMASTER:
+            self._exact[canonical(key)] = route
+        elif key.startswith("."):
+            self._domains["." + normal_domain(key[1:])] = route
+        else:
+            self._domains[normal_domain(key)] = route
+
+
+def _route(transport: Transport) -> Route:
+    if isinstance(transport, Smtp):
+        return Route(transport, ",".join(map(str, transport.next_hops)))
+    return Route(transport, type(transport).__name__.lower())
+
+
+def _check(key: str, transport: Transport, itself: Collection[NextHop]) -> None:
+    if isinstance(transport, Smtp):
+        if not transport.next_hops:
+            raise ValueError(f"route {key!r} needs a next hop")
+        for hop in transport.next_hops:
+            if hop in itself:
+                raise ValueError(f"route {key!r} leads back to this pair: {hop}")
+    elif not isinstance(transport, Mailbox) and canonical(key).split("@")[0] == POSTMASTER:
+        raise ValueError(f"route {key!r}: mail to postmaster must reach somebody")
