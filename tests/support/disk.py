@@ -56,7 +56,7 @@ class Disk:
         self._names: dict[str, Inode] = {}
         self._durable_names: dict[str, Inode] = {}
         self._changes: list[_NameChange] = []
-        self.mount = Mount(self, self._names, 1)
+        self.mount = Mount(self, self._names)
 
     def power_cut(self) -> None:
         """Drop or tear what was not synced, and start again from the rest."""
@@ -71,7 +71,7 @@ class Disk:
     def kill(self) -> None:
         """End the programs but not the machine: the cache stays, their open files don't."""
         self.mount.alive = False
-        self.mount = Mount(self, self._names, self.mount.number + 1)
+        self.mount = Mount(self, self._names)
 
     def snapshot(self) -> Image:
         """All files as programs see them now, synced or not."""
@@ -125,8 +125,7 @@ class Disk:
 class Mount:
     """A disk's files as one boot's programs use them."""
 
-    def __init__(self, disk: Disk, names: dict[str, Inode], number: int) -> None:
-        self.number = number
+    def __init__(self, disk: Disk, names: dict[str, Inode]) -> None:
         self.alive = True
         self.disk = disk
         self._names = names

@@ -15,6 +15,7 @@ import tempfile
 from collections import Counter
 from contextlib import suppress
 from errno import ENOSPC
+from itertools import count
 from posixpath import dirname
 from random import Random
 from types import TracebackType
@@ -51,6 +52,8 @@ class DiskVFS(apsw.VFS):
     def __init__(self, name: str = "disk") -> None:
         self.name = name
         self._disks: dict[str, Disk] = {}
+        self._boots: dict[str, tuple[Mount, int]] = {}
+        self._numbers = count(1)
         self._directory = tempfile.TemporaryDirectory(prefix="disk-vfs-")
         self._shadows: Counter[str] = Counter()
         self._scratch = Disk("scratch", Random(0))
@@ -77,17 +80,21 @@ class DiskVFS(apsw.VFS):
         self._disks[disk.name] = disk
 
     def detach(self, disk: Disk) -> None:
-        """Serve `disk` no longer."""
+        """Serve `disk` no longer; its connections must have been closed or abandoned."""
         del self._disks[disk.name]
+        self._boots.pop(disk.name, None)
 
     # What SQLite calls.
 
     def xFullPathname(self, name: str) -> str:
-        """Name the boot too, so that no connection of an earlier one can touch this one's files."""
+        """Number the boot, so that no connection of an earlier one can touch this one's files."""
         _, disk, path = name.split("/", 2)
         if "#" in disk:
             return name
-        return f"/{disk}#{self._disks[disk].mount.number}/{path}"
+        mount = self._disks[disk].mount
+        if disk not in self._boots or self._boots[disk][0] is not mount:
+            self._boots[disk] = (mount, next(self._numbers))
+        return f"/{disk}#{self._boots[disk][1]}/{path}"
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         wanted = flags[0]
@@ -133,8 +140,8 @@ class DiskVFS(apsw.VFS):
     def _find(self, full: str) -> tuple[Mount, str]:
         _, label, path = full.split("/", 2)
         name, number = label.split("#")
-        mount = self._disks[name].mount if name in self._disks else None
-        if mount is None or mount.number != int(number):
+        mount, present = self._boots[name]
+        if int(number) != present:
             raise PowerCut("open", path)
         return mount, path
 
@@ -211,6 +218,9 @@ class _DatabaseFile(_File, apsw.VFSFile):
         if not self._users[self._shadow]:
             del self._users[self._shadow]
             os.unlink(self._shadow)
+            # SQLite removes it itself, but not after a power cut.
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._shadow}-shm")
 
 
 class _Failure(apsw.IOError):
