@@ -1,0 +1,216 @@
+"""What operators are shown of the queue, the mailboxes and the pair.
+
+The spool fills these in and control passes them on; as JSON they are the API's answers
+(docs/json.md). Ages and delays are milliseconds of running time, `received_at` is wall-clock
+milliseconds as a client's message got them. `owner` and other nodes are named as in node.toml,
+or by the node id in hex as long as no name is known.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class RecipientStatus(StrEnum):
+    """Where one recipient stands. The first five are in the queue, the rest has ended.
+
+    QUEUED: due now, or waiting for its first attempt. LEASED: delivery has it in hand.
+    DEFERRED: tried, tried again later. HELD: until an operator releases it. WAITING: this node
+    may not act on it yet (backlog older than its boot, or owned by the peer out of reach).
+    """
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    DEFERRED = "deferred"
+    HELD = "held"
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    REMOVED = "removed"
+
+
+IN_QUEUE = frozenset(
+    {
+        RecipientStatus.QUEUED,
+        RecipientStatus.LEASED,
+        RecipientStatus.DEFERRED,
+        RecipientStatus.HELD,
+        RecipientStatus.WAITING,
+    }
+)
+
+
+class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
+    """One recipient of a message.
+
+    `original` is the address in the envelope, `address` the one it goes to (they differ after a
+    redirect). `due_in`: until the next attempt, None if none is planned. `reply` and `remote`:
+    what was said last, and by whom. `deliveries` over 1 are duplicates; `doubts` are attempts
+    of which nobody knows how they ended.
+    """
+
+    index: int
+    address: str
+    original: str
+    status: RecipientStatus
+    tries: int = 0
+    due_in: int | None = None
+    reply: str = ""
+    remote: str = ""
+    mailbox: str | None = None
+    deliveries: int = 0
+    doubts: int = 0
+
+
+class QueueEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One message in a list; `recipients` are those that were asked for, `others` counts the rest."""
+
+    queue_id: str
+    sender: str
+    size: int
+    age: int
+    received_at: int
+    owner: str
+    recipients: tuple[RecipientView, ...]
+    others: int = 0
+
+
+class QueueFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which recipients are meant: those that fit everything given.
+
+    `sender` and `recipient` are an address, "@domain" or "@.subdomains-of"; `status` none means
+    everything in the queue. `ended` looks at messages that left the queue, too.
+    """
+
+    status: tuple[RecipientStatus, ...] = ()
+    sender: str = ""
+    recipient: str = ""
+    ended: bool = False
+
+
+class QueuePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some entries, newest first; `after` asks for the next page, "" if this was the last."""
+
+    entries: tuple[QueueEntry, ...]
+    after: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a message, as the journal tells it.
+
+    `kind` is the record's: accepted, leased, ended, logged, removed. `ago`: before now.
+    """
+
+    ago: int
+    node: str
+    kind: str
+    recipients: tuple[int, ...] = ()
+    detail: str = ""
+
+
+class MessageStory(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything this node knows about one message; `steps` as far as the journal reaches back."""
+
+    queue_id: str
+    sender: str
+    size: int
+    age: int
+    received_at: int
+    owner: str
+    client: str
+    helo: str
+    envid: str | None
+    recipients: tuple[RecipientView, ...]
+    steps: tuple[Step, ...] = ()
+
+
+class MailboxView(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailbox and what it holds; `size` in bytes."""
+
+    name: str
+    messages: int
+    size: int
+
+
+class MailboxEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One message in a mailbox; `recipients` are those for whom it was filed there."""
+
+    queue_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    size: int
+    received_at: int
+
+
+class MailboxPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some messages of a mailbox, oldest first; `after` as in `QueuePage`."""
+
+    entries: tuple[MailboxEntry, ...]
+    after: str = ""
+
+
+class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients in the queue by state, of this node's own and of those its peer owns."""
+
+    queued: int = 0
+    leased: int = 0
+    deferred: int = 0
+    held: int = 0
+    waiting: int = 0
+    owned_here: int = 0
+    owned_by_peer: int = 0
+
+
+class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command did to one message: `changed` recipients, or why not and what to do."""
+
+    queue_id: str
+    changed: int = 0
+    error: str = ""
+    hint: str = ""
+
+
+class PeerView(msgspec.Struct, frozen=True, kw_only=True):
+    """The peer as this node sees it. `lag`: records the peer has not acknowledged as durable."""
+
+    name: str
+    node_id: str
+    connected: bool
+    last_heard_ago: int | None
+    lag: int
+    lag_ms: int
+    exposed: int | None = None
+
+
+class MailView(msgspec.Struct, frozen=True, kw_only=True):
+    """The mail process of one node: its view of the pair and its counters since it started.
+
+    `mode`: paired, catching up, solo or split. `exposed`: messages durable on this node only.
+    `accepting` False says in `reason` why a client would get 4yz now. `positions` are
+    {incarnation in hex: last sequence}. `unapplied`: records stored that could not be applied.
+    """
+
+    node_id: str
+    incarnation: str
+    uptime: int
+    mode: str
+    mode_for: int
+    synced: bool
+    accepting: bool
+    reason: str = ""
+    exposed: int = 0
+    duplicates: int = 0
+    doubts: int = 0
+    unapplied: int = 0
+    epoch: int = 0
+    positions: dict[str, int] = {}
+    peer: PeerView | None = None
+    accepted: int = 0
+    rejected: int = 0
+    delivered: int = 0
+    connections: int = 0
+    open_leases: int = 0
+    delivery_connected: bool = False
