@@ -286,16 +286,16 @@ def test_a_commit_syncs_the_wal_and_a_new_wal_its_directory(vfs: DiskVFS, disk: 
     db.close()
 
 
-def test_sorting_spills_to_files_that_leave_no_trace(vfs: DiskVFS, disk: Disk) -> None:
+def test_temporary_tables_spill_to_files_that_leave_no_trace(vfs: DiskVFS, disk: Disk) -> None:
     db = connect(vfs)
     db.pragma("temp_store", 1)
-    db.execute("create temp table big(n)")
-    db.pragma("temp.cache_size", 10)
+    db.execute("create temp table big(n, content)")
+    db.pragma("cache_size", 10, schema="temp")
     db.execute(
-        "with recursive c(n) as (select 1 union all select n + 1 from c where n < 20000)"
-        " insert into big select n from c"
+        "with recursive c(n) as (select 1 union all select n + 1 from c where n < 1000)"
+        " insert into big select n, zeroblob(1000) from c"
     )
-    assert db.execute("select count(distinct n) from big").get == 20000
+    assert db.execute("select count(*) from big where content = zeroblob(1000)").get == 1000
     db.close()
     assert list(disk.snapshot()) == ["spool.db"]
 
