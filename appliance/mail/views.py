@@ -66,7 +66,7 @@ class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One message in a list; `recipients` are those that were asked for, `others` counts the rest."""
+    """One message in a list; `others` counts the recipients that were not asked for."""
 
     queue_id: str
     sender: str
