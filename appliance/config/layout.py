@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from appliance.config.document import ConfigError, Problem
 from appliance.config.node import NodeSettings, PathSettings, load_node
 
 NODE_TOML = "node.toml"
-SOCKET_PATH_LIMIT = 107
-"""Bytes in the path of a Unix socket (unix(7): sun_path has 108 with its final NUL)."""
 
 
 class Layout:
@@ -41,18 +38,5 @@ class Layout:
 
 def open_layout(data: Path) -> tuple[Layout, NodeSettings]:
     """The layout and settings of the node in `data`; raises ConfigError."""
-    node_toml = data.absolute() / NODE_TOML
-    settings = load_node(node_toml)
-    layout = Layout(data, settings.paths)
-    if len(bytes(layout.control_socket)) > SOCKET_PATH_LIMIT:
-        raise ConfigError(
-            [
-                Problem(
-                    str(node_toml),
-                    "paths.run",
-                    f"{layout.control_socket} is too long for a Unix socket",
-                    'use a shorter data directory, or for example run = "/run/twinpost"',
-                )
-            ]
-        )
-    return layout, settings
+    settings = load_node(data / NODE_TOML)
+    return Layout(data, settings.paths), settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,11 +11,22 @@ import msgspec
 from appliance.config.delivery import DeliverySettings
 from appliance.config.document import read
 from appliance.config.limits import Limits
-from appliance.config.units import Endpoint, Hostname, LocalName, Network, Wrong
+from appliance.config.units import Duration, Endpoint, Hostname, LocalName, Network, Wrong
 from appliance.mail.address import canonical, domain_key, parse_address
 from appliance.mail.reply import Refused
+from appliance.mail.retry import RetrySchedule
+from appliance.mail.route import (
+    POSTMASTER,
+    Discard,
+    Hold,
+    Mailbox,
+    NextHop,
+    Routes,
+    Smtp,
+    Transport,
+)
 
-POSTMASTER = "postmaster"
+_RETRY = RetrySchedule()
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,28 +50,63 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where mail goes whose recipient matches the route's key.
 
     A key is an address "user@example.org", a domain "example.org", everything below one
-    ".example.org", or "*" for all the rest. The most exact key decides.
+    ".example.org", or "*" for all the rest. The most exact key decides. The first of
+    `next_hops` that answers gets the mail; no DNS is asked for MX records.
     """
 
     transport: Literal["smtp", "mailbox", "discard", "hold"]
-    next_hop: Endpoint | None = None
+    next_hops: tuple[Endpoint, ...] = ()
     mailbox: LocalName | None = None
 
     def __post_init__(self) -> None:
-        if self.transport == "smtp" and self.next_hop is None:
-            raise Wrong(
-                'transport "smtp" needs a next hop', 'for example next_hop = "192.0.2.25:25"'
-            )
+        if self.transport == "smtp" and not self.next_hops:
+            hint = 'for example next_hops = ["192.0.2.25:25"]'
+            raise Wrong('transport "smtp" needs a next hop', hint)
         if self.transport == "mailbox" and self.mailbox is None:
             raise Wrong('transport "mailbox" needs a mailbox', 'for example mailbox = "archive"')
-        if self.next_hop is not None and self.transport != "smtp":
-            raise Wrong(f'a next hop means nothing to transport "{self.transport}"')
+        if self.next_hops and self.transport != "smtp":
+            raise Wrong(f'next hops mean nothing to transport "{self.transport}"')
         if self.mailbox is not None and self.transport != "mailbox":
             raise Wrong(f'a mailbox means nothing to transport "{self.transport}"')
 
+    def value(self) -> Transport:
+        """The same as the mail rules know it."""
+        match self.transport:
+            case "smtp":
+                return Smtp(tuple(NextHop(hop.host, hop.port) for hop in self.next_hops))
+            case "mailbox":
+                return Mailbox(str(self.mailbox))
+            case "discard":
+                return Discard()
+            case "hold":
+                return Hold()
+
+
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When to try again, warn and give up; see `appliance.mail.retry.RetrySchedule`."""
+
+    first: tuple[Duration, ...] = tuple(map(Duration, _RETRY.first))
+    base: Duration = Duration(_RETRY.base)
+    growth: float = _RETRY.growth
+    longest: Duration = Duration(_RETRY.longest)
+    jitter: float = _RETRY.jitter
+    lifetime: Duration = Duration(_RETRY.lifetime)
+    warn_after: Duration = Duration(_RETRY.warn_after)
+
+    def __post_init__(self) -> None:
+        self.value()
+
+    def value(self) -> RetrySchedule:
+        """The same as the mail rules know it; raises ValueError."""
+        return RetrySchedule(**msgspec.structs.asdict(self))
+
 
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of site.toml. `postmaster` is the mailbox for <postmaster> (RFC 5321 §4.5.1)."""
+    """The whole of site.toml.
+
+    `postmaster` is the mailbox of postmaster and abuse in every domain, unless a user has the
+    address (RFC 5321 §4.5.1, RFC 2142 §2).
+    """
 
     domains: tuple[Hostname, ...]
     postmaster: LocalName = LocalName(POSTMASTER)
@@ -69,44 +115,48 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     routes: dict[str, RouteSettings] = {}
     limits: Limits = Limits()
     delivery: DeliverySettings = DeliverySettings()
+    retry: RetrySettings = RetrySettings()
 
     def __post_init__(self) -> None:
         if not self.domains:
             raise Wrong("a site needs a domain", 'for example domains = ["example.org"]')
-        self._check_users()
+        for name in self.users:
+            LocalName.parse(name)
+        self.mailboxes()
         for key in self.routes:
             _check_route_key(key)
-
-    def _check_users(self) -> None:
-        owners: dict[str, str] = {}
-        for name, address, _ in self._addresses():
-            LocalName.parse(name)
-            if domain_key(address) not in self.domains:
-                raise Wrong(
-                    f"users.{name}: {address!r} is in none of the site's domains",
-                    f"an address here ends in {' or '.join('@' + one for one in self.domains)}",
-                )
-            owner = owners.setdefault(address, name)
-            if owner != name:
-                raise Wrong(f"users.{name}: {address!r} already belongs to {owner!r}")
-
-    def _addresses(self) -> Iterator[tuple[str, str, LocalName]]:
-        """(user, canonical address, mailbox) for every address of every user."""
-        for name, user in self.users.items():
-            mailbox = user.mailbox or LocalName(name)
-            if user.addresses is None:
-                for domain in self.domains:
-                    yield name, f"{name}@{domain}", mailbox
-            else:
-                for address in user.addresses:
-                    yield name, _address(f"users.{name}", address), mailbox
+        self.table()
 
     def mailboxes(self) -> dict[str, str]:
-        """Canonical address → mailbox, postmaster's included ("postmaster" has no domain)."""
-        by_address = {POSTMASTER: str(self.postmaster)}
-        by_address |= {f"{POSTMASTER}@{domain}": str(self.postmaster) for domain in self.domains}
-        by_address |= {address: str(mailbox) for _, address, mailbox in self._addresses()}
-        return by_address
+        """Canonical address → mailbox, for every address of every user. Raises Wrong."""
+        owners: dict[str, str] = {}
+        mailboxes: dict[str, str] = {}
+        for name, user in self.users.items():
+            for address in self._addresses(name, user):
+                owner = owners.setdefault(address, name)
+                if owner != name:
+                    raise Wrong(f"users.{name}: {address!r} already belongs to {owner!r}")
+                mailboxes[address] = str(user.mailbox or name)
+        return mailboxes
+
+    def _addresses(self, name: str, user: User) -> Iterator[str]:
+        if user.addresses is None:
+            yield from (f"{name}@{domain}" for domain in self.domains)
+            return
+        for written in user.addresses:
+            address = _address(f"users.{name}", written)
+            if domain_key(address) not in self.domains:
+                known = " or ".join(f"@{domain}" for domain in self.domains)
+                raise Wrong(
+                    f"users.{name}: {written!r} is in none of the site's domains",
+                    f"an address here ends in {known}",
+                )
+            yield address
+
+    def table(self, itself: Collection[NextHop] = ()) -> Routes:
+        """The routing table; `itself` are the pair's own listeners. Raises ValueError."""
+        transports = {key: route.value() for key, route in self.routes.items()}
+        return Routes(self.domains, self.mailboxes(), self.postmaster, transports, itself)
 
 
 def load_site(path: Path) -> SiteSettings:
