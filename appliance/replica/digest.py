@@ -1,0 +1,38 @@
+"""The canonical dump: what two healed nodes must agree on, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+import msgspec
+
+from appliance.replica.message import MessageState
+from appliance.replica.ownership import Claim
+
+_encode = msgspec.msgpack.Encoder(order="sorted").encode
+
+
+class MessageDump(msgspec.Struct, frozen=True, array_like=True):
+    """One message without anything that is only this node's (rows, lanes, local times)."""
+
+    queue_id: str
+    state: MessageState
+    envelope: bytes
+    size: int
+    digest: bytes
+    mailboxes: tuple[str, ...]
+
+
+def canonical(messages: Iterable[MessageDump], claims: Iterable[Claim]) -> list[bytes]:
+    """One line for each message, in order of queue id, then one for each claim."""
+    lines = [_encode(message) for message in sorted(messages, key=lambda m: m.queue_id)]
+    return lines + [_encode(claim) for claim in sorted(claims, key=lambda c: (c.epoch, c.owner))]
+
+
+def digest(lines: Iterable[bytes]) -> str:
+    """SHA-256 over a canonical dump, for comparing nodes without sending it."""
+    total = sha256()
+    for line in lines:
+        total.update(len(line).to_bytes(8, "big") + line)
+    return total.hexdigest()

@@ -1,0 +1,125 @@
+"""What two nodes say to each other over the peer link."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.replica.ownership import Claim
+from appliance.replica.position import Mark
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """First frame of each side on every connection.
+
+    `marks` is what is durable here. `claims` fence the receiver before its journal knows of
+    them. `clock` is the sender's running time in milliseconds. `kinds` are the record kinds it
+    understands: the other writes no others.
+    """
+
+    node: bytes
+    name: str
+    incarnation: bytes
+    marks: dict[bytes, Mark]
+    claims: tuple[Claim, ...]
+    clock: int
+    mode: str
+    kinds: frozenset[int]
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """One encoded segment and the inline content of the messages it accepts."""
+
+    segment: bytes
+    contents: dict[str, bytes]
+
+
+class Ack(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Positions that became durable at the sender; also says that it is alive."""
+
+    positions: dict[bytes, int]
+    clock: int
+    mode: str
+    exposed: int
+
+
+class BodyChunk(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Part of a large body, sent in order, before the segment that accepts its message."""
+
+    queue_id: str
+    offset: int
+    data: bytes
+
+
+class Ask(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A command for the owner of a message, forwarded."""
+
+    request: int
+    action: str
+    queue_id: str
+    recipients: tuple[int, ...] | None
+    address: str
+    domain: str
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """How it went; `problem` is empty if it was done."""
+
+    request: int
+    problem: str
+    hint: str
+
+
+class Introduced(msgspec.Struct, frozen=True, array_like=True):
+    """An incarnation as a snapshot names it."""
+
+    id: bytes
+    node: bytes
+    epoch: int
+    tip: Mark
+
+
+class SnapshotBegin(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """The journal no longer reaches back far enough: whole messages follow, to be merged."""
+
+    incarnations: tuple[Introduced, ...]
+    claims: tuple[Claim, ...]
+
+
+class Copy(msgspec.Struct, frozen=True, array_like=True):
+    """One message with its state; `content` is None if it went ahead as body chunks."""
+
+    queue_id: str
+    size: int
+    digest: bytes
+    external: bool
+    age: int
+    state: bytes
+    envelope: bytes
+    content: bytes | None
+
+
+class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Some messages in key order, and what the sender had applied when it read them."""
+
+    known: dict[bytes, int]
+    copies: tuple[Copy, ...]
+
+
+class SnapshotEnd(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """Everything up to the positions named at the beginning has been sent."""
+
+
+Frame = Hello | Batch | Ack | BodyChunk | Ask | Answer | SnapshotBegin | SnapshotPart | SnapshotEnd
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of one frame on the link."""
+    return _encoder.encode(frame)
+
+
+def decode(data: bytes) -> Frame:
+    """Raises msgspec.ValidationError or DecodeError if `data` is no frame."""
+    return _decoder.decode(data)

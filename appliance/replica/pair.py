@@ -1,0 +1,169 @@
+"""The modes of the pair as one node sees them (architecture rules 4, 6 and 7), sans I/O.
+
+    solo ──hello──▶ catching up ──at the head for `head_delay`──▶ paired
+      ▲                                                              │
+      └── all paths dead for `solo_grace`, or no progress for `no_progress` ──┘
+
+Times are milliseconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Mode(StrEnum):
+    """What 250 means: paired, on both nodes; otherwise, on this one."""
+
+    SOLO = "solo"
+    CATCHING_UP = "catching up"
+    PAIRED = "paired"
+
+
+class Effect(StrEnum):
+    """What the node has to do because of an input."""
+
+    MODE_CHANGED = "mode changed"
+    ADOPT = "adopt"
+    TAKE_OVER = "take over"
+    RESET_LINK = "reset link"
+    SYNCED = "synced"
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """The delays of the pair, in milliseconds."""
+
+    head_delay: int = 1_000
+    solo_grace: int = 1_000
+    no_progress: int = 5_000
+    adopt_delay: int = 60_000
+    stale_wait: int = 600_000
+
+
+class Pair:
+    """One node's view of the pair.
+
+    `synced` tells that since its start this node has caught up with its peer, or has been told
+    not to wait: before that it may act only on what it accepted since (rule 4).
+    """
+
+    def __init__(self, timing: Timing, now: int, *, alone: bool = False) -> None:
+        self._timing = timing
+        self._alone = alone
+        self.mode = Mode.SOLO
+        self.synced = alone
+        self._started = now
+        self._linked = False
+        self._heartbeat: bool | None = None
+        self._lost_at = now
+        self._progress_at = now
+        self._outstanding = False
+        self._head_since: int | None = None
+        self._caught_up = False
+        self._adopted = True
+
+    def link_up(self, now: int, regressed: bool) -> list[Effect]:
+        """Both hellos are exchanged; `regressed`: the peer no longer holds what it acknowledged."""
+        self._linked = True
+        self._adopted = False
+        self._progress_at = now
+        self._head_since = None
+        self._caught_up = False
+        if self.mode is Mode.PAIRED and not regressed:
+            return []
+        return self._enter(Mode.CATCHING_UP)
+
+    def link_down(self, now: int) -> list[Effect]:
+        """The link is dead."""
+        if self._linked:
+            self._linked = False
+            self._lost_at = now
+        self._head_since = None
+        return self._enter(Mode.SOLO) if self.mode is Mode.CATCHING_UP else []
+
+    def heartbeat(self, alive: bool, now: int) -> list[Effect]:
+        """All heartbeat paths are dead, or one is alive again."""
+        if self._heartbeat and not alive:
+            self._lost_at = max(self._lost_at, now)
+        self._heartbeat = alive
+        return self.tick(now)
+
+    def progress(self, now: int) -> None:
+        """The peer acknowledged something."""
+        self._progress_at = now
+
+    def outstanding(self, now: int, waiting: bool) -> None:
+        """Whether records wait for the peer's acknowledgement."""
+        if waiting and not self._outstanding:
+            self._progress_at = max(self._progress_at, now)
+        self._outstanding = waiting
+
+    def caught_up(self, now: int) -> list[Effect]:
+        """Both nodes hold what the other had when the link came up."""
+        if self._caught_up or not self._linked:
+            return []
+        self._caught_up = True
+        self._head_since = now
+        effects = [] if self.synced else [Effect.SYNCED]
+        self.synced = True
+        return effects + self.tick(now)
+
+    def take_over(self) -> list[Effect]:
+        """An operator says that the peer will not come: act on the backlog, in doubt."""
+        if self.synced:
+            return []
+        self.synced = True
+        return [Effect.TAKE_OVER]
+
+    def tick(self, now: int) -> list[Effect]:
+        """Time has passed."""
+        timing, effects = self._timing, list[Effect]()
+        if self._linked:
+            stalled = self._outstanding and now - self._progress_at >= timing.no_progress
+            if stalled:
+                self._linked = False
+                self._lost_at = now
+                effects += [Effect.RESET_LINK, *self._enter(Mode.SOLO)]
+            elif (
+                self.mode is Mode.CATCHING_UP
+                and self._head_since is not None
+                and now - self._head_since >= timing.head_delay
+            ):
+                effects += self._enter(Mode.PAIRED)
+            return effects
+        dark = now - self._lost_at
+        grace = timing.no_progress if self._heartbeat else timing.solo_grace
+        if self.mode is Mode.PAIRED and dark >= grace:
+            effects += self._enter(Mode.SOLO)
+        if self.synced and not self._adopted and not self._heartbeat and dark >= timing.adopt_delay:
+            self._adopted = True
+            effects.append(Effect.ADOPT)
+        if not self.synced and now - self._started >= timing.stale_wait:
+            effects += self.take_over()
+        return effects
+
+    def next_timer(self, now: int) -> int | None:
+        """When `tick` is due next, None if nothing is pending."""
+        timing, times = self._timing, list[int]()
+        if self._linked:
+            if self._outstanding:
+                times.append(self._progress_at + timing.no_progress)
+            if self.mode is Mode.CATCHING_UP and self._head_since is not None:
+                times.append(self._head_since + timing.head_delay)
+        else:
+            if self.mode is Mode.PAIRED:
+                grace = timing.no_progress if self._heartbeat else timing.solo_grace
+                times.append(self._lost_at + grace)
+            if self.synced and not self._adopted and not self._heartbeat:
+                times.append(self._lost_at + timing.adopt_delay)
+            if not self.synced:
+                times.append(self._started + timing.stale_wait)
+        return max(now, min(times)) if times else None
+
+    def _enter(self, mode: Mode) -> list[Effect]:
+        if self.mode is mode:
+            return []
+        self.mode = mode
+        return [Effect.MODE_CHANGED]

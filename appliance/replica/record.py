@@ -1,0 +1,203 @@
+"""The journal's records, and the segments in which they are hashed, stored and sent.
+
+A segment holds the records that one transaction wrote, without gaps. It names the hash of its
+predecessor, so two nodes that hold the same number with another hash find out. It is encoded
+once: what the journal stores is what the peer gets. Content travels beside it, by digest.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from hashlib import sha256
+
+import msgspec
+
+from appliance.replica.position import Mark
+
+
+class Result(IntEnum):
+    """How an attempt stands for one recipient (the wire form of `mail.work.Result`)."""
+
+    OPEN = 0
+    DELIVERED = 1
+    DEFERRED = 2
+    CANCELLED = 3
+    BOUNCED = 4
+    EXPIRED = 5
+    DOUBT = 6
+    REMOVED = 7
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """What the next hop said last: reply code, enhanced status, text, and who said it."""
+
+    code: int
+    enhanced: str
+    text: str
+    remote: str = ""
+
+
+class Log(msgspec.Struct, frozen=True, array_like=True):
+    """The owner's log of one recipient: the whole value, so the latest one simply wins.
+
+    `due` is milliseconds of the writing node's running time; `domain` routes the recipient;
+    `address` is set by a redirect.
+    """
+
+    due: int
+    domain: str
+    held: bool = False
+    tries: int = 0
+    delay_notified: bool = False
+    address: str | None = None
+    note: Note | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Names an attempt: the position of its lease record."""
+
+    incarnation: bytes
+    seq: int
+
+
+class Started(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """The first record of an incarnation: which node minted it."""
+
+    node: bytes
+
+
+class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A message for which this node took responsibility (RFC 5321 §4.2.5).
+
+    `envelope` is opaque here. `domains` has the routing domain of each recipient. `external`:
+    the content is a file, durable on every node that holds this record.
+    """
+
+    queue_id: str
+    envelope: bytes
+    domains: tuple[str, ...]
+    size: int
+    digest: bytes
+    external: bool = False
+    held: bool = False
+
+
+class Leased(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """The owner is about to attempt `recipients`; the record's own position names the attempt.
+
+    `stale`: the other node may have attempted them meanwhile without this one knowing.
+    """
+
+    queue_id: str
+    recipients: tuple[int, ...]
+    stale: bool = False
+
+
+class Ending(msgspec.Struct, frozen=True, array_like=True):
+    """How an attempt ended for one recipient; `log` unless that was final."""
+
+    index: int
+    result: Result
+    note: Note | None = None
+    mailbox: str | None = None
+    log: Log | None = None
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """The outcome of an attempt. Facts: they hold whoever owns the recipient by now."""
+
+    queue_id: str
+    attempt: Attempt
+    endings: tuple[Ending, ...]
+
+
+class Logged(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """The owner held, released, redirected or hastened recipients (`action` says which)."""
+
+    queue_id: str
+    action: str
+    logs: tuple[tuple[int, Log], ...]
+
+
+class Removed(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """An operator removed recipients from the queue: final, without a DSN."""
+
+    queue_id: str
+    recipients: tuple[int, ...]
+
+
+class Claimed(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """`owner` owns, from the segment's epoch on, what `scope` covers (adopted or handed over).
+
+    `doubt`: attempts that nobody here knows of may have been made before.
+    """
+
+    owner: bytes
+    scope: dict[bytes, int]
+    reason: str
+    doubt: bool = False
+
+
+Record = Started | Accepted | Leased | Ended | Logged | Removed | Claimed
+KINDS = frozenset(range(7))
+"""The kinds of record this release understands (they are the structs' tags)."""
+
+
+class Segment(msgspec.Struct, frozen=True, array_like=True):
+    """Consecutive records of one incarnation, the first with sequence number `first`.
+
+    `previous` is the hash of the segment before (b"" for the first); `at` is milliseconds of the
+    writing node's running time.
+    """
+
+    incarnation: bytes
+    first: int
+    previous: bytes
+    epoch: int
+    at: int
+    records: tuple[Record, ...]
+
+    @property
+    def last(self) -> int:
+        """The sequence number of its last record."""
+        return self.first + len(self.records) - 1
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Segment)
+
+
+def encode(segment: Segment) -> bytes:
+    """The bytes that are hashed, stored and sent."""
+    return _encoder.encode(segment)
+
+
+def decode(data: bytes) -> Segment:
+    """The segment in `data`; raises msgspec.ValidationError or DecodeError if it is none."""
+    return _decoder.decode(data)
+
+
+def mark(segment: Segment, data: bytes) -> Mark:
+    """The position and hash after `segment`, whose encoding is `data`."""
+    return Mark(segment.last, sha256(data).digest()[:16])
+
+
+class Diverged(Exception):
+    """The same sequence number with another hash: one of the two journals is not what it was."""
+
+
+def follows(segment: Segment, tip: Mark | None) -> bool:
+    """True if `segment` continues a journal that ends at `tip`, False if it is already held.
+
+    Raises Diverged for another predecessor and LookupError for a gap.
+    """
+    have = tip.seq if tip else 0
+    if segment.last <= have:
+        return False
+    if segment.first != have + 1:
+        raise LookupError(f"segment {segment.first}..{segment.last} after {have}")
+    if segment.previous != (tip.hash if tip else b""):
+        raise Diverged(
+            f"incarnation {segment.incarnation.hex()}: record {have} has another hash on the peer"
+        )
+    return True

@@ -1,0 +1,419 @@
+"""The engine of a node: group commit on two nodes at once, leases, the modes of the pair.
+
+Synchronous, without clock, sockets or threads. The service and the simulation drive it alike:
+
+    submit(...), receive(...)   any time
+    turn(now)                   while no commit is under way; True if there is one to do
+    commit()                    blocks until durable; may run in another thread
+    committed(now)              after it
+    effects                     what the driver is to do, in order
+
+Commit point of a message: its record is durable in both journals (in one, unless the mode is
+paired). `Done` for an Accept comes only then. Records travel to the peer while the local commit is
+under way; whichever is later decides.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from appliance.mail.queue_id import QueueId, queue_id, tag
+from appliance.mail.reply import Refused, Reply
+from appliance.mail.work import AttemptId
+from appliance.replica import pair as modes
+from appliance.replica.frames import Ack, Answer, Ask, Frame, Hello
+from appliance.replica.pair import Mode, Pair
+from appliance.replica.position import Mark
+from appliance.replica.record import Accepted, Attempt, Diverged, Record, Segment
+from appliance.spool.bodies import Bodies
+from appliance.spool.desk import Desk
+from appliance.spool.operations import (
+    Accept,
+    Cancel,
+    Command,
+    Done,
+    Effect,
+    Failed,
+    HandOver,
+    Happened,
+    Operation,
+    Present,
+    Report,
+    ResetLink,
+    Revoke,
+    Send,
+    TakeOver,
+    Want,
+)
+from appliance.spool.owner import Owner
+from appliance.spool.replication import Broken, Replication
+from appliance.spool.store import Damaged, Store
+from appliance.spool.waiting import Waiting
+
+_TURN_OPERATIONS = 256
+_TURN_FRAMES = 64
+
+
+@dataclass
+class _Batch:
+    """What one turn writes in one segment."""
+
+    records: list[Record] = field(default_factory=list)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    reported: set[AttemptId] = field(default_factory=set)
+
+
+class Engine:
+    """One node's spool at work; `now` is milliseconds of a monotonic clock everywhere."""
+
+    def __init__(self, store: Store, bodies: Bodies, pair: Pair, name: str, now: int) -> None:
+        self.store = store
+        self.pair = pair
+        self.replication = Replication(store, bodies, name)
+        self.effects: list[Effect] = []
+        self._tag = tag(store.incarnation)
+        self._number = 0
+        self._owner = Owner(store, self.new_queue_id)
+        self._desk = Desk(store, self._owner, self.replication, pair, self._write)
+        self._operations: deque[Operation] = deque()
+        self._inbox: deque[Frame] = deque()
+        self._wants: deque[Want] = deque()
+        self._waiting = Waiting()
+        self._answers: list[Done] = []
+        self._written: list[tuple[Segment, bytes, Mapping[str, bytes]]] = []
+        self._claims: deque[tuple[bytes, str, bool]] = deque()
+        self._presented = False
+        self._allowed: dict[int, bool] = {}
+        self._touched = False
+        self._old_exposed = store.exposed()
+        store.begin()
+        store.start(store.running(now))
+        store.flush(store.running(now))
+        store.commit()
+        self.durable: dict[bytes, Mark] = store.journal.marks()
+
+    # Any time.
+
+    def new_queue_id(self) -> QueueId:
+        """A queue id that no other node, and no other start of this one, can make."""
+        self._number += 1
+        return queue_id(self._tag, self._number)
+
+    def submit(self, operation: Operation) -> None:
+        """Ask for something; the answer comes as Done or Failed."""
+        if isinstance(operation, Want):
+            self._wants.append(operation)
+        else:
+            self._operations.append(operation)
+
+    def link_up(self, now: int) -> None:
+        """A connection to the peer is there."""
+        self.link_down(now)
+        hello = self.replication.connect(self.durable, self.store.running(now), self.pair.mode)
+        self.effects.append(Send(hello))
+
+    def link_down(self, now: int) -> None:
+        """The connection is gone."""
+        self.replication.disconnect()
+        self._inbox.clear()
+        self.effects.extend(self._desk.link_down())
+        self._heed(self.pair.link_down(now), now)
+
+    def receive(self, frame: Frame, now: int) -> None:
+        """A frame from the peer."""
+        if isinstance(frame, Ack):
+            if self.replication.acknowledged(frame):
+                self.pair.progress(now)
+            self._settle(now)
+        else:
+            self._inbox.append(frame)
+
+    def body_chunk(self, queue_id: str, offset: int, data: bytes) -> None:
+        """Part of a large body arrived and was written here: the peer gets it too."""
+        frame = self.replication.body_chunk(queue_id, offset, data)
+        if frame is not None:
+            self.effects.append(Send(frame))
+
+    def tick(self, now: int) -> None:
+        """Time has passed."""
+        self.pair.outstanding(now, bool(self._waiting))
+        self._heed(self.pair.tick(now), now)
+
+    def keep_alive(self, now: int) -> None:
+        """Tell the peer that this node is alive (about once a second)."""
+        if self.replication.greeted:
+            self._acknowledge(now)
+
+    def heartbeat(self, alive: bool, now: int) -> None:
+        """Whether the peer's heartbeat is heard on any path."""
+        self._heed(self.pair.heartbeat(alive, now), now)
+
+    @property
+    def exposed(self) -> int:
+        """Messages durable on this node only."""
+        return self._old_exposed + self._waiting.exposed
+
+    def busy(self, now: int) -> bool:
+        """True if a turn would find something to do."""
+        if self._operations or self._inbox or self._claims or self.replication.behind:
+            return True
+        if not self._wants or not self._presented:
+            return False
+        wake = self.store.scheduler.next_wake()
+        return wake is not None and wake <= self.store.running(now)
+
+    def next_timer(self, now: int) -> int | None:
+        """When `tick` or a turn is due next though nothing comes in."""
+        times = [self.pair.next_timer(now)]
+        if self._wants and self._presented:
+            wake = self.store.scheduler.next_wake()
+            times.append(None if wake is None else wake - self.store.running(0))
+        return min((t for t in times if t is not None), default=None)
+
+    # One turn: everything that waits becomes one transaction.
+
+    def turn(self, now: int) -> bool:
+        """Do what waits; True if `commit` and `committed` must follow."""
+        running = self.store.running(now)
+        self.effects.extend(Send(frame) for frame in self.replication.pump())
+        before = self.store.journal.head
+        self._touched = False
+        self.store.begin()
+        self._take_in(now, running)
+        self._claim(running)
+        self._operate(now, running)
+        self._lease(running)
+        if not self._touched:
+            self.store.rollback()
+            return False
+        self.replication.store_acks()
+        self.store.flush(running)
+        self.effects.extend(
+            Send(frame) for frame in self.replication.send_live(self._written, before)
+        )
+        return True
+
+    def commit(self) -> None:
+        """See Store.commit."""
+        self.store.commit()
+
+    def committed(self, now: int) -> None:
+        """The turn's transaction is durable here."""
+        self.durable = self.store.journal.marks()
+        last = self.durable[self.store.incarnation].seq
+        for done in self._answers:
+            self._waiting.add(last, done)
+        self._answers.clear()
+        self._written.clear()
+        self.keep_alive(now)
+        self._settle(now)
+
+    def _acknowledge(self, now: int) -> None:
+        running, mode = self.store.running(now), self.pair.mode
+        ack = self.replication.ack(self.durable, running, mode, self.exposed)
+        self.effects.append(Send(ack))
+
+    def _settle(self, now: int) -> None:
+        """Give the answers that durability allows; notice that the nodes have caught up."""
+        own = self.store.incarnation
+        tip = self.durable[own].seq
+        shared = self.replication.acked.get(own, 0)
+        both = self.pair.mode is Mode.PAIRED
+        self.effects.extend(self._waiting.release(tip, shared, both))
+        if self.replication.caught_up(self.durable):
+            self._old_exposed = 0
+            self._heed(self.pair.caught_up(now), now)
+        self.tick(now)
+
+    def _heed(self, effects: Sequence[modes.Effect], now: int) -> None:
+        for effect in effects:
+            match effect:
+                case modes.Effect.MODE_CHANGED:
+                    self._happened("mode", mode=self.pair.mode, exposed=self.exposed)
+                    if self.pair.mode is not Mode.PAIRED:
+                        self._settle(now)
+                case modes.Effect.SYNCED:
+                    self._allowed.clear()
+                case modes.Effect.RESET_LINK:
+                    self.effects.append(ResetLink("no progress"))
+                case modes.Effect.ADOPT:
+                    doubt = self.replication.mode_of_peer != Mode.PAIRED
+                    self._claims.append((self.store.node, "adopted", doubt))
+                case modes.Effect.TAKE_OVER:
+                    self._allowed.clear()
+                    self._claims.append((self.store.node, "taken over", True))
+
+    def _take_in(self, now: int, running: int) -> None:
+        for _ in range(min(len(self._inbox), _TURN_FRAMES)):
+            frame = self._inbox.popleft()
+            try:
+                self._take_in_one(frame, now, running)
+            except (Broken, Diverged, Damaged) as error:
+                self._inbox.clear()
+                self._happened("link_refused", reason=str(error))
+                self.effects.append(ResetLink(str(error)))
+                return
+
+    def _take_in_one(self, frame: Frame, now: int, running: int) -> None:
+        match frame:
+            case Hello():
+                self._touched = True
+                regressed = self.replication.greet(frame, running)
+                self._old_exposed = self.store.exposed() - self._waiting.exposed
+                self._ownership_changed()
+                self._heed(self.pair.link_up(now, regressed), now)
+            case Ask():
+                self.effects.append(self._desk.asked(frame, running))
+            case Answer():
+                self.effects.extend(self._desk.answered(frame))
+            case _:
+                claims = self.store.ownership.claims
+                self._touched |= self.replication.take_in(frame, running)
+                if self.store.ownership.claims != claims:
+                    self._ownership_changed()
+
+    def _write(self, records: Sequence[Record], contents: Mapping[str, bytes], running: int) -> int:
+        """Journal records of this node's own; returns the number of the first."""
+        segment, data = self.store.write(records, contents, running)
+        self._wrote(segment, data, contents)
+        return segment.first
+
+    def _wrote(self, segment: Segment, data: bytes, contents: Mapping[str, bytes]) -> None:
+        self._written.append((segment, data, contents))
+        self._touched = True
+        for seq, record in enumerate(segment.records, segment.first):
+            if isinstance(record, Accepted):
+                self._waiting.accepted(seq)
+
+    def _claim(self, running: int) -> None:
+        while self._claims:
+            owner, reason, doubt = self._claims.popleft()
+            segment, data = self.store.write_claim(owner, reason, doubt, running)
+            self._wrote(segment, data, {})
+            self._ownership_changed()
+            self._happened(reason.replace(" ", "_"), epoch=self.store.epoch)
+            if owner == self.store.node:
+                offs = self._owner.write_offs(self._leased_here, running)
+                if offs:
+                    self._write(offs, {}, running)
+
+    def _ownership_changed(self) -> None:
+        self._allowed.clear()
+        attempts = self._owner.foreign_leases()
+        if attempts:
+            self.effects.append(Revoke(attempts))
+
+    def _operate(self, now: int, running: int) -> None:
+        batch, commands = _Batch(), list[Command]()
+        for _ in range(min(len(self._operations), _TURN_OPERATIONS)):
+            operation = self._operations.popleft()
+            match operation:
+                case Accept():
+                    self._accept(operation, batch)
+                case Report():
+                    self._report(operation, batch, running)
+                case Cancel():
+                    batch.records += [
+                        self._owner.cancelled(one, running) for one in operation.leases
+                    ]
+                case Present():
+                    batch.records += self._present(operation, running)
+                case Command():
+                    commands.append(operation)
+                case HandOver():
+                    self._hand_over(operation)
+                case TakeOver():
+                    self._heed(self.pair.take_over(), now)
+                    self.effects.append(Done(operation.token))
+        if batch.records:
+            self._write(batch.records, batch.contents, running)
+        for command in commands:
+            self._command(command, running)
+        self._claim(running)
+
+    def _accept(self, accept: Accept, batch: _Batch) -> None:
+        batch.records.append(self._owner.accepted(accept))
+        if accept.body is not None:
+            self.replication.body_complete(accept.queue_id, accept.size)
+            self.store.durable_first(accept.body)
+        elif accept.content is not None:
+            batch.contents[accept.queue_id] = accept.content
+        self._answers.append(Done(accept.token))
+
+    def _report(self, report: Report, batch: _Batch, running: int) -> None:
+        for outcome in report.outcomes:
+            if outcome.attempt in batch.reported:
+                continue
+            batch.reported.add(outcome.attempt)
+            try:
+                records, contents = self._owner.outcome(outcome, running)
+            except (LookupError, ValueError) as error:
+                self._happened("outcome_refused", reason=str(error))
+                continue
+            batch.records += records
+            batch.contents |= contents
+        self._answers.append(Done(report.token))
+
+    def _command(self, command: Command, running: int) -> None:
+        done, said = self._desk.command(command, running)
+        self.effects.extend(said)
+        if done:
+            self._answers.append(done)
+
+    def _present(self, present: Present, running: int) -> list[Record]:
+        self._presented = True
+        kept = {(a.incarnation, a.seq) for a in present.attempts}
+        nodes = self.store.ownership.nodes
+        records = self._owner.write_offs(
+            lambda attempt: (
+                nodes.get(attempt.incarnation) != self.store.node
+                or (attempt.incarnation, attempt.seq) in kept
+            ),
+            running,
+        )
+        self.effects.append(Done(present.token, self._owner.invalid(present.attempts)))
+        if records:
+            self._happened("leases_in_doubt", count=len(records))
+        return records
+
+    def _leased_here(self, attempt: Attempt) -> bool:
+        return self.store.ownership.nodes.get(attempt.incarnation) == self.store.node
+
+    def _hand_over(self, request: HandOver) -> None:
+        peer = self._desk.hand_over(request)
+        if peer is None:
+            reply = Reply(450, "4.3.0", "the pair is not paired, or deliveries are under way")
+            hint = "wait for mode paired, stop delivery first"
+            self.effects.append(Failed(request.token, Refused(reply, hint)))
+        else:
+            self._claims.append((peer, "handed over", False))
+            self._answers.append(Done(request.token))
+
+    def _happened(self, event: str, **fields: object) -> None:
+        self.effects.append(Happened(event, fields))
+
+    def _lease(self, running: int) -> None:
+        while self._presented and self._wants:
+            want = self._wants[0]
+            chosen = self._owner.leases(running, want.limit, self._may_lease, want.blocked)
+            if not chosen:
+                return
+            self._wants.popleft()
+            first = self._write([record for record, _ in chosen], {}, running)
+            leases = [
+                self._owner.lease(record, entry, first + i, running)
+                for i, (record, entry) in enumerate(chosen)
+            ]
+            self._answers.append(Done(want.token, leases))
+
+    def _may_lease(self, lane_id: int) -> bool:
+        """The fence: only what this node owns, and before it is synced only what is new."""
+        allowed = self._allowed.get(lane_id)
+        if allowed is None:
+            lane = self.store.lanes.get(lane_id)
+            fresh = self.store.journal.by_idx[lane.inc].id == self.store.incarnation
+            allowed = (self.pair.synced or fresh) and self.store.mine(lane)
+            self._allowed[lane_id] = allowed
+        return allowed

@@ -1,0 +1,95 @@
+"""Lanes: runs of messages that change owner together, so that adopting a million costs nothing.
+
+A lane holds the messages of one incarnation accepted between two cuts. Claims cut incarnations at
+the positions they name, so one claim, or none, decides about a whole lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apsw
+
+from appliance.replica.ownership import Ownership
+from appliance.spool.journal import Journal
+
+_END = (1 << 62) - 1
+
+
+@dataclass(slots=True)
+class Lane:
+    """Messages of incarnation `inc` accepted as record low < seq <= high."""
+
+    id: int
+    inc: int
+    low: int
+    high: int
+
+
+class Lanes:
+    """Which lane a message is in, and who owns each lane."""
+
+    def __init__(self, connection: apsw.Connection, journal: Journal) -> None:
+        self._db = connection
+        self._journal = journal
+        self._lanes: dict[int, Lane] = {}
+        self._by_inc: dict[int, list[Lane]] = {}
+        for row in connection.execute("SELECT id, inc, low, high FROM lane ORDER BY inc, low"):
+            self._remember(Lane(*row))
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def get(self, lane_id: int) -> Lane:
+        """A lane by its id."""
+        return self._lanes[lane_id]
+
+    def of(self, inc: int, seq: int) -> Lane:
+        """The lane of a message, made if it is the incarnation's first."""
+        lanes = self._by_inc.get(inc)
+        if lanes is None:
+            lane = Lane(self._new_id(), inc, 0, _END)
+            self._insert(lane)
+            return lane
+        for lane in lanes:
+            if seq <= lane.high:
+                return lane
+        raise AssertionError("the last lane has no end")
+
+    def owner(self, lane: Lane, ownership: Ownership) -> bytes:
+        """The node that owns everything in `lane`; b"" while that is being found out."""
+        incarnation = self._journal.by_idx[lane.inc].id
+        return ownership.owner(incarnation, lane.high)
+
+    def doubtful(self, lane: Lane, ownership: Ownership) -> bool:
+        """True if the lane was claimed without knowing what its former owner attempted."""
+        claim = ownership.claim_of(self._journal.by_idx[lane.inc].id, lane.high)
+        return claim is not None and claim.doubt
+
+    def cut(self, inc: int, at: int) -> tuple[Lane, Lane] | None:
+        """Make a lane end at record `at`: (what ends there, the new rest), None if one does."""
+        lane = self.of(inc, at)
+        if lane.high == at:
+            return None
+        rest = Lane(self._new_id(), inc, at, lane.high)
+        lane.high = at
+        self._db.execute("UPDATE lane SET high=? WHERE id=?", (at, lane.id))
+        self._insert(rest)
+        return lane, rest
+
+    def _insert(self, lane: Lane) -> None:
+        self._db.execute(
+            "INSERT INTO lane(id, inc, low, high) VALUES(?,?,?,?)",
+            (lane.id, lane.inc, lane.low, lane.high),
+        )
+        self._remember(lane)
+
+    def _remember(self, lane: Lane) -> None:
+        self._lanes[lane.id] = lane
+        lanes = self._by_inc.setdefault(lane.inc, [])
+        lanes.append(lane)
+        lanes.sort(key=lambda known: known.low)
+
+    def _new_id(self) -> int:
+        return max(self._lanes, default=0) + 1

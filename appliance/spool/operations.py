@@ -1,0 +1,137 @@
+"""What the rest of a node asks of the engine, and what the engine answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from appliance.mail.work import AttemptId, Lease, Outcome
+from appliance.replica.frames import Frame
+from appliance.spool.bodies import Body
+
+Token = object
+"""Names a request; the engine gives it back with the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Take responsibility for a message; its content is given inline or as a file."""
+
+    token: Token
+    queue_id: str
+    envelope: bytes
+    domains: tuple[str, ...]
+    size: int
+    digest: bytes
+    content: bytes | None = None
+    body: Body | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Lease up to `limit` due (message, domain) pairs; answered when there is one."""
+
+    token: Token
+    limit: int
+    blocked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Outcomes of attempts; answered when they are durable."""
+
+    token: Token
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Delivery is connected and works on `attempts`; answered with those it must abort."""
+
+    token: Token
+    attempts: frozenset[AttemptId]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Leases that delivery never got: not attempted, due again."""
+
+    leases: Sequence[Lease]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An operator's command on recipients of one message (all if None)."""
+
+    token: Token
+    action: str
+    queue_id: str
+    recipients: tuple[int, ...] | None = None
+    address: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Give everything to the peer; refused while leases are open or the pair is not paired."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """An operator says that the peer will not come back for now."""
+
+    token: Token
+
+
+Operation = Accept | Want | Report | Present | Cancel | Command | HandOver | TakeOver
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A frame for the peer."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class ResetLink:
+    """Close the connection to the peer; a new one is wanted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request is answered."""
+
+    token: Token
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request is refused."""
+
+    token: Token
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Attempts that delivery must not begin any more: this node no longer owns them."""
+
+    attempts: frozenset[AttemptId]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event for the log."""
+
+    event: str
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+Effect = Send | ResetLink | Done | Failed | Revoke | Happened

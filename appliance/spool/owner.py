@@ -1,0 +1,235 @@
+"""The owner's decisions as records: leases, outcomes, commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from hashlib import sha256
+
+import msgspec
+
+from appliance.mail import work
+from appliance.mail.address import domain_key
+from appliance.mail.envelope import Envelope
+from appliance.mail.queue_id import QueueId
+from appliance.mail.reply import Refused, Reply
+from appliance.mail.work import (
+    AttemptId,
+    Lease,
+    LeasedRecipient,
+    NewMessage,
+    Outcome,
+    RecipientOutcome,
+)
+from appliance.replica import commands
+from appliance.replica.record import (
+    Accepted,
+    Attempt,
+    Ended,
+    Ending,
+    Leased,
+    Note,
+    Record,
+    Result,
+)
+from appliance.spool.messages import Entry
+from appliance.spool.operations import Accept, Command
+from appliance.spool.schema import HELD
+from appliance.spool.store import Store
+
+FACTS = frozenset((work.Result.DELIVERED, work.Result.BOUNCED, work.Result.EXPIRED))
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+
+
+class Owner:
+    """Decides for the recipients this node owns; the engine journals what it decides."""
+
+    def __init__(self, store: Store, new_queue_id: Callable[[], str]) -> None:
+        self._store = store
+        self._new_queue_id = new_queue_id
+
+    def accepted(self, operation: Accept) -> Accepted:
+        """A message from outside."""
+        return Accepted(
+            operation.queue_id,
+            operation.envelope,
+            operation.domains,
+            operation.size,
+            operation.digest,
+            operation.body is not None,
+            operation.held,
+        )
+
+    def leases(
+        self,
+        running: int,
+        limit: int,
+        allowed: Callable[[int], bool],
+        blocked: Collection[str],
+    ) -> list[tuple[Leased, Entry]]:
+        """Lease records for what is due, with their messages."""
+        store, chosen = self._store, list[tuple[Leased, Entry]]()
+        for key, domain in store.scheduler.due(running, limit, allowed, blocked):
+            entry = store.messages.by_key(key)
+            recipients = self._due(entry, domain, running)
+            lane = store.lanes.of(key >> 40, entry.state.seq)
+            stale = store.lanes.doubtful(lane, store.ownership)
+            chosen.append((Leased(entry.queue_id, recipients, stale), entry))
+        return chosen
+
+    def _due(self, entry: Entry, domain: str, running: int) -> tuple[int, ...]:
+        wakes = {}
+        for index, recipient in enumerate(entry.state.recipients):
+            log = recipient.log
+            if log.domain != domain or log.held or recipient.leased or recipient.final is not None:
+                continue
+            wakes[index] = log.due + self._store.offsets.get(recipient.stamp.node, 0)
+        # A peer's clock may have been set right since the slot was written: then the first is due.
+        limit = max(running, min(wakes.values(), default=HELD))
+        return tuple([index for index, wake in wakes.items() if wake <= limit])
+
+    def lease(self, record: Leased, entry: Entry, seq: int, running: int) -> Lease:
+        """What delivery gets for a lease record that was journalled as number `seq`."""
+        envelope = _decode_envelope(entry.envelope)
+        recipients = []
+        for index in record.recipients:
+            log = entry.state.recipients[index].log
+            address = log.address or envelope.recipients[index].address
+            recipients.append(LeasedRecipient(index, address, log.tries, log.delay_notified))
+        return Lease(
+            AttemptId(self._store.incarnation, seq),
+            QueueId(entry.queue_id),
+            envelope,
+            tuple(recipients),
+            entry.size,
+            max(0, running - entry.arrived),
+        )
+
+    def outcome(self, outcome: Outcome, running: int) -> tuple[list[Record], dict[str, bytes]]:
+        """An outcome and the DSNs it causes: one transaction; nothing if it was told before.
+
+        Raises LookupError.
+        """
+        entry = self._store.messages.get(outcome.queue_id)
+        attempt = Attempt(outcome.attempt.incarnation, outcome.attempt.seq)
+        endings, news = list[Ending](), False
+        for told in outcome.recipients:
+            recipient = entry.state.recipients[told.index]
+            known = recipient.result_of(attempt)
+            pending = known in (Result.OPEN, Result.DOUBT)
+            news |= pending
+            # What delivered is a fact even if the attempt itself was forgotten here.
+            if pending or (known is None and told.result in FACTS):
+                endings.append(
+                    commands.ending(
+                        recipient,
+                        _ending(told),
+                        running,
+                        told.retry_in,
+                        hold=told.held,
+                        delayed=told.delayed,
+                    )
+                )
+        if not endings:
+            return [], {}
+        records: list[Record] = [Ended(outcome.queue_id, attempt, tuple(endings))]
+        contents = {}
+        for notification in outcome.notifications if news else ():
+            record = self._made_here(notification)
+            contents[record.queue_id] = notification.content
+            records.append(record)
+        return records, contents
+
+    def _made_here(self, message: NewMessage) -> Accepted:
+        return Accepted(
+            self._new_queue_id(),
+            _encode(message.envelope),
+            tuple([domain_key(r.address) for r in message.envelope.recipients]),
+            len(message.content),
+            sha256(message.content).digest(),
+        )
+
+    def cancelled(self, lease: Lease, running: int) -> Ended:
+        """A lease that delivery never got: due again at once."""
+        entry = self._store.messages.get(lease.queue_id)
+        endings = tuple(
+            [
+                commands.ending(
+                    entry.state.recipients[r.index], Ending(r.index, Result.CANCELLED), running, 0
+                )
+                for r in lease.recipients
+            ]
+        )
+        return Ended(lease.queue_id, Attempt(lease.attempt.incarnation, lease.attempt.seq), endings)
+
+    def write_offs(self, keep: Callable[[Attempt], bool], running: int) -> list[Record]:
+        """Open attempts that will never be reported, declared in doubt."""
+        records: list[Record] = []
+        for attempt, key in self._store.open_leases():
+            if keep(attempt):
+                continue
+            entry = self._store.messages.by_key(key)
+            record = commands.write_off(entry.queue_id, entry.state, attempt, running)
+            if record:
+                records.append(record)
+        return records
+
+    def invalid(self, attempts: Iterable[AttemptId]) -> frozenset[AttemptId]:
+        """Those attempts that are not open any more, or whose message this node does not own."""
+        owned = {
+            AttemptId(attempt.incarnation, attempt.seq)
+            for attempt, key in self._store.open_leases()
+            if self.owns(self._store.messages.by_key(key))
+        }
+        return frozenset(a for a in attempts if a not in owned)
+
+    def foreign_leases(self) -> frozenset[AttemptId]:
+        """Open attempts of this node on messages that it does not own any more."""
+        nodes = self._store.ownership.nodes
+        return frozenset(
+            AttemptId(attempt.incarnation, attempt.seq)
+            for attempt, key in self._store.open_leases()
+            if nodes.get(attempt.incarnation) == self._store.node
+            and not self.owns(self._store.messages.by_key(key))
+        )
+
+    def owns(self, entry: Entry) -> bool:
+        """True if this node may act on a message."""
+        lane = self._store.lanes.of(entry.key >> 40, entry.state.seq)
+        return self._store.mine(lane)
+
+    def command(self, command: Command, running: int) -> Record | None:
+        """An operator's command as a record, None if it changes nothing.
+
+        Raises LookupError for an unknown message and Refused for a bad command.
+        """
+        entry = self._store.messages.get(command.queue_id)
+        queue_id, state, chosen = entry.queue_id, entry.state, command.recipients
+        if chosen is not None and any(not 0 <= i < len(state.recipients) for i in chosen):
+            raise Refused(
+                Reply(550, "5.1.1", f"{queue_id} has {len(state.recipients)} recipients"),
+                f"name recipients by number, 0 to {len(state.recipients) - 1}",
+            )
+        match command.action:
+            case "hold":
+                return commands.hold(queue_id, state, chosen)
+            case "release":
+                return commands.release(queue_id, state, chosen, running)
+            case "retry":
+                return commands.retry(queue_id, state, chosen, running)
+            case "redirect":
+                return commands.redirect(
+                    queue_id, state, chosen, command.address, command.domain, running
+                )
+            case "remove":
+                return commands.remove(queue_id, state, chosen)
+        raise Refused(
+            Reply(500, "5.5.1", f"unknown command {command.action}"),
+            "use hold, release, retry, redirect or remove",
+        )
+
+
+def _ending(told: RecipientOutcome) -> Ending:
+    note = Note(told.reply.code, told.reply.enhanced, told.reply.text[:512], told.remote)
+    return Ending(told.index, Result(int(told.result)), note, told.mailbox)

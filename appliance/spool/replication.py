@@ -1,0 +1,358 @@
+"""The link to the peer, sans I/O: what to send, what to take in, what the peer holds.
+
+Segments are sent in journal order, so each arrives after those it was written in knowledge of.
+*Live*, the peer was sent everything and gets each segment in the turn that wrote it, while the
+local commit is still under way. Otherwise segments are read back from the journal, at most
+`window` bytes ahead of the peer's acknowledgements.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from appliance.replica import record as records
+from appliance.replica.frames import (
+    Ack,
+    Batch,
+    BodyChunk,
+    Copy,
+    Frame,
+    Hello,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotPart,
+)
+from appliance.replica.position import Mark, covers, positions
+from appliance.replica.record import Accepted, Diverged
+from appliance.spool.bodies import Bodies, Body
+from appliance.spool.snapshot import SnapshotReader, merge_part
+from appliance.spool.store import Damaged, Store
+
+CHUNK = 128 * 1024
+
+
+class Broken(Exception):
+    """The peer broke the protocol: the connection must be closed and made anew."""
+
+
+class Replication:
+    """One node's side of the link; a new connection calls `connect`, a lost one `disconnect`."""
+
+    def __init__(self, store: Store, bodies: Bodies, name: str, window: int = 8 << 20) -> None:
+        self._store = store
+        self._bodies = bodies
+        self._name = name
+        self._window = window
+        self.peer: Hello | None = None
+        self.diverged = ""
+        self.mode_of_peer = ""
+        self.exposed_at_peer = 0
+        self.acked: dict[bytes, int] = {}
+        self._unstored_acks = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._sent: dict[bytes, int] = {}
+        self._cursor: int | None = None
+        self._flight: deque[tuple[bytes, int, int]] = deque()
+        self._in_flight = 0
+        self._told: dict[bytes, int] = {}
+        self._goal: tuple[dict[bytes, int], dict[bytes, int]] | None = None
+        self._incoming: dict[str, Body] = {}
+        self._whole: set[str] = set()
+        self._streams: dict[str, int] = {}
+        self._transfer: Iterator[Frame] | None = None
+        self._reader: SnapshotReader | None = None
+        self._snapshot: tuple[SnapshotBegin, dict[bytes, Mark]] | None = None
+
+    @property
+    def greeted(self) -> bool:
+        """True once the peer has said hello on the present connection."""
+        return self.peer is not None and not self.diverged
+
+    @property
+    def live(self) -> bool:
+        """True while every new segment is sent as it is written."""
+        return self.greeted and self._cursor == self._store.journal.head
+
+    def connect(self, durable: Mapping[bytes, Mark], running: int, mode: str) -> Hello:
+        """A connection is up: the hello to send."""
+        self._told = positions(durable)
+        return Hello(
+            self._store.node,
+            self._name,
+            self._store.incarnation,
+            dict(durable),
+            self._store.ownership.claims,
+            running,
+            mode,
+            records.KINDS,
+        )
+
+    def disconnect(self) -> None:
+        """The connection is gone, and with it everything that was under way on it."""
+        self.peer = None
+        for body in self._incoming.values():
+            body.discard()
+        self._reset()
+
+    def greet(self, hello: Hello, running: int) -> bool:
+        """Take in the peer's hello, inside a transaction.
+
+        True if the peer no longer holds what it once acknowledged. Raises Diverged, Broken.
+        """
+        store = self._store
+        if hello.node == store.node:
+            raise Broken("the peer has this node's own identity")
+        if missing := records.KINDS - hello.kinds:
+            raise Broken(f"the peer does not understand record kinds {sorted(missing)}")
+        for incarnation, mark in hello.marks.items():
+            mine = store.journal.hash_at(incarnation, mark.seq)
+            if mine is not None and mine != mark.hash:
+                self.diverged = (
+                    f"record {mark.seq} of incarnation {incarnation.hex()} differs on the two nodes"
+                )
+                raise Diverged(self.diverged)
+        self.diverged = ""
+        self.peer = hello
+        self.mode_of_peer = hello.mode
+        store.hear_clock(hello.node, hello.clock, running)
+        store.fence(hello.claims)
+        held = positions(hello.marks)
+        regressed = any(
+            held.get(known.id, 0) < known.shared for known in store.journal.incarnations.values()
+        )
+        self.acked, self._sent = dict(held), dict(held)
+        store.journal.share({i: held.get(i, 0) for i in store.journal.incarnations})
+        self._goal = (store.journal.positions(), held)
+        self._cursor = store.journal.start_for(held)
+        if self._cursor is None:
+            self._reader = SnapshotReader(store, self._bodies, CHUNK)
+            self._transfer = self._reader.frames(running)
+        return regressed
+
+    def acknowledged(self, ack: Ack) -> bool:
+        """Take in an acknowledgement; True if it was progress. Touches no disk."""
+        progress = False
+        for incarnation, seq in ack.positions.items():
+            if seq > self.acked.get(incarnation, 0):
+                self.acked[incarnation] = seq
+                progress = self._unstored_acks = True
+            if seq > self._sent.get(incarnation, 0):
+                self._sent[incarnation] = seq
+        while self._flight and self._flight[0][1] <= self.acked.get(self._flight[0][0], 0):
+            self._in_flight -= self._flight.popleft()[2]
+        self.mode_of_peer, self.exposed_at_peer = ack.mode, ack.exposed
+        return progress
+
+    def store_acks(self) -> None:
+        """Note what the peer holds, in the transaction of a turn."""
+        if self._unstored_acks:
+            self._store.journal.share(self.acked)
+            self._unstored_acks = False
+
+    def take_in(self, frame: Frame, running: int) -> bool:
+        """Take in a segment or body, inside a transaction; True if something was journalled.
+
+        Raises Broken, Diverged, Damaged.
+        """
+        if self.peer is None:
+            raise Broken("the peer did not say hello first")
+        match frame:
+            case Batch():
+                return self._take_batch(frame)
+            case BodyChunk():
+                self._take_chunk(frame)
+            case SnapshotBegin():
+                self._begin_snapshot(frame)
+            case SnapshotPart():
+                self._take_part(frame, running)
+                return True
+            case SnapshotEnd():
+                self._end_snapshot()
+                return True
+        return False
+
+    def _take_batch(self, frame: Batch) -> bool:
+        try:
+            segment = records.decode(frame.segment)
+            for record in segment.records:
+                if isinstance(record, Accepted) and record.external:
+                    self._finish_body(record)
+            if self._store.ingest(frame.segment, frame.contents) is None:
+                return False
+        except Diverged as error:
+            self.diverged = str(error)
+            raise
+        except (LookupError, msgspec.DecodeError) as error:
+            raise Broken(f"a segment cannot be taken in: {error}") from error
+        self._sent[segment.incarnation] = segment.last
+        return True
+
+    def _take_chunk(self, chunk: BodyChunk) -> None:
+        if chunk.offset == 0:
+            stale = self._incoming.pop(chunk.queue_id, None)
+            if stale:
+                stale.discard()
+            self._incoming[chunk.queue_id] = self._bodies.create(chunk.queue_id)
+        body = self._incoming.get(chunk.queue_id)
+        if body is None or body.size != chunk.offset:
+            raise Broken(f"a chunk of {chunk.queue_id} is out of order")
+        body.write(chunk.data)
+
+    def _finish_body(self, record: Accepted | Copy) -> None:
+        body = self._incoming.pop(record.queue_id, None)
+        if body is None:
+            if not self._bodies.durable(record.queue_id):
+                raise Broken(f"the body of {record.queue_id} did not come before its record")
+            return
+        if body.size != record.size or body.digest != record.digest:
+            body.discard()
+            raise Damaged(f"body of {record.queue_id} does not match its digest")
+        self._store.durable_first(body)
+
+    def _take_part(self, part: SnapshotPart, running: int) -> None:
+        for copy in part.copies:
+            if copy.external:
+                self._finish_body(copy)
+        merge_part(self._store, part, running)
+
+    def _begin_snapshot(self, begin: SnapshotBegin) -> None:
+        journal = self._store.journal
+        for told in begin.incarnations:
+            if told.id not in journal.incarnations:
+                journal.introduce(told.id, told.node, told.epoch)
+                self._store.ownership.nodes[told.id] = told.node
+        self._snapshot = (begin, {told.id: told.tip for told in begin.incarnations})
+
+    def _end_snapshot(self) -> None:
+        if self._snapshot is None:
+            raise Broken("a snapshot ended that had not begun")
+        begin, tips = self._snapshot
+        self._snapshot = None
+        for claim in begin.claims:
+            self._store.claim(claim)
+        for incarnation, tip in tips.items():
+            self._store.journal.jump(incarnation, tip)
+            self._sent[incarnation] = max(self._sent.get(incarnation, 0), tip.seq)
+
+    def pump(self, budget: int = 8) -> Iterator[Frame]:
+        """Some of what is to be sent while catching up. Runs when no transaction is open."""
+        journal = self._store.journal
+        while budget > 0 and self.greeted and self._in_flight < self._window:
+            if self._transfer is not None:
+                budget -= 1
+                frame = next(self._transfer, None)
+                if frame is None:
+                    self._transfer = None
+                    continue
+                yield frame
+                if isinstance(frame, SnapshotEnd) and self._reader:
+                    self._sent.update(self._reader.tips)
+                    self._transfer = self._reader = None
+                    self._cursor = 0
+            elif self._cursor is None or self._cursor >= journal.head:
+                return
+            else:
+                budget -= 1
+                yield from self._from_journal(self._cursor)
+
+    @property
+    def behind(self) -> bool:
+        """True if `pump` has more to send as soon as the link takes it."""
+        if not self.greeted or self._in_flight >= self._window:
+            return False
+        return self._transfer is not None or (
+            self._cursor is not None and self._cursor < self._store.journal.head
+        )
+
+    def _from_journal(self, cursor: int) -> Iterator[Frame]:
+        for stored in self._store.journal.read(cursor):
+            if self._sent.get(stored.incarnation, 0) < stored.last:
+                contents, external = self._contents(stored.data)
+                missing = external - self._whole
+                if missing:
+                    self._transfer = self._body_frames(missing)
+                    self._cursor = stored.lsn
+                    return
+                yield self._batch(stored.incarnation, stored.last, stored.data, contents)
+            self._cursor = stored.lsn + 1
+            if self._in_flight >= self._window:
+                return
+
+    def _contents(self, data: bytes) -> tuple[dict[str, bytes], set[str]]:
+        contents, external = dict[str, bytes](), set[str]()
+        for record in records.decode(data).records:
+            if isinstance(record, Accepted):
+                if record.external:
+                    external.add(record.queue_id)
+                elif (body := self._store.content(record.queue_id)) is not None:
+                    contents[record.queue_id] = body
+        return contents, external
+
+    def _body_frames(self, queue_ids: set[str]) -> Iterator[Frame]:
+        for queue_id in sorted(queue_ids):
+            offset = 0
+            while data := self._bodies.read(queue_id, offset, CHUNK):
+                yield BodyChunk(queue_id, offset, data)
+                offset += len(data)
+            self._whole.add(queue_id)
+
+    def _batch(
+        self, incarnation: bytes, last: int, data: bytes, contents: Mapping[str, bytes]
+    ) -> Batch:
+        cost = len(data) + sum(map(len, contents.values()))
+        self._flight.append((incarnation, last, cost))
+        self._in_flight += cost
+        self._sent[incarnation] = last
+        return Batch(data, dict(contents))
+
+    def send_live(
+        self, written: list[tuple[records.Segment, bytes, Mapping[str, bytes]]], before: int
+    ) -> Iterator[Frame]:
+        """What this turn wrote, for a peer that was at `before`, the head when the turn began.
+
+        A peer that lags too far behind is served from the journal instead.
+        """
+        if not self.greeted or self._cursor != before:
+            return
+        if self._in_flight >= self._window:
+            return
+        for segment, data, contents in written:
+            external = {
+                r.queue_id for r in segment.records if isinstance(r, Accepted) and r.external
+            }
+            if external - self._whole:
+                return
+            yield self._batch(segment.incarnation, segment.last, data, contents)
+        self._cursor = self._store.journal.head
+
+    def body_chunk(self, queue_id: str, offset: int, data: bytes) -> Frame | None:
+        """A chunk of a body that is arriving now, if the peer is to get it at once."""
+        if offset == 0 and self.live:
+            self._streams[queue_id] = 0
+        if self._streams.get(queue_id) != offset:
+            return None
+        self._streams[queue_id] += len(data)
+        return BodyChunk(queue_id, offset, data)
+
+    def body_complete(self, queue_id: str, size: int) -> None:
+        """A body has arrived; if all of it went to the peer, its segment can follow."""
+        if self._streams.pop(queue_id, None) == size:
+            self._whole.add(queue_id)
+
+    def ack(self, durable: Mapping[bytes, Mark], running: int, mode: str, exposed: int) -> Ack:
+        """What became durable here since the last one."""
+        news = {i: m.seq for i, m in durable.items() if m.seq != self._told.get(i)}
+        self._told.update(news)
+        return Ack(news, running, mode, exposed)
+
+    def caught_up(self, durable: Mapping[bytes, Mark]) -> bool:
+        """True once both nodes hold durably what the other had when they met."""
+        if self._goal is None or not self.greeted:
+            return False
+        mine, theirs = self._goal
+        return covers(self.acked, mine) and covers(positions(durable), theirs)

@@ -1,0 +1,91 @@
+"""The tables of spool.db, and how a connection to them is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+
+VERSION = 1
+HELD = 1 << 62
+"""The `wake` of a slot whose recipients are held: never due."""
+NUMBER_BITS = 40
+"""A message's key is its incarnation's `idx` above so many bits of its number."""
+
+_SCHEMA = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+-- shared: last sequence that the peer said it holds durably
+CREATE TABLE incarnation(
+  idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, tag TEXT NOT NULL UNIQUE,
+  node BLOB NOT NULL, epoch INTEGER NOT NULL,
+  seq INTEGER NOT NULL, hash BLOB NOT NULL, shared INTEGER NOT NULL DEFAULT 0);
+-- lsn: the order in which this node learned of the segments, which respects causality
+CREATE TABLE journal(
+  lsn INTEGER PRIMARY KEY, inc INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  hash BLOB NOT NULL, segment BLOB NOT NULL);
+CREATE UNIQUE INDEX journal_position ON journal(inc, last);
+-- arrived: in this node's running time; slots: the message's rows in `schedule`
+CREATE TABLE message(
+  key INTEGER PRIMARY KEY, seq INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,
+  external INTEGER NOT NULL, arrived INTEGER NOT NULL, slots BLOB NOT NULL, state BLOB NOT NULL, envelope BLOB NOT NULL);
+CREATE TABLE content(key INTEGER PRIMARY KEY, body BLOB NOT NULL);
+-- a lane holds the messages of one incarnation accepted at low < seq <= high: one owner
+CREATE TABLE lane(
+  id INTEGER PRIMARY KEY, inc INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL);
+CREATE TABLE schedule(
+  lane INTEGER NOT NULL, domain TEXT NOT NULL, wake INTEGER NOT NULL, key INTEGER NOT NULL,
+  PRIMARY KEY(lane, domain, wake, key)) WITHOUT ROWID;
+CREATE TABLE lease(
+  inc INTEGER NOT NULL, seq INTEGER NOT NULL, key INTEGER NOT NULL,
+  PRIMARY KEY(inc, seq)) WITHOUT ROWID;
+CREATE TABLE mailbox(
+  mailbox TEXT NOT NULL, key INTEGER NOT NULL, PRIMARY KEY(mailbox, key)) WITHOUT ROWID;
+CREATE TABLE claim(
+  epoch INTEGER NOT NULL, owner BLOB NOT NULL, claim BLOB NOT NULL, PRIMARY KEY(epoch, owner));
+-- records that could not be applied: kept, shown, and in nobody's way
+CREATE TABLE unapplied(
+  inc INTEGER NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY(inc, seq));
+"""
+
+
+class SpoolVersion(Exception):
+    """The spool was written by a release that this one does not understand."""
+
+
+def open_writer(path: str, *, vfs: str | None = None, exclusive: bool = False) -> apsw.Connection:
+    """The one connection that writes; creates the tables. Raises SpoolVersion, apsw.Error.
+
+    `exclusive` keeps SQLite's WAL index in memory, for file systems without shared memory.
+    """
+    connection = apsw.Connection(path, vfs=vfs)
+    if exclusive:
+        connection.pragma("locking_mode", "EXCLUSIVE")
+    connection.set_busy_timeout(5000)
+    connection.pragma("journal_mode", "WAL")
+    # FULL: the WAL is fsynced at every commit. This is the commit point of a message on a node.
+    connection.pragma("synchronous", "FULL")
+    connection.pragma("wal_autocheckpoint", 0 if not exclusive else 1000)
+    connection.pragma("cache_size", -16384)
+    connection.pragma("temp_store", "MEMORY")
+    version = connection.pragma("user_version")
+    if version == 0:
+        with connection:
+            connection.execute(_SCHEMA)
+            connection.pragma("user_version", VERSION)
+    elif version != VERSION:
+        connection.close()
+        raise SpoolVersion(f"{path} has schema {version}, this release understands {VERSION}")
+    return connection
+
+
+def open_reader(path: str) -> apsw.Connection:
+    """A read-only connection, for other processes and threads."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(2000)
+    return connection
+
+
+def rows(db: apsw.Connection, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """The rows of a query; what types they have, the schema says."""
+    return db.execute(sql, values)

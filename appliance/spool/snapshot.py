@@ -1,0 +1,113 @@
+"""Whole messages for a peer that the journal no longer reaches: merged there, never overwriting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+import msgspec
+
+from appliance.replica.frames import (
+    BodyChunk,
+    Copy,
+    Frame,
+    Introduced,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotPart,
+)
+from appliance.replica.message import MessageState, merged
+from appliance.spool.bodies import Bodies
+from appliance.spool.messages import Entry, key_of
+from appliance.spool.store import Damaged, Store
+
+_PART_BYTES = 512 * 1024
+
+_encode_state = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(MessageState).decode
+
+
+class SnapshotReader:
+    """Reads this node's messages in key order, a part at a time, while it goes on working."""
+
+    def __init__(self, store: Store, bodies: Bodies, chunk: int) -> None:
+        self._store = store
+        self._bodies = bodies
+        self._chunk = chunk
+        journal = store.journal
+        self.tips = journal.positions()
+        self._begin = SnapshotBegin(
+            tuple(
+                [Introduced(i.id, i.node, i.epoch, i.tip) for i in journal.incarnations.values()]
+            ),
+            store.ownership.claims,
+        )
+
+    def frames(self, running: int) -> Iterator[Frame]:
+        """The whole snapshot; each `next` reads one part, outside a transaction."""
+        yield self._begin
+        after = 0
+        while True:
+            entries = list(self._store.messages.after(after, 64))
+            if not entries:
+                break
+            known = self._store.journal.positions()
+            copies, size = list[Copy](), 0
+            for entry in entries:
+                if entry.external:
+                    yield from self._body(entry.queue_id)
+                copies.append(self._copy(entry, running))
+                after = entry.key
+                size += entry.size
+                if size >= _PART_BYTES:
+                    break
+            yield SnapshotPart(known, tuple(copies))
+        yield SnapshotEnd()
+
+    def _copy(self, entry: Entry, running: int) -> Copy:
+        return Copy(
+            entry.queue_id,
+            entry.size,
+            entry.digest,
+            entry.external,
+            running - entry.arrived,
+            _encode_state(entry.state),
+            entry.envelope,
+            None if entry.external else self._store.content(entry.queue_id),
+        )
+
+    def _body(self, queue_id: str) -> Iterator[Frame]:
+        offset = 0
+        while data := self._bodies.read(queue_id, offset, self._chunk):
+            yield BodyChunk(queue_id, offset, data)
+            offset += len(data)
+
+
+def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
+    """Merge copies into this node's messages, inside a transaction; raises Damaged."""
+    mine = store.journal.positions()
+    for copy in part.copies:
+        state = _decode_state(copy.state)
+        key = key_of(copy.queue_id, store.journal)
+        if key in store.messages:
+            entry = store.messages.by_key(key)
+            store.messages.put(entry, merged(entry.state, mine, state, part.known))
+            continue
+        if state.seq <= mine.get(state.incarnation, 0):
+            continue  # it was here, and was archived since
+        if copy.content is None and not copy.external:
+            raise Damaged(f"{copy.queue_id} came without content")
+        if copy.content is not None and sha256(copy.content).digest() != copy.digest:
+            raise Damaged(f"content of {copy.queue_id} does not match its digest")
+        entry = Entry(
+            key,
+            copy.queue_id,
+            copy.size,
+            copy.digest,
+            copy.external,
+            running - copy.age,
+            copy.envelope,
+            state,
+            None,
+        )
+        store.messages.add(entry, copy.content)

@@ -1,0 +1,284 @@
+"""The spool's state machine on disk: records in, tables out, one transaction at a time.
+
+Synchronous and without a clock: the asyncio service and the simulation drive the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Protocol
+
+import apsw
+import msgspec
+
+from appliance.replica import message as rules
+from appliance.replica.message import Stamp
+from appliance.replica.ownership import Claim, Ownership
+from appliance.replica.record import (
+    Accepted,
+    Attempt,
+    Claimed,
+    Ended,
+    Leased,
+    Logged,
+    Record,
+    Removed,
+    Segment,
+    Started,
+    decode,
+)
+from appliance.spool.journal import Journal
+from appliance.spool.lanes import Lane, Lanes
+from appliance.spool.messages import Entry, Messages, key_of
+from appliance.spool.scheduler import Scheduler
+
+
+class Damaged(Exception):
+    """Content that does not have the digest its record names."""
+
+
+class Durable(Protocol):
+    """Something that can be made durable."""
+
+    def make_durable(self) -> None:
+        """Blocks until it is on disk; raises OSError."""
+
+
+class Store:
+    """One node's spool. Every method that changes it runs between `begin` and `commit`."""
+
+    def __init__(
+        self, connection: apsw.Connection, node: bytes, incarnation: bytes, elapsed: int
+    ) -> None:
+        self._db = self.connection = connection
+        self.node = node
+        self.incarnation = incarnation
+        self.journal = Journal(connection)
+        self.lanes = Lanes(connection, self.journal)
+        self.messages = Messages(connection, self.journal, self.lanes)
+        self.scheduler = Scheduler(connection)
+        self.ownership = Ownership(
+            {i.id: i.node for i in self.journal.incarnations.values()},
+            (
+                msgspec.msgpack.decode(claim, type=Claim)
+                for (claim,) in connection.execute("SELECT claim FROM claim")
+            ),
+        )
+        self.offsets: dict[bytes, int] = {
+            bytes.fromhex(name[7:]): offset
+            for name, offset in connection.execute(
+                "SELECT name, value FROM meta WHERE name GLOB 'offset:*'"
+            )
+        }
+        self.offsets[node] = 0
+        self.epoch = max(self.ownership.epoch, self.journal.epoch) + 1
+        self._running_from = int(self._meta("clock") or 0) - elapsed
+        self.unapplied = 0
+        self._bodies: list[Durable] = []
+
+    def running(self, elapsed: int) -> int:
+        """This node's running time, given its monotonic clock (both milliseconds)."""
+        return self._running_from + elapsed
+
+    def begin(self) -> None:
+        """Open the transaction of one turn."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def flush(self, running: int) -> None:
+        """Write the working set; after this only the commit is left."""
+        self.messages.flush(self.offsets)
+        for slot in self.messages.woken:
+            self.scheduler.woken(slot)
+        self._set_meta("clock", running)
+
+    def durable_first(self, body: Durable) -> None:
+        """Make a large body durable before the commit that names it."""
+        self._bodies.append(body)
+
+    def rollback(self) -> None:
+        """Close the transaction of a turn that wrote nothing."""
+        self.messages.forget()
+        self._db.execute("ROLLBACK")
+
+    def commit(self) -> None:
+        """The commit point on this node: returns when bodies and the WAL are fsynced.
+
+        Crash windows: before it, nothing of the turn happened here, though the peer may hold its
+        records (they come back on connect); after it, whatever the turn accepted is durable here
+        even if nobody was told. May run in another thread, while nothing else uses the store.
+        """
+        for body in self._bodies:
+            body.make_durable()
+        self._bodies.clear()
+        self._db.execute("COMMIT")
+
+    def start(self, running: int) -> tuple[Segment, bytes]:
+        """Begin this incarnation: its first record, in a transaction of its own."""
+        return self.write([Started(self.node)], {}, running)
+
+    def write(
+        self, records: Sequence[Record], contents: Mapping[str, bytes], running: int
+    ) -> tuple[Segment, bytes]:
+        """Journal and apply records of this node's own."""
+        segment, data = self.journal.write(self.incarnation, self.epoch, running, records)
+        self._apply(segment, contents)
+        return segment, data
+
+    def write_claim(
+        self, owner: bytes, reason: str, doubt: bool, running: int
+    ) -> tuple[Segment, bytes]:
+        """Claim for `owner` everything this node knows of, in a new epoch and its own segment."""
+        self.epoch = max(self.epoch, self.ownership.epoch, self.journal.epoch) + 1
+        return self.write([Claimed(owner, self.journal.positions(), reason, doubt)], {}, running)
+
+    def fence(self, claims: Iterable[Claim]) -> None:
+        """Heed claims that a peer told of ahead of its journal."""
+        self.ownership.fence(claims)
+
+    def ingest(self, data: bytes, contents: Mapping[str, bytes]) -> Segment | None:
+        """Journal and apply a segment of the peer's; None if it is held already.
+
+        Raises Diverged, LookupError for a gap, Damaged, and msgspec.DecodeError; then nothing
+        was changed.
+        """
+        segment = decode(data)
+        for record in segment.records:
+            if isinstance(record, Accepted) and record.queue_id in contents:
+                if sha256(contents[record.queue_id]).digest() != record.digest:
+                    raise Damaged(f"content of {record.queue_id} does not match its digest")
+        if not self.journal.ingest(segment, data):
+            return None
+        self._apply(segment, contents)
+        return segment
+
+    def _apply(self, segment: Segment, contents: Mapping[str, bytes]) -> None:
+        node = self.journal.incarnations[segment.incarnation].node
+        for seq, record in enumerate(segment.records, segment.first):
+            stamp = Stamp(segment.epoch, node, segment.incarnation, seq)
+            try:
+                self._apply_one(record, stamp, segment.at, contents)
+            except (LookupError, ValueError) as error:
+                self._set_aside(stamp, error)
+
+    def _apply_one(
+        self, record: Record, stamp: Stamp, at: int, contents: Mapping[str, bytes]
+    ) -> None:
+        match record:
+            case Accepted():
+                self._accept(record, stamp, at, contents.get(record.queue_id))
+            case Leased():
+                entry = self.messages.get(record.queue_id)
+                self.messages.put(entry, rules.leased(entry.state, record, stamp))
+            case Ended():
+                entry = self.messages.get(record.queue_id)
+                self.messages.put(entry, rules.ended(entry.state, record, stamp))
+            case Logged():
+                entry = self.messages.get(record.queue_id)
+                self.messages.put(entry, rules.logged(entry.state, record, stamp))
+            case Removed():
+                entry = self.messages.get(record.queue_id)
+                self.messages.put(entry, rules.removed(entry.state, record, stamp))
+            case Claimed():
+                self.claim(Claim(stamp.epoch, record.owner, record.scope, record.doubt))
+            case Started():
+                self.ownership.nodes[stamp.incarnation] = record.node
+
+    def _accept(self, record: Accepted, stamp: Stamp, at: int, content: bytes | None) -> None:
+        key = key_of(record.queue_id, self.journal)
+        if key in self.messages:
+            known = self.messages.by_key(key)
+            if (known.state.incarnation, known.state.seq) != (stamp.incarnation, stamp.seq):
+                raise ValueError(f"{record.queue_id} was accepted before")
+            return  # it came in a snapshot
+        if content is None and not record.external:
+            raise ValueError(f"{record.queue_id} came without content")
+        arrived = at + self.offsets.get(stamp.node, 0)
+        state = rules.accepted(record, stamp, at)
+        self.messages.add(
+            Entry(
+                key,
+                record.queue_id,
+                record.size,
+                record.digest,
+                record.external,
+                arrived,
+                record.envelope,
+                state,
+                None,
+            ),
+            content,
+        )
+
+    def claim(self, claim: Claim) -> None:
+        """Take in a claim: cut the lanes it ends in the middle of."""
+        self.ownership.add(claim)
+        self.epoch = max(self.epoch, claim.epoch)
+        self._db.execute(
+            "INSERT OR REPLACE INTO claim(epoch, owner, claim) VALUES(?,?,?)",
+            (claim.epoch, claim.owner, msgspec.msgpack.encode(claim)),
+        )
+        self.messages.flush(self.offsets)
+        for incarnation, seq in claim.scope.items():
+            known = self.journal.incarnations.get(incarnation)
+            cut = self.lanes.cut(known.idx, seq) if known else None
+            if cut:
+                self.messages.move(cut[0].id, cut[1].id, seq)
+        self.messages.flush(self.offsets)
+        for slot in self.messages.woken:
+            self.scheduler.woken(slot)
+        self.scheduler.reload()
+
+    def hear_clock(self, node: bytes, clock: int, running: int) -> None:
+        """A peer told its running time: due times it wrote can now be read."""
+        self.offsets[node] = running - clock
+        self._set_meta(f"offset:{node.hex()}", running - clock)
+
+    def open_leases(self) -> list[tuple[Attempt, int]]:
+        """Every open attempt with its message's key."""
+        return [
+            (Attempt(self.journal.by_idx[inc].id, seq), key)
+            for inc, seq, key in self._db.execute("SELECT inc, seq, key FROM lease")
+        ]
+
+    def mine(self, lane: Lane) -> bool:
+        """True if this node owns `lane`."""
+        return self.lanes.owner(lane, self.ownership) == self.node
+
+    def exposed(self) -> int:
+        """Messages accepted here or by the peer of which the peer has not said that it holds them."""
+        return sum(
+            self._db.execute(
+                "SELECT count(*) FROM message WHERE key>=? AND key<? AND seq>?",
+                (known.idx << 40, (known.idx + 1) << 40, known.shared),
+            ).get
+            for known in self.journal.incarnations.values()
+            if known.tip.seq > known.shared
+        )
+
+    def holds(self, queue_id: str) -> bool:
+        """True if a record speaks of this message."""
+        try:
+            return key_of(queue_id, self.journal) in self.messages
+        except LookupError:
+            return False
+
+    def content(self, queue_id: str) -> bytes | None:
+        """Inline content of a message, None if there is none."""
+        found = self._db.execute(
+            "SELECT body FROM content WHERE key=?", (key_of(queue_id, self.journal),)
+        ).get
+        return None if found is None else bytes(found)
+
+    def _set_aside(self, stamp: Stamp, error: Exception) -> None:
+        self.unapplied += 1
+        self._db.execute(
+            "INSERT OR REPLACE INTO unapplied(inc, seq, reason) VALUES(?,?,?)",
+            (self.journal.incarnations[stamp.incarnation].idx, stamp.seq, str(error)),
+        )
+
+    def _meta(self, name: str) -> object:
+        return self._db.execute("SELECT value FROM meta WHERE name=?", (name,)).get
+
+    def _set_meta(self, name: str, value: object) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES(?,?)", (name, value))
