@@ -56,6 +56,7 @@ class Event(StrEnum):
     SERVICE_READY = "service-ready"
     SERVICE_EXITED = "service-exited"
     SERVICE_KILLED = "service-killed"
+    COMMAND = "command"
     LOG_LINES_LOST = "log-lines-lost"
 
 

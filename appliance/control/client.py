@@ -1,0 +1,167 @@
+"""The control API for programs on the node: small, synchronous, standard library only."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from appliance.control.protocols import Target
+from appliance.control.schema import (
+    API,
+    Command,
+    CommandAnswer,
+    Done,
+    Failure,
+    MailboxList,
+    Status,
+)
+from appliance.ipc.socket_file import connected_socket
+from appliance.mail.views import (
+    CommandResult,
+    MailboxPage,
+    MailboxView,
+    MessageStory,
+    QueueFilter,
+    QueuePage,
+)
+
+T = TypeVar("T")
+_BLOCK = 256 * 1024
+
+
+class NotRunning(Exception):
+    """Nobody serves the control socket."""
+
+
+class ApiError(Exception):
+    """The node answered that it could not or would not; see `failure`."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error)
+        self.failure = failure
+
+
+class Client:
+    """Asks the node whose control socket is at `path`; one connection a call."""
+
+    def __init__(self, path: Path, timeout: float = 60.0) -> None:
+        self._path = path
+        self._timeout = timeout
+
+    def status(self) -> Status:
+        """The node and its pair."""
+        return self._get("/status", Status)
+
+    def queue(self, wanted: QueueFilter, limit: int = 1000) -> Iterator[QueuePage]:
+        """The messages that fit, page by page, newest first."""
+        parameters: list[tuple[str, str]] = [("status", status) for status in wanted.status]
+        parameters += [("sender", wanted.sender), ("recipient", wanted.recipient)]
+        parameters += [("ended", "1" if wanted.ended else "0"), ("limit", str(limit))]
+        after = ""
+        while True:
+            page = self._get(f"/queue?{urlencode([*parameters, ('after', after)])}", QueuePage)
+            yield page
+            after = page.after
+            if not after:
+                return
+
+    def message(self, queue_id: str) -> MessageStory:
+        """One message; raises ApiError with code "not_found"."""
+        return self._get(f"/queue/{quote(queue_id, safe='')}", MessageStory)
+
+    def content(self, queue_id: str) -> Iterator[bytes]:
+        """The content of a message, in blocks."""
+        connection, response = self._ask("GET", f"/messages/{quote(queue_id, safe='')}/content")
+        try:
+            while block := response.read(_BLOCK):
+                yield block
+        finally:
+            connection.close()
+
+    def mailboxes(self) -> Sequence[MailboxView]:
+        """All mailboxes that hold something."""
+        return self._get("/mailboxes", MailboxList).mailboxes
+
+    def mailbox(self, name: str, limit: int = 1000) -> Iterator[MailboxPage]:
+        """The messages of a mailbox, page by page, oldest first."""
+        after = ""
+        while True:
+            query = urlencode({"limit": limit, "after": after})
+            page = self._get(f"/mailboxes/{quote(name, safe='')}?{query}", MailboxPage)
+            yield page
+            after = page.after
+            if not after:
+                return
+
+    def command(
+        self, action: str, targets: Sequence[Target], address: str = ""
+    ) -> Sequence[CommandResult]:
+        """hold, release, retry, remove or redirect at most TARGETS_LIMIT messages."""
+        body = Command(tuple(targets), address)
+        return self._post(f"/queue/{action}", body, CommandAnswer).results
+
+    def take_over(self) -> str:
+        """Act on the backlog without the peer; returns what happened."""
+        return self._post("/pair/take-over", {}, Done).text
+
+    def _get(self, path: str, wanted: type[T]) -> T:
+        connection, response = self._ask("GET", path)
+        return _decoded(connection, response, wanted)
+
+    def _post(self, path: str, body: object, wanted: type[T]) -> T:
+        connection, response = self._ask("POST", path, msgspec.json.encode(body))
+        return _decoded(connection, response, wanted)
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        connection = _UnixConnection(self._path, self._timeout)
+        headers: Mapping[str, str] = {"Content-Type": "application/json"} if body else {}
+        try:
+            connection.request(method, API + path, body, headers)
+            response = connection.getresponse()
+            if response.status >= 300:
+                raise ApiError(_failure(response))
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise NotRunning(f"nobody serves {self._path}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunning(f"no answer at {self._path}: {error}") from error
+        except ApiError:
+            connection.close()
+            raise
+        return connection, response
+
+
+def _decoded(
+    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, wanted: type[T]
+) -> T:
+    try:
+        return msgspec.json.decode(response.read(), type=wanted)
+    finally:
+        connection.close()
+
+
+def _failure(response: http.client.HTTPResponse) -> Failure:
+    body = response.read()
+    try:
+        return msgspec.json.decode(body, type=Failure)
+    except msgspec.DecodeError:
+        # aiohttp answers by itself when a handler failed in a way nobody foresaw.
+        hint = "read log/control.log"
+        return Failure(code="internal", error=f"HTTP status {response.status}", hint=hint)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock: socket.socket = connected_socket(self._path)
+        self.sock.settimeout(self.timeout)

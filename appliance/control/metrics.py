@@ -1,0 +1,79 @@
+"""`Status` in the text format of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client import exposition as prometheus
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from appliance.control.schema import Status
+from appliance.mail.views import MailView, QueueCounts
+
+MODES = ("paired", "catching up", "solo", "split", "down")
+
+
+def exposition(status: Status) -> tuple[bytes, str]:
+    """(the text, its content type)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot(status))
+    return prometheus.generate_latest(registry), prometheus.CONTENT_TYPE_LATEST
+
+
+class _Snapshot(Collector):
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterable[Metric]:
+        status = self._status
+        mode = GaugeMetricFamily("twinpost_mode", "1 for the mode the node is in", labels=["mode"])
+        for name in MODES:
+            mode.add_metric([name], status.mode == name)
+        yield mode
+        alarms = GaugeMetricFamily("twinpost_alarm", "1 for each alarm", labels=["alarm"])
+        for alarm in status.alarms:
+            alarms.add_metric([alarm.name], 1)
+        yield alarms
+        yield _gauge("disk_free_bytes", "Free for the spool", status.disk.free)
+        if status.queue is not None:
+            yield _queue(status.queue)
+        if status.mail is not None:
+            yield from _mail(status.mail)
+
+
+def _queue(counts: QueueCounts) -> Metric:
+    family = GaugeMetricFamily(
+        "twinpost_queue_recipients", "Recipients in the queue", labels=["status"]
+    )
+    for status in ("queued", "leased", "deferred", "held", "waiting"):
+        family.add_metric([status], getattr(counts, status))
+    return family
+
+
+def _mail(mail: MailView) -> Iterator[Metric]:
+    yield _gauge("accepting", "1 if a client would get its 250 now", mail.accepting)
+    yield _gauge("exposed_messages", "Messages durable on this node only", mail.exposed)
+    yield _gauge("uptime_seconds", "Since the mail process started", mail.uptime / 1000)
+    yield _gauge("smtp_connections", "Open connections of clients", mail.connections)
+    yield _gauge("open_leases", "Attempts under way", mail.open_leases)
+    yield _gauge("unapplied_records", "Records that could not be applied", mail.unapplied)
+    if mail.peer is not None:
+        yield _gauge("peer_connected", "1 while the link is up", mail.peer.connected)
+        yield _gauge("peer_lag_records", "Records the peer has not acknowledged", mail.peer.lag)
+        yield _gauge("peer_lag_seconds", "Age of the oldest of them", mail.peer.lag_ms / 1000)
+    yield _counter("accepted_messages", "Messages that got 250", mail.accepted)
+    yield _counter("rejected_commands", "SMTP commands that got 4yz or 5yz", mail.rejected)
+    yield _counter("delivered_recipients", "Recipients delivered", mail.delivered)
+    yield _counter("duplicate_deliveries", "Deliveries beyond the first", mail.duplicates)
+    yield _counter("doubtful_attempts", "Attempts whose end nobody knows", mail.doubts)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"twinpost_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"twinpost_{name}", text, value=value)

@@ -1,0 +1,113 @@
+"""Puts together what one node knows of itself: the writer, the spool, the disk, the processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import msgspec
+
+from appliance.control.protocols import Commands, QueueReader, Unavailable
+from appliance.control.schema import Disk, Process, Status, Virtual
+from appliance.control.status import alarms, summary
+from appliance.mail.views import MailView, QueueCounts
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a node is called; `virtual` are its site's virtual addresses."""
+
+    name: str
+    hostname: str
+    version: str
+    virtual: tuple[str, ...]
+
+
+class Observer:
+    """Asks everything and everybody; nothing that is down keeps the rest from being told."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        spool: Path,
+        processes: Path,
+        reader: QueueReader,
+        commands: Commands,
+        serves: Callable[[str], bool],
+    ) -> None:
+        """`processes` is the file the supervisor publishes; `serves` tells who has an address."""
+        self._identity = identity
+        self._spool = spool
+        self._processes = processes
+        self._serves = serves
+        self.reader = reader
+        self.commands = commands
+        # One thread: the reader's connection belongs to one caller at a time.
+        self._thread = ThreadPoolExecutor(1, "spool-reader")
+
+    async def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the reader in its thread; raises what that raises."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
+
+    async def mail(self) -> MailView | None:
+        """The mail process's own view, None if it does not answer."""
+        try:
+            return await self.commands.view()
+        except Unavailable:
+            return None
+
+    async def counts(self) -> QueueCounts | None:
+        """The queue in figures, None while there is no spool."""
+        try:
+            return await self.read(self.reader.counts)
+        except Unavailable:
+            return None
+
+    async def status(self) -> Status:
+        """The node and its pair, now."""
+        mail, queue = await asyncio.gather(self.mail(), self.counts())
+        processes, disk = self.processes(), self._disk()
+        found = alarms(mail, processes, disk)
+        return Status(
+            name=self._identity.name,
+            hostname=self._identity.hostname,
+            version=self._identity.version,
+            healthy=not found,
+            summary=summary(found),
+            mode=mail.mode if mail else "down",
+            mail=mail,
+            queue=queue,
+            processes=tuple(processes),
+            disk=disk,
+            virtual=tuple(
+                Virtual(address=address, here=self._serves(address))
+                for address in self._identity.virtual
+            ),
+            alarms=found,
+        )
+
+    def processes(self) -> Sequence[Process]:
+        """The node's processes; none where something else than `twinpost node` runs them."""
+        try:
+            return msgspec.json.decode(self._processes.read_bytes(), type=list[Process])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return []
+
+    def _disk(self) -> Disk:
+        figures = os.statvfs(self._spool)
+        return Disk(
+            free=figures.f_bavail * figures.f_frsize, total=figures.f_blocks * figures.f_frsize
+        )
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,120 @@
+"""The control API's own messages; those about mail are in `appliance.mail.views`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from appliance.control.protocols import Target
+from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts
+
+API = "/v1"
+TARGETS_LIMIT = 1000
+"""Messages in one command."""
+PAGE_LIMIT = 1000
+"""Entries in one page."""
+
+
+class Severity(StrEnum):
+    """CRITICAL: a fault more loses mail or stops it. WARNING: not as it should be."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Something an operator should know now: what it is, and what to do."""
+
+    name: str
+    severity: Severity
+    text: str
+    hint: str
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the node as its supervisor sees it."""
+
+    name: str
+    state: str
+    pid: int | None
+    restarts: int
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """The file system of the spool, in bytes; `free` is what this process may still use."""
+
+    free: int
+    total: int
+
+
+class Virtual(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual address, and whether this node serves it now."""
+
+    address: str
+    here: bool
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """One node and its pair, as this node sees them.
+
+    `healthy`: no alarm. `summary` is one sentence. `mode` is that of `mail`, or "down".
+    `mail` is None while the mail process does not answer, `queue` while there is no spool.
+    """
+
+    name: str
+    hostname: str
+    version: str
+    healthy: bool
+    summary: str
+    mode: str
+    mail: MailView | None
+    queue: QueueCounts | None
+    processes: tuple[Process, ...]
+    disk: Disk
+    virtual: tuple[Virtual, ...]
+    alarms: tuple[Alarm, ...]
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of hold, release, retry, remove and redirect (which needs `address`)."""
+
+    targets: tuple[Target, ...]
+    address: str = ""
+
+
+class CommandAnswer(msgspec.Struct, frozen=True):
+    """One result for each target, in their order."""
+
+    results: tuple[CommandResult, ...]
+
+
+class MailboxList(msgspec.Struct, frozen=True):
+    """All mailboxes that hold something."""
+
+    mailboxes: tuple[MailboxView, ...]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A command without results of its own: what happened, in one line."""
+
+    text: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of /health: 200 if this node can accept durable mail, else 503 and why not."""
+
+    ok: bool
+    mode: str
+    reason: str
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every answer that is not 2xx.
+
+    `code`: bad_request, forbidden, not_found, refused, unavailable or internal.
+    """
+
+    code: str
+    error: str
+    hint: str = ""

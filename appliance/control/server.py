@@ -1,0 +1,258 @@
+"""The control API: everything on a Unix socket, /health and /metrics on TCP.
+
+Who may: on the Unix socket, root and the user that runs the node (SO_PEERCRED); on TCP, the
+configured networks, none by default. docs/json.md describes paths and bodies.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from appliance.config.units import Address, IpNetwork
+from appliance.control import schema
+from appliance.control.metrics import exposition
+from appliance.control.observer import Observer
+from appliance.control.protocols import Commands, Target, Unavailable
+from appliance.control.schema import API, PAGE_LIMIT, TARGETS_LIMIT, Failure
+from appliance.control.status import health
+from appliance.mail.address import parse_address
+from appliance.mail.reply import Refused
+from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus
+from appliance.monitor.events import Emit, Event
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
+_UCRED = struct.Struct("3i")
+_BODY_LIMIT = 1 << 20
+_DEFAULT_PAGE = 100
+
+
+class BadRequest(Exception):
+    """The request itself is wrong; `hint` says what is right."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class Api:
+    """The handlers of the Unix socket."""
+
+    def __init__(self, observer: Observer, emit: Emit) -> None:
+        self._observer = observer
+        self._emit = emit
+
+    def application(self) -> web.Application:
+        """The routes, behind the check of who asks."""
+        application = web.Application(
+            middlewares=[_failures, _local_users], client_max_size=_BODY_LIMIT
+        )
+        application.add_routes(
+            [
+                web.get(f"{API}/status", self.status),
+                web.get(f"{API}/queue", self.queue),
+                web.get(f"{API}/queue/{{id}}", self.message),
+                web.get(f"{API}/messages/{{id}}/content", self.content),
+                web.post(f"{API}/queue/{{action}}", self.command),
+                web.get(f"{API}/mailboxes", self.mailboxes),
+                web.get(f"{API}/mailboxes/{{name}}", self.mailbox),
+                web.post(f"{API}/pair/take-over", self.take_over),
+            ]
+        )
+        return application
+
+    async def status(self, request: web.Request) -> web.Response:
+        return _json(await self._observer.status())
+
+    async def queue(self, request: web.Request) -> web.Response:
+        query = request.query
+        try:
+            wanted = QueueFilter(
+                status=tuple(RecipientStatus(one) for one in query.getall("status", [])),
+                sender=query.get("sender", ""),
+                recipient=query.get("recipient", ""),
+                ended=query.get("ended") == "1",
+            )
+        except ValueError as error:
+            raise BadRequest(str(error), f"known: {', '.join(RecipientStatus)}") from None
+        reader = self._observer.reader
+        return _json(
+            await self._observer.read(reader.queue, wanted, _limit(query), query.get("after", ""))
+        )
+
+    async def message(self, request: web.Request) -> web.Response:
+        reader = self._observer.reader
+        return _json(await self._observer.read(reader.message, request.match_info["id"]))
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        observer = self._observer
+        chunks = await observer.read(observer.reader.chunks, request.match_info["id"])
+        # The first block before the header: a message that is not there is a 404.
+        block = await observer.read(lambda: list(islice(chunks, 1)))
+        response = web.StreamResponse(headers={"Content-Type": "message/rfc822"})
+        await response.prepare(request)
+        while block:
+            await response.write(block[0])
+            block = await observer.read(lambda: list(islice(chunks, 1)))
+        await response.write_eof()
+        return response
+
+    async def mailboxes(self, request: web.Request) -> web.Response:
+        found = await self._observer.read(self._observer.reader.mailboxes)
+        return _json(schema.MailboxList(tuple(found)))
+
+    async def mailbox(self, request: web.Request) -> web.Response:
+        query, name = request.query, request.match_info["name"]
+        reader = self._observer.reader
+        return _json(
+            await self._observer.read(reader.mailbox, name, _limit(query), query.get("after", ""))
+        )
+
+    async def command(self, request: web.Request) -> web.Response:
+        action = request.match_info["action"]
+        body = _decode(await request.read(), schema.Command)
+        if not 0 < len(body.targets) <= TARGETS_LIMIT:
+            raise BadRequest(f"{len(body.targets)} targets", f"name 1 to {TARGETS_LIMIT} messages")
+        if action == "redirect":
+            parse_address(body.address)
+        results = await _carry_out(self._observer.commands, action, body, _by(request))
+        changed = sum(result.changed for result in results)
+        self._emit(
+            Event.COMMAND, action=action, by=_by(request), messages=len(results), changed=changed
+        )
+        return _json(schema.CommandAnswer(tuple(results)))
+
+    async def take_over(self, request: web.Request) -> web.Response:
+        text = await self._observer.commands.take_over(_by(request))
+        self._emit(Event.COMMAND, action="take-over", by=_by(request))
+        return _json(schema.Done(text))
+
+
+class Public:
+    """The handlers of the TCP listeners."""
+
+    def __init__(self, observer: Observer, trusted: Sequence[IpNetwork]) -> None:
+        self._observer = observer
+        self._trusted = trusted
+
+    def application(self) -> web.Application:
+        """The routes, behind the check of who asks."""
+        application = web.Application(middlewares=[_failures, self._configured_networks])
+        application.add_routes([web.get("/health", self.health), web.get("/metrics", self.metrics)])
+        return application
+
+    async def health(self, request: web.Request) -> web.Response:
+        answer = health(await self._observer.mail())
+        return _json(answer, 200 if answer.ok else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        text, content_type = exposition(await self._observer.status())
+        return web.Response(body=text, headers={"Content-Type": content_type})
+
+    @web.middleware
+    async def _configured_networks(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        client = _address(request.remote)
+        if client is None or not any(client in network for network in self._trusted):
+            hint = "add the network to [http] status in node.toml"
+            return _failure(403, "forbidden", "not from this address", hint)
+        return await handler(request)
+
+
+async def _carry_out(
+    commands: Commands, action: str, body: schema.Command, by: str
+) -> Sequence[CommandResult]:
+    targets: Sequence[Target] = body.targets
+    match action:
+        case "hold":
+            return await commands.hold(targets, by)
+        case "release":
+            return await commands.release(targets, by)
+        case "retry":
+            return await commands.retry(targets, by)
+        case "remove":
+            return await commands.remove(targets, by)
+        case "redirect":
+            return await commands.redirect(targets, body.address, by)
+    raise web.HTTPNotFound
+
+
+@web.middleware
+async def _failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as a `Failure`."""
+    try:
+        return await handler(request)
+    except BadRequest as error:
+        return _failure(400, "bad_request", str(error), error.hint)
+    except LookupError as error:
+        return _failure(404, "not_found", str(error.args[0] if error.args else error))
+    except Refused as error:
+        return _failure(409, "refused", str(error.reply), error.hint)
+    except Unavailable as error:
+        hint = "it is started again by itself; see `twinpost status` and the log"
+        return _failure(503, "unavailable", str(error), hint)
+    except web.HTTPException as error:
+        return _failure(error.status, "not_found", f"{request.path}: {error.reason}")
+
+
+@web.middleware
+async def _local_users(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Root and the node's own user only, whatever the socket file's mode has become."""
+    if _uid(request) not in (0, os.geteuid()):
+        return _failure(403, "forbidden", "only root and the node's user may", "use sudo")
+    return await handler(request)
+
+
+def _uid(request: web.Request) -> int:
+    """The user at the other end, as the kernel knows it."""
+    assert request.transport is not None
+    peer = request.transport.get_extra_info("socket")
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    uid: int = _UCRED.unpack(credentials)[1]
+    return uid
+
+
+def _by(request: web.Request) -> str:
+    return f"uid {_uid(request)}"
+
+
+def _address(remote: str | None) -> Address | None:
+    """The client's address; an IPv4 client of an IPv6 socket as IPv4."""
+    if remote is None:
+        return None
+    address = ipaddress.ip_address(remote.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(_DEFAULT_PAGE))
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= PAGE_LIMIT:
+        raise BadRequest(f"limit {text!r}", f"a page has 1 to {PAGE_LIMIT} entries")
+    return int(text)
+
+
+def _decode(body: bytes, wanted: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except msgspec.DecodeError as error:
+        raise BadRequest(str(error), "docs/json.md describes the body") from None
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, content_type="application/json"
+    )
+
+
+def _failure(status: int, code: str, error: str, hint: str = "") -> web.Response:
+    return _json(Failure(code=code, error=error, hint=hint), status)

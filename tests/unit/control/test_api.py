@@ -1,0 +1,330 @@
+"""The control API over real sockets; the spool and the mail process are stood in for."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from appliance.config.units import Endpoint, IpNetwork
+from appliance.control.client import ApiError, Client, NotRunning
+from appliance.control.listen import serving
+from appliance.control.observer import Identity, Observer
+from appliance.control.protocols import Target, Unavailable
+from appliance.control.schema import Status
+from appliance.control.server import Api, Public
+from appliance.mail.reply import Refused, Reply
+from appliance.mail.views import (
+    CommandResult,
+    MailboxEntry,
+    MailboxPage,
+    MailboxView,
+    MailView,
+    MessageStory,
+    PeerView,
+    QueueCounts,
+    QueueEntry,
+    QueueFilter,
+    QueuePage,
+    RecipientStatus,
+    RecipientView,
+)
+
+T = TypeVar("T")
+
+PEER = PeerView(name="b", node_id="b" * 16, connected=True, last_heard_ago=10, lag=0, lag_ms=0)
+MAIL = MailView(
+    node_id="a" * 16,
+    incarnation="c" * 32,
+    uptime=1000,
+    mode="paired",
+    mode_for=500,
+    synced=True,
+    accepting=True,
+    peer=PEER,
+    accepted=7,
+    delivery_connected=True,
+)
+RECIPIENT = RecipientView(
+    index=0, address="bob@site.test", original="bob@site.test", status=RecipientStatus.HELD
+)
+
+
+def entry(number: int) -> QueueEntry:
+    return QueueEntry(
+        queue_id=f"Q{number}",
+        sender="alice@site.test",
+        size=100,
+        age=5,
+        received_at=0,
+        owner="a",
+        recipients=(RECIPIENT,),
+    )
+
+
+class Reader:
+    def __init__(self) -> None:
+        self.asked: list[QueueFilter] = []
+        self.up = True
+
+    def counts(self) -> QueueCounts:
+        if not self.up:
+            raise Unavailable("no spool yet")
+        return QueueCounts(held=3, owned_here=3)
+
+    def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
+        self.asked.append(wanted)
+        first = int(after or 1)
+        last = min(first + limit, 6)
+        return QueuePage(
+            entries=tuple(entry(number) for number in range(first, last)),
+            after=str(last) if last < 6 else "",
+        )
+
+    def message(self, queue_id: str) -> MessageStory:
+        if queue_id != "Q1":
+            raise LookupError(f"no message {queue_id}")
+        return MessageStory(
+            queue_id="Q1",
+            sender="",
+            size=1,
+            age=1,
+            received_at=0,
+            owner="a",
+            client="",
+            helo="",
+            envid=None,
+            recipients=(RECIPIENT,),
+        )
+
+    def mailboxes(self) -> Sequence[MailboxView]:
+        return [MailboxView(name="bob", messages=1, size=10)]
+
+    def mailbox(self, name: str, limit: int, after: str) -> MailboxPage:
+        found = MailboxEntry(queue_id="Q9", sender="", recipients=(name,), size=1, received_at=0)
+        return MailboxPage(entries=(found,))
+
+    def chunks(self, queue_id: str) -> Iterator[bytes]:
+        if queue_id != "Q1":
+            raise LookupError(f"no message {queue_id}")
+        yield b"Subject: x\r\n\r\n"
+        yield b"y" * 200_000
+
+
+class Mail:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Sequence[Target], str, str]] = []
+        self.shown: MailView | None = MAIL
+
+    async def view(self) -> MailView:
+        if self.shown is None:
+            raise Unavailable("the mail process does not answer")
+        return self.shown
+
+    async def hold(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        return self._note("hold", targets, "", by)
+
+    async def release(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        return self._note("release", targets, "", by)
+
+    async def retry(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        return self._note("retry", targets, "", by)
+
+    async def redirect(
+        self, targets: Sequence[Target], address: str, by: str
+    ) -> Sequence[CommandResult]:
+        return self._note("redirect", targets, address, by)
+
+    async def remove(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        return self._note("remove", targets, "", by)
+
+    async def take_over(self, by: str) -> str:
+        raise Refused(Reply(450, "4.3.0", "the peer is there"), "nothing to take over")
+
+    def _note(
+        self, action: str, targets: Sequence[Target], address: str, by: str
+    ) -> Sequence[CommandResult]:
+        self.told.append((action, targets, address, by))
+        return [CommandResult(queue_id=target.queue_id, changed=1) for target in targets]
+
+
+@dataclass
+class World:
+    reader: Reader
+    mail: Mail
+    client: Client
+    port: int
+    folder: Path
+
+    async def ask(self, call: Callable[[], T]) -> T:
+        """The client is synchronous, so it runs beside the server's loop."""
+        return await asyncio.to_thread(call)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        found = response.status, response.read()
+        connection.close()
+        return found
+
+
+@pytest.fixture
+def trusted() -> list[IpNetwork]:
+    return [ipaddress.ip_network("127.0.0.0/8")]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World]:
+    reader, mail, port = Reader(), Mail(), free_port()
+    observer = Observer(
+        Identity("a", "a.site.test", "1.0", ("127.0.0.10",)),
+        tmp_path,
+        tmp_path / "processes.json",
+        reader,
+        mail,
+        lambda address: True,
+    )
+    path = tmp_path / "control.sock"
+    async with serving(
+        Api(observer, lambda *_, **__: None).application(),
+        path,
+        Public(observer, trusted).application(),
+        [Endpoint(f"127.0.0.1:{port}")],
+    ):
+        yield World(reader, mail, Client(path), port, tmp_path)
+    observer.close()
+    assert not path.exists()
+
+
+async def test_status(world: World) -> None:
+    (world.folder / "processes.json").write_bytes(
+        b'[{"name":"mail","state":"ready","pid":7,"restarts":0}]'
+    )
+    status = await world.ask(world.client.status)
+    assert status.healthy
+    assert status.mode == "paired"
+    assert status.queue == QueueCounts(held=3, owned_here=3)
+    assert status.processes[0].pid == 7
+    assert status.virtual[0].here
+
+
+async def test_status_of_a_node_whose_parts_are_down(world: World) -> None:
+    world.mail.shown, world.reader.up = None, False
+    status = await world.ask(world.client.status)
+    assert (status.mode, status.mail, status.queue) == ("down", None, None)
+    assert [alarm.name for alarm in status.alarms] == ["mail_down"]
+    assert not status.healthy
+
+
+async def test_queue_is_read_page_by_page(world: World) -> None:
+    wanted = QueueFilter(status=(RecipientStatus.HELD,), recipient="@site.test")
+    pages = await world.ask(lambda: list(world.client.queue(wanted, limit=2)))
+    assert [[one.queue_id for one in page.entries] for page in pages] == [
+        ["Q1", "Q2"],
+        ["Q3", "Q4"],
+        ["Q5"],
+    ]
+    assert world.reader.asked == [wanted] * 3
+
+
+async def test_message_and_content(world: World) -> None:
+    story = await world.ask(lambda: world.client.message("Q1"))
+    assert story.recipients == (RECIPIENT,)
+    content = await world.ask(lambda: b"".join(world.client.content("Q1")))
+    assert content == b"Subject: x\r\n\r\n" + b"y" * 200_000
+
+
+@pytest.mark.parametrize("queue_id", ["Q2", "../status", "a/b", "%2e", "\x1b[2J"])
+async def test_what_is_not_there_is_not_found(world: World, queue_id: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        await world.ask(lambda: world.client.message(queue_id))
+    assert caught.value.failure.code == "not_found"
+    with pytest.raises(ApiError):
+        await world.ask(lambda: list(world.client.content(queue_id)))
+
+
+async def test_mailboxes(world: World) -> None:
+    assert [one.name for one in await world.ask(world.client.mailboxes)] == ["bob"]
+    (page,) = await world.ask(lambda: list(world.client.mailbox("bob")))
+    assert page.entries[0].recipients == ("bob",)
+
+
+@pytest.mark.parametrize("action", ["hold", "release", "retry", "remove", "redirect"])
+async def test_commands(world: World, action: str) -> None:
+    targets = [Target("Q1"), Target("Q2", (0, 3))]
+    results = await world.ask(lambda: world.client.command(action, targets, "carol@site.test"))
+    assert [(one.queue_id, one.changed) for one in results] == [("Q1", 1), ("Q2", 1)]
+    ((told, seen, address, by),) = world.mail.told
+    assert (told, list(seen)) == (action, targets)
+    assert address == ("carol@site.test" if action == "redirect" else "")
+    assert by.startswith("uid ")
+
+
+async def test_commands_that_cannot_be_meant(world: World) -> None:
+    for action, targets, address, code in [
+        ("explode", [Target("Q1")], "", "not_found"),
+        ("hold", [], "", "bad_request"),
+        ("hold", [Target("Q1")] * 1001, "", "bad_request"),
+        ("redirect", [Target("Q1")], "no address", "refused"),
+    ]:
+        with pytest.raises(ApiError) as caught:
+            await world.ask(partial(world.client.command, action, targets, address))
+        assert caught.value.failure.code == code
+    assert world.mail.told == []
+
+
+async def test_a_refusal_says_what_to_do(world: World) -> None:
+    with pytest.raises(ApiError) as caught:
+        await world.ask(world.client.take_over)
+    assert caught.value.failure.code == "refused"
+    assert caught.value.failure.hint == "nothing to take over"
+
+
+async def test_tcp_tells_health_and_metrics_and_nothing_else(world: World) -> None:
+    status, body = await world.ask(lambda: world.get("/health"))
+    assert (status, msgspec.json.decode(body)["ok"]) == (200, True)
+    status, body = await world.ask(lambda: world.get("/metrics"))
+    assert status == 200
+    assert b'twinpost_mode{mode="paired"} 1.0' in body
+    assert b"twinpost_accepted_messages_total 7.0" in body
+    for path in ("/v1/status", "/v1/queue", "/"):
+        assert (await world.ask(partial(world.get, path)))[0] == 404
+
+
+async def test_health_says_why_not(world: World) -> None:
+    world.mail.shown = msgspec.structs.replace(MAIL, accepting=False, reason="disk full")
+    status, body = await world.ask(lambda: world.get("/health"))
+    assert (status, msgspec.json.decode(body)["reason"]) == (503, "disk full")
+    world.mail.shown = None
+    assert (await world.ask(lambda: world.get("/health")))[0] == 503
+
+
+@pytest.mark.parametrize("trusted", [[], [ipaddress.ip_network("10.0.0.0/8")]])
+async def test_a_stranger_is_told_nothing(world: World, trusted: list[IpNetwork]) -> None:
+    for path in ("/health", "/metrics"):
+        assert (await world.ask(partial(world.get, path)))[0] == 403
+
+
+async def test_nobody_there(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning):
+        Client(tmp_path / "control.sock").status()
+
+
+def test_status_survives_json() -> None:
+    assert "mode" in msgspec.json.schema(Status)["$defs"]["Status"]["properties"]
