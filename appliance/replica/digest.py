@@ -10,7 +10,7 @@ import msgspec
 from appliance.replica.message import MessageState
 from appliance.replica.ownership import Claim
 
-_encode = msgspec.msgpack.Encoder(order="sorted").encode
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class MessageDump(msgspec.Struct, frozen=True, array_like=True):
@@ -27,7 +27,8 @@ class MessageDump(msgspec.Struct, frozen=True, array_like=True):
 def canonical(messages: Iterable[MessageDump], claims: Iterable[Claim]) -> list[bytes]:
     """One line for each message, in order of queue id, then one for each claim."""
     lines = [_encode(message) for message in sorted(messages, key=lambda m: m.queue_id)]
-    return lines + [_encode(claim) for claim in sorted(claims, key=lambda c: (c.epoch, c.owner))]
+    ranked = sorted(claims, key=lambda c: (c.epoch, c.owner))
+    return lines + [_encode((c.epoch, c.owner, sorted(c.scope.items()), c.doubt)) for c in ranked]
 
 
 def digest(lines: Iterable[bytes]) -> str:

@@ -18,6 +18,7 @@ _PRECEDENCE = {
     Result.BOUNCED: 2,
     Result.EXPIRED: 1,
 }
+_SEEN = frozenset((Result.DELIVERED, Result.BOUNCED, Result.EXPIRED))
 _KNOWLEDGE = {Result.OPEN: -2, Result.DOUBT: -1, **_PRECEDENCE}
 FINAL = frozenset(_PRECEDENCE)
 """Results after which a recipient is never attempted again."""
@@ -71,14 +72,15 @@ class RecipientState(msgspec.Struct, frozen=True, array_like=True):
         return None
 
     @property
-    def deliveries(self) -> int:
-        """Attempts known to have delivered: more than one is a duplicate."""
-        return sum(trial.result is Result.DELIVERED for trial in self.trials)
-
-    @property
     def doubts(self) -> int:
         """Attempts of which nobody knows whether they delivered."""
         return sum(trial.result is Result.DOUBT for trial in self.trials)
+
+    @property
+    def duplicates(self) -> int:
+        """Attempts beyond the first that somebody outside may have seen: repeats and doubts."""
+        seen = sum(trial.result in _SEEN for trial in self.trials)
+        return max(0, seen - 1) + self.doubts
 
 
 class MessageState(msgspec.Struct, frozen=True, array_like=True):

@@ -1,6 +1,6 @@
 """Large bodies: content that is a file, written while it arrives, durable before its record.
 
-Files: `<queue id>.part` while it grows, `<queue id>` once it is durable. The order is: fsync the
+Files: `<queue id>.<n>.part` while it grows, `<queue id>` once it is durable. The order is: fsync the
 file, rename, fsync the directory, then commit the record. A crash in between leaves a file without
 a record, which the next start removes.
 """
@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import count
 
 from appliance.spool.files import Files, Handle
+
+_PART = ".part"
 
 
 class Body:
     """One body being written."""
 
-    def __init__(self, files: Files, name: str) -> None:
+    def __init__(self, files: Files, name: str, part: str) -> None:
         self._files = files
         self._name = name
-        self._part = f"{name}.part"
-        if files.exists(self._part):
-            files.unlink(self._part)
+        self._part = part
         self._handle: Handle | None = files.create(self._part)
         self._digest = sha256()
         self.size = 0
@@ -60,10 +61,11 @@ class Bodies:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._parts = count(1)
 
     def create(self, queue_id: str) -> Body:
-        """Start a body; one left unfinished by the same name is replaced."""
-        return Body(self._files, queue_id)
+        """Start a body; the same one may be under way already, from an older connection."""
+        return Body(self._files, queue_id, f"{queue_id}.{next(self._parts)}{_PART}")
 
     def durable(self, queue_id: str) -> bool:
         """True if the whole body is on disk."""
@@ -77,7 +79,7 @@ class Bodies:
         """Remove files that no record speaks of; returns how many. Run at start only."""
         removed = 0
         for name in self._files.list(""):
-            if name.endswith(".part") or not known(name):
+            if name.endswith(_PART) or not known(name):
                 self._files.unlink(name)
                 removed += 1
         return removed

@@ -45,14 +45,14 @@ class Lanes:
         """A lane by its id."""
         return self._lanes[lane_id]
 
+    def open(self, inc: int) -> None:
+        """Make an incarnation's first lane, if it has none."""
+        if inc not in self._by_inc:
+            self._insert(Lane(self._new_id(), inc, 0, _END))
+
     def of(self, inc: int, seq: int) -> Lane:
-        """The lane of a message, made if it is the incarnation's first."""
-        lanes = self._by_inc.get(inc)
-        if lanes is None:
-            lane = Lane(self._new_id(), inc, 0, _END)
-            self._insert(lane)
-            return lane
-        for lane in lanes:
+        """The lane of a message."""
+        for lane in self._by_inc[inc]:
             if seq <= lane.high:
                 return lane
         raise AssertionError("the last lane has no end")
@@ -69,6 +69,7 @@ class Lanes:
 
     def cut(self, inc: int, at: int) -> tuple[Lane, Lane] | None:
         """Make a lane end at record `at`: (what ends there, the new rest), None if one does."""
+        self.open(inc)
         lane = self.of(inc, at)
         if lane.high == at:
             return None

@@ -111,6 +111,7 @@ class Messages:
         """A new message; `content` is None if it is a file."""
         if content is not None:
             self._db.execute("INSERT INTO content(key, body) VALUES(?,?)", (entry.key, content))
+        self._lanes.open(entry.key >> NUMBER_BITS)
         self._entries[entry.key] = self._dirty[entry.key] = entry
 
     def put(self, entry: Entry, state: MessageState) -> None:

@@ -105,6 +105,8 @@ class Replication:
         True if the peer no longer holds what it once acknowledged. Raises Diverged, Broken.
         """
         store = self._store
+        if self.peer is not None:
+            raise Broken("the peer said hello twice")
         if hello.node == store.node:
             raise Broken("the peer has this node's own identity")
         if missing := records.KINDS - hello.kinds:

@@ -13,7 +13,7 @@ from appliance.mail.address import domain_key
 from appliance.mail.envelope import Envelope, Recipient
 from appliance.replica.frames import Frame
 from appliance.replica.pair import Mode, Pair, Timing
-from appliance.spool.bodies import Bodies
+from appliance.spool.bodies import Bodies, Body
 from appliance.spool.dump import dump
 from appliance.spool.engine import Engine
 from appliance.spool.operations import (
@@ -78,7 +78,7 @@ class Node:
         self.generation = 0
         self.on_crash: Callable[[Node], None] = lambda node: None
         network.ends[name] = (lambda: self.engine is not None, self._link_up, self._link_down)
-        network.inlets[name] = self._receive
+        network.inlets[name] = (self._receive, lambda: self.stalled_until)
 
     # Life and death.
 
@@ -187,11 +187,11 @@ class Node:
         envelope = Envelope(client.sender, tuple(Recipient(r) for r in client.recipients))
         body = None
         if len(client.token) > INLINE:
-            body = self._bodies.create(client.queue_id)
-            for offset in range(0, len(client.token), 100):
-                chunk = client.token[offset : offset + 100]
-                body.write(chunk)
-                engine.body_chunk(client.queue_id, offset, chunk)
+            try:
+                body = self._write_body(engine, client)
+            except PowerCut:
+                self.power_cut()
+                return
         self.submit(
             Accept(
                 ("client", client),
@@ -204,6 +204,15 @@ class Node:
                 body,
             )
         )
+
+    def _write_body(self, engine: Engine, client: Client) -> Body:
+        body = self._bodies.create(client.queue_id)
+        for offset in range(0, len(client.token), 100):
+            chunk = client.token[offset : offset + 100]
+            body.write(chunk)
+            engine.body_chunk(client.queue_id, offset, chunk)
+        self._heed()
+        return body
 
     def _content(self, queue_id: str) -> bytes:
         assert self.engine is not None
@@ -311,14 +320,7 @@ class Node:
                     delivery.presented(value)
 
     def _receive(self, frame: Frame) -> None:
-        if self._clock.now < self.stalled_until:
-            wait = self.stalled_until - self._clock.now
-            generation = self.generation
-            self._clock.after(
-                wait, lambda: self._receive(frame) if generation == self.generation else None
-            )
-            return
-        if self.engine and self._network.connected:
+        if self.engine:
             self.engine.receive(frame, self._clock.now)
             self._heed()
             self._poke()
@@ -350,4 +352,4 @@ class Node:
     def close(self) -> None:
         """Give back the connection."""
         if self._connection is not None:
-            self._connection.close()
+            abandon(self._connection)

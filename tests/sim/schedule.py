@@ -226,7 +226,9 @@ class Simulation:
             )
         if not self.plan.faults:
             self._expect(surplus == 0 and not any(counted.values()), "duplicates without a fault")
-        if set(self.plan.faults) <= {"kill", "power", "delivery", "power both", "kill both"}:
+        # A backlog taken over unseen goes out in doubt (rule 4): counted, but not bounded by leases.
+        unseen = any("taken_over" in line for line in self.story.lines)
+        if not unseen and set(self.plan.faults) <= {"kill", "power", "delivery", "power both", "kill both"}:
             self._expect(
                 surplus <= self.leases_at_crash,
                 f"{surplus} duplicates, but only {self.leases_at_crash} leases were open",
@@ -249,8 +251,8 @@ class Simulation:
             for index, recipient in enumerate(state.recipients):
                 address = client.recipients[index] if client else SITE
                 address = recipient.log.address or address
-                extra = max(0, recipient.deliveries - 1) + recipient.doubts
-                counted[content, address] += extra
+                counted[content, address] += recipient.duplicates
+                counted[b"DSN " + content, SITE] += recipient.duplicates
         return counted
 
     def _judge_message(

@@ -37,7 +37,7 @@ class Network:
         self._epoch = 0
         self._last: Counter[str] = Counter()
         self.ends: dict[str, tuple[Callable[[], bool], Callable[[], None], Callable[[], None]]] = {}
-        self.inlets: dict[str, Callable[[Frame], None]] = {}
+        self.inlets: dict[str, tuple[Callable[[Frame], None], Callable[[], int]]] = {}
 
     def consider(self) -> None:
         """Connect if both nodes are there and the link is whole."""
@@ -71,9 +71,14 @@ class Network:
         arrival = max(self._last[sender], self._clock.now + self._rng.randint(*self.delay))
         self._last[sender] = arrival
 
+        take, stopped_until = self.inlets[receiver]
+
         def deliver() -> None:
             if self.connected and epoch == self._epoch:
-                self.inlets[receiver](decode(data))
+                if self._clock.now < stopped_until():
+                    self._clock.after(stopped_until() - self._clock.now, deliver)
+                else:
+                    take(decode(data))
 
         self._clock.after(arrival - self._clock.now, deliver)
 
