@@ -10,7 +10,6 @@ MAX_LINE = 998  # RFC 5322 §2.1.1, without CRLF
 MAX_HEADER = 64 * 1024  # of a returned header: longer ones are an attack, not a message
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_LONG_LINE = re.compile(rb"[^\r\n]{%d,}" % (MAX_LINE + 1))
 _MESSAGE_ID = re.compile(rb"(?:\A|\n)message-id:[ \t]*(?:\r\n[ \t]+)?(<[!-;=?-~]{1,250}>)", re.I)
 
 
@@ -48,15 +47,25 @@ def message_id(original: bytes) -> str:
 
 
 def _clean(content: bytes, utf8: bool) -> tuple[bytes, bytes]:
-    content = _LINE_END.sub(b"\r\n", content.replace(b"\0", b"?"))
+    content = content.replace(b"\0", b"?")
+    if not content.count(b"\r\n") == content.count(b"\r") == content.count(b"\n"):
+        content = _LINE_END.sub(b"\r\n", content)
     if content and not content.endswith(b"\r\n"):
         content += b"\r\n"
     header, body = split_content(content)
     if utf8:
         header = header.decode("utf-8", "replace").encode()
     # A folded header line stays one field only if what goes on is indented.
-    header = _LONG_LINE.sub(lambda line: broken(line[0], b"\r\n "), header)
-    return header, _LONG_LINE.sub(lambda line: broken(line[0], b"\r\n"), body)
+    return _fitted(header, b"\r\n "), _fitted(body, b"\r\n")
+
+
+def _fitted(content: bytes, separator: bytes) -> bytes:
+    lines = content.split(b"\r\n")
+    if max(map(len, lines)) <= MAX_LINE:
+        return content
+    return b"\r\n".join(
+        line if len(line) <= MAX_LINE else broken(line, separator) for line in lines
+    )
 
 
 def broken(line: bytes, separator: bytes) -> bytes:
