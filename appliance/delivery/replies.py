@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from appliance.mail.reply import Reply
+from appliance.mail.visible import visible
 
 MAX_LINE = 4096  # RFC 5321 §4.5.3.1.5 allows 512; real servers write longer ones
 MAX_REPLY = 32768
@@ -46,7 +47,7 @@ class ReplyReader:
                 replies.append(self._finish())
         rest = len(self._buffer) - start
         if rest > MAX_LINE or self._buffer.find(b"\n", start) >= 0:
-            raise BadReply(f"not an SMTP reply: {_safe(bytes(self._buffer[start : start + 80]))!r}")
+            raise BadReply(f"not an SMTP reply: {visible(bytes(self._buffer[start:]), 80)}")
         del self._buffer[:start]
         return replies
 
@@ -56,7 +57,7 @@ class ReplyReader:
             raise BadReply("reply too long")
         if self._code and code != self._code:
             raise BadReply(f"a reply that begins with {self._code!r} goes on with {code!r}")
-        line = _safe(text)
+        line = visible(text, MAX_TEXT)
         # The status code stands on every line, and says the same class as the reply code.
         enhanced = _ENHANCED.match(line)
         if enhanced and enhanced[1][0] == chr(code[0]):
@@ -72,11 +73,3 @@ class ReplyReader:
         self._enhanced = ""
         self._length = 0
         return reply
-
-
-def _safe(text: bytes) -> str:
-    """Text without anything a terminal, a log or a header field could take for a command."""
-    line = text.decode("utf-8", "replace")
-    if line.isprintable():
-        return line
-    return "".join(character if character.isprintable() else "?" for character in line)

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 from appliance.delivery.replies import BadReply, ReplyReader
+from appliance.mail.disposition import Trouble, unreachable
 from appliance.mail.reply import Reply
 
 
@@ -17,15 +18,15 @@ class Lost(Exception):
         self.reply = reply
 
 
-CLOSED = Reply(451, "4.4.2", "connection closed by the next hop")
-ABORTED = Reply(451, "4.3.2", "connection ended by this node")
+CLOSED = unreachable(Trouble.CONNECTION_LOST, "connection closed by the next hop")
+ABORTED = unreachable(Trouble.UNKNOWN, "connection ended by this node")
 
 
 class Wire(asyncio.Protocol):
     """Takes over a connection past EHLO.
 
-    Each reply belongs to a command: `expect` is called before a command is written. A reply
-    nobody asked for ends the connection, so that it can't be taken for the answer to a later
+    Each reply belongs to a command: what is written says how many it asks for. A reply nobody
+    asked for ends the connection, so that it can't be taken for the answer to a later
     command; the usual one is a 421 on an idle connection (RFC 5321 §3.8).
     """
 
@@ -54,8 +55,12 @@ class Wire(asyncio.Protocol):
         """Send `data`, which asks for that many replies; raises Lost."""
         if self._lost is not None:
             raise Lost(self._lost)
-        self._expected += expect
+        self.expect(expect)
         self._transport.write(data)
+
+    def expect(self, count: int) -> None:
+        """That many more replies may come."""
+        self._expected += count
 
     async def drain(self, seconds: float) -> None:
         """Wait until the peer has taken most of what was written; raises Lost.
@@ -97,12 +102,12 @@ class Wire(asyncio.Protocol):
         try:
             replies = self._reader.feed(data)
         except BadReply as bad:
-            self._fail(Reply(451, "4.5.0", f"protocol error of the next hop: {bad}"))
+            self._fail(unreachable(Trouble.PROTOCOL, f"protocol error: {bad}"))
             return
         self._replies.extend(replies)
         if len(self._replies) > self._expected:
             unasked = self._replies[self._expected]
-            self._fail(Reply(451, "4.5.0", f"the next hop said, without being asked: {unasked}"))
+            self._fail(unreachable(Trouble.PROTOCOL, f"said without being asked: {unasked}"))
         elif replies:
             self._wake()
 
@@ -157,4 +162,4 @@ class Wire(asyncio.Protocol):
         if self._loop.time() < self._deadline:
             self._arm()
         else:
-            self._fail(Reply(451, "4.4.2", "timeout: the next hop did not answer"))
+            self._fail(unreachable(Trouble.CONNECTION_LOST, "the next hop did not answer in time"))

@@ -1,7 +1,8 @@
 """An SMTP server that does as a script says, and remembers what it really received.
 
-A `Script` gives for each stage (connect, ehlo, helo, mail, rcpt, data, dot, rset, quit) the steps
-for its first, second, … occurrence on one connection; after those the usual reply. A step is
+A `Script` gives for each stage (connect, ehlo, helo, mail, rcpt, data, content, dot, rset, quit)
+the steps for its first, second, … occurrence on one connection; after those the usual reply. The
+stage content comes with the first bytes after 354, where a server usually says nothing. A step is
 
 - a `str`: the reply, lines joined by "\\n";  - `bytes`: put on the wire as they are;
 - `Drop`: end the connection, after a reply or without one;
@@ -21,12 +22,13 @@ from types import TracebackType
 
 TOKEN = re.compile(rb"^X-Token: *(\S+)", re.MULTILINE)
 EXTENSIONS = ("PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
-_USUAL = {
+_USUAL: dict[str, str | bytes] = {
     "connect": "220 sink.test ESMTP",
     "helo": "250 sink.test",
     "mail": "250 2.1.0 sender ok",
     "rcpt": "250 2.1.5 recipient ok",
     "data": "354 go ahead",
+    "content": b"",
     "dot": "250 2.0.0 taken",
     "rset": "250 2.0.0 reset",
     "noop": "250 2.0.0 ok",
@@ -228,8 +230,8 @@ class _Connection:
             if _positive(await self._answer("rcpt", address=address)):
                 self._recipients.append((address, parameters))
         elif verb == "data":
-            usual = _USUAL["data"] if self._recipients else "554 5.5.1 no valid recipients"
-            if (await self._answer("data", usual)).startswith(b"354"):
+            none = None if self._recipients else "554 5.5.1 no valid recipients"
+            if (await self._answer("data", none)).startswith(b"354"):
                 await self._content()
         elif verb == "rset":
             self._recipients = []
@@ -265,12 +267,14 @@ class _Connection:
 
     async def _until_dot(self) -> bytes:
         """Content to the final dot, dots unstuffed (RFC 5321 §4.5.2)."""
-        # The CRLF that ended the DATA command also counts before a dot: "DATA CRLF . CRLF".
         searched = 0
+        # The CRLF that ended the DATA command also counts before a dot: "DATA CRLF . CRLF".
         self._buffer[:0] = b"\r\n"
         while (end := self._buffer.find(b"\r\n.\r\n", max(0, searched - 4))) < 0:
-            searched = len(self._buffer)
+            before, searched = searched, len(self._buffer)
             await self._fill()
+            if before == 0:
+                await self._answer("content")
         raw = bytes(self._buffer[: end + 2])
         del self._buffer[: end + 5]
         if not raw.count(b"\r\n") == raw.count(b"\r") == raw.count(b"\n"):
@@ -292,7 +296,9 @@ class _Connection:
             raise _Ended
         self._buffer += data
 
-    async def _answer(self, stage: str, usual: str | None = None, address: str = "") -> bytes:
+    async def _answer(
+        self, stage: str, usual: str | bytes | None = None, address: str = ""
+    ) -> bytes:
         """Do the step for this occurrence of a stage; returns what was written."""
         steps = self._script.steps.get(stage, ())
         nth = self._seen[stage]
@@ -303,7 +309,7 @@ class _Connection:
             step = steps[nth] if nth < len(steps) else (usual or _USUAL[stage])
         return await self._do(step, usual or _USUAL[stage])
 
-    async def _do(self, step: Step, usual: str) -> bytes:
+    async def _do(self, step: Step, usual: str | bytes) -> bytes:
         if isinstance(step, Gate):
             await step.passed()
             return await self._do(step.then if step.then is not None else usual, usual)

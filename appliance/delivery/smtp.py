@@ -1,0 +1,152 @@
+"""SMTP client sessions: connect, greeting and EHLO by aiosmtplib, then our own transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import aiosmtplib
+
+from appliance.config.delivery import DeliverySettings
+from appliance.delivery.content import Content
+from appliance.delivery.extensions import Peer, plan
+from appliance.delivery.replies import MAX_TEXT
+from appliance.delivery.resolve import Resolver
+from appliance.delivery.transaction import Transaction
+from appliance.delivery.wire import ABORTED, Wire
+from appliance.mail.disposition import Stage, Trouble, judge, unreachable
+from appliance.mail.reply import Reply
+from appliance.mail.route import NextHop
+from appliance.mail.visible import visible
+from appliance.mail.work import Lease, LeasedRecipient
+
+
+class ConnectFailed(Exception):
+    """No session with this next hop now; `reply` (4yz) says why."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class Session:
+    """A connection past EHLO. `remote` is "host[address]:port"."""
+
+    def __init__(self, wire: Wire, peer: Peer, remote: str, settings: DeliverySettings) -> None:
+        self.peer = peer
+        self.remote = remote
+        self.transactions = 0
+        self._wire = wire
+        self._settings = settings
+
+    @property
+    def usable(self) -> bool:
+        """Whether another message may be sent."""
+        return self._wire.usable and self.transactions < self._settings.messages_per_connection
+
+    async def send(
+        self,
+        lease: Lease,
+        recipients: Sequence[LeasedRecipient],
+        content: Content,
+        fence: Callable[[], bool],
+    ) -> Transaction:
+        """The transaction, after it has run. Raises DamagedContent, LookupError."""
+        steps = plan(self.peer, lease.envelope, recipients, content, lease.size)
+        transaction = Transaction(self._wire, self.peer, steps, content, self._settings, fence)
+        self.transactions += 1
+        await transaction.run()
+        return transaction
+
+    def abort(self) -> None:
+        """End it at once; a running transaction that has not written its final dot writes none."""
+        self._wire.abort(ABORTED)
+
+    def quit(self) -> None:
+        """End it politely (RFC 5321 §4.1.1.10)."""
+        self._wire.quit()
+
+
+class Connector:
+    """Opens sessions. `helo` is the name this node goes by (§4.1.4)."""
+
+    def __init__(self, helo: str, settings: DeliverySettings, resolver: Resolver) -> None:
+        self._helo = helo
+        self._settings = settings
+        self._resolver = resolver
+
+    async def connect(self, hops: Sequence[NextHop]) -> Session:
+        """A session with the first of `hops` that takes one; raises ConnectFailed."""
+        failure = ConnectFailed(unreachable(Trouble.NAME_UNKNOWN, "there is no next hop"))
+        for hop in hops:
+            addresses = self._resolver.addresses(hop.host)
+            if not addresses:
+                text = f"{hop.host} is no IP address and not in the hosts file"
+                failure = ConnectFailed(unreachable(Trouble.NAME_UNKNOWN, text))
+            for address in addresses:
+                try:
+                    return await self._session(hop, address)
+                except ConnectFailed as failed:
+                    failure = failed
+        raise failure
+
+    async def _session(self, hop: NextHop, address: str) -> Session:
+        remote = f"{hop.host}[{address}]:{hop.port}"
+        try:
+            client = await self._greeted(address, hop.port)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise ConnectFailed(_failure(remote, error)) from error
+        transport = cast(asyncio.Transport, client.transport)
+        peer = Peer.offering(client.esmtp_extensions)
+        # From here on replies go to our own protocol: aiosmtplib's drops those it has not asked
+        # for, and with pipelining several are on their way.
+        wire = Wire(asyncio.get_running_loop(), transport)
+        return Session(wire, peer, remote, self._settings)
+
+    async def _greeted(self, address: str, port: int) -> aiosmtplib.SMTP:
+        """A client past EHLO or, where that is not known, HELO (§3.2, §4.1.1.1)."""
+        client = aiosmtplib.SMTP(
+            local_hostname=self._helo,
+            sock=await self._connected(address, port),
+            timeout=self._settings.command_timeout.seconds,
+            start_tls=False,
+        )
+        await client.connect()
+        try:
+            try:
+                await client.ehlo()
+            except aiosmtplib.SMTPHeloError as refused:
+                if refused.code < 500 or not client.is_connected:
+                    raise
+                await client.helo()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    async def _connected(self, address: str, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            async with asyncio.timeout(self._settings.connect_timeout.seconds):
+                await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+def _failure(remote: str, error: Exception) -> Reply:
+    """Nothing said before MAIL is about a message: always transient, whatever the code."""
+    if isinstance(error, aiosmtplib.SMTPResponseException) and 400 <= error.code < 600:
+        said = Reply(error.code, "", visible(f"{remote} said: {error.message}", MAX_TEXT))
+        return judge(said, Stage.SESSION).reply
+    if isinstance(error, TimeoutError | aiosmtplib.SMTPTimeoutError):
+        return unreachable(Trouble.NO_ANSWER, f"{remote} did not answer in time")
+    if isinstance(error, OSError) and error.errno:
+        return unreachable(Trouble.NO_ANSWER, f"{remote}: {os.strerror(error.errno)}")
+    return unreachable(Trouble.PROTOCOL, visible(f"{remote}: {error}", MAX_TEXT))
