@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,142 +19,13 @@ from appliance.config.units import Endpoint, IpNetwork
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.listen import serving
 from appliance.control.observer import Identity, Observer
-from appliance.control.protocols import Target, Unavailable
+from appliance.control.protocols import Target
 from appliance.control.schema import Status
 from appliance.control.server import Api, Public
-from appliance.mail.reply import Refused, Reply
-from appliance.mail.views import (
-    CommandResult,
-    MailboxEntry,
-    MailboxPage,
-    MailboxView,
-    MailView,
-    MessageStory,
-    PeerView,
-    QueueCounts,
-    QueueEntry,
-    QueueFilter,
-    QueuePage,
-    RecipientStatus,
-    RecipientView,
-)
+from appliance.mail.views import QueueCounts, QueueFilter, RecipientStatus
+from tests.support.control import MAIL, RECIPIENT, Mail, Reader
 
 T = TypeVar("T")
-
-PEER = PeerView(name="b", node_id="b" * 16, connected=True, last_heard_ago=10, lag=0, lag_ms=0)
-MAIL = MailView(
-    node_id="a" * 16,
-    incarnation="c" * 32,
-    uptime=1000,
-    mode="paired",
-    mode_for=500,
-    synced=True,
-    accepting=True,
-    peer=PEER,
-    accepted=7,
-    delivery_connected=True,
-)
-RECIPIENT = RecipientView(
-    index=0, address="bob@site.test", original="bob@site.test", status=RecipientStatus.HELD
-)
-
-
-def entry(number: int) -> QueueEntry:
-    return QueueEntry(
-        queue_id=f"Q{number}",
-        sender="alice@site.test",
-        size=100,
-        age=5,
-        received_at=0,
-        owner="a",
-        recipients=(RECIPIENT,),
-    )
-
-
-class Reader:
-    def __init__(self) -> None:
-        self.asked: list[QueueFilter] = []
-        self.up = True
-
-    def counts(self) -> QueueCounts:
-        if not self.up:
-            raise Unavailable("no spool yet")
-        return QueueCounts(held=3, owned_here=3)
-
-    def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
-        self.asked.append(wanted)
-        first = int(after or 1)
-        last = min(first + limit, 6)
-        return QueuePage(
-            entries=tuple(entry(number) for number in range(first, last)),
-            after=str(last) if last < 6 else "",
-        )
-
-    def message(self, queue_id: str) -> MessageStory:
-        if queue_id != "Q1":
-            raise LookupError(f"no message {queue_id}")
-        return MessageStory(
-            queue_id="Q1",
-            sender="",
-            size=1,
-            age=1,
-            received_at=0,
-            owner="a",
-            client="",
-            helo="",
-            envid=None,
-            recipients=(RECIPIENT,),
-        )
-
-    def mailboxes(self) -> Sequence[MailboxView]:
-        return [MailboxView(name="bob", messages=1, size=10)]
-
-    def mailbox(self, name: str, limit: int, after: str) -> MailboxPage:
-        found = MailboxEntry(queue_id="Q9", sender="", recipients=(name,), size=1, received_at=0)
-        return MailboxPage(entries=(found,))
-
-    def chunks(self, queue_id: str) -> Iterator[bytes]:
-        if queue_id != "Q1":
-            raise LookupError(f"no message {queue_id}")
-        yield b"Subject: x\r\n\r\n"
-        yield b"y" * 200_000
-
-
-class Mail:
-    def __init__(self) -> None:
-        self.told: list[tuple[str, Sequence[Target], str, str]] = []
-        self.shown: MailView | None = MAIL
-
-    async def view(self) -> MailView:
-        if self.shown is None:
-            raise Unavailable("the mail process does not answer")
-        return self.shown
-
-    async def hold(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
-        return self._note("hold", targets, "", by)
-
-    async def release(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
-        return self._note("release", targets, "", by)
-
-    async def retry(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
-        return self._note("retry", targets, "", by)
-
-    async def redirect(
-        self, targets: Sequence[Target], address: str, by: str
-    ) -> Sequence[CommandResult]:
-        return self._note("redirect", targets, address, by)
-
-    async def remove(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
-        return self._note("remove", targets, "", by)
-
-    async def take_over(self, by: str) -> str:
-        raise Refused(Reply(450, "4.3.0", "the peer is there"), "nothing to take over")
-
-    def _note(
-        self, action: str, targets: Sequence[Target], address: str, by: str
-    ) -> Sequence[CommandResult]:
-        self.told.append((action, targets, address, by))
-        return [CommandResult(queue_id=target.queue_id, changed=1) for target in targets]
 
 
 @dataclass

@@ -7,21 +7,10 @@ from msgspec.structs import replace
 
 from appliance.control.schema import Disk, Process, Severity
 from appliance.control.status import alarms, health, summary
-from appliance.mail.views import MailView, PeerView
+from appliance.mail.views import MailView
+from tests.support.control import MAIL
 
 DISK = Disk(free=50, total=100)
-PEER = PeerView(name="b", node_id="b" * 16, connected=True, last_heard_ago=10, lag=0, lag_ms=0)
-MAIL = MailView(
-    node_id="a" * 16,
-    incarnation="c" * 32,
-    uptime=1000,
-    mode="paired",
-    mode_for=500,
-    synced=True,
-    accepting=True,
-    peer=PEER,
-    delivery_connected=True,
-)
 
 
 def names(mail: MailView | None, *processes: Process, disk: Disk = DISK) -> list[str]:

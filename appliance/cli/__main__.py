@@ -1,0 +1,5 @@
+"""`python -m appliance.cli`: the same as `twinpost`; node starts its services so."""
+
+from appliance.cli.main import main
+
+main()

@@ -1,0 +1,98 @@
+"""`twinpost`: finds the command and loads no more than that."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+from appliance.cli.errors import CliError, Exit
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 the answer is no, 64 wrong usage, 69 node not running, "
+    "75 try again later, 78 settings wrong; all in docs/exit-codes.md."
+)
+
+# command → (module in appliance.cli, one line); modules are loaded only when they are called.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("demo", "Run a pair on this machine and watch it."),
+    "node": ("node", "Run one node: its services, watched and started again."),
+    "service": ("service", "Run one service of a node."),
+    "status": ("status", "Show how the node and its pair are."),
+    "send": ("send", "Send mail by SMTP: a file, standard input, or an mbox."),
+    "queue": ("queue", "Look at the queue and change it."),
+    "mailbox": ("mailbox", "Look at mailboxes and export them."),
+    "pair": ("pair", "Join two nodes, replace one, take over."),
+    "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
+    "config": ("config", "Check and show the settings."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"appliance.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="twinpost", prog_name="twinpost")
+def twinpost() -> None:
+    """Highly available e-mail for places with no internet: two nodes, one mail system."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code. Errors are told on standard error."""
+    try:
+        result = twinpost.main(list(arguments), prog_name="twinpost", standalone_mode=False)
+        return int(result or Exit.OK)
+    except CliError as error:
+        _tell(str(error), error.hint)
+        return error.code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return Exit.USAGE
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "twinpost"
+        _tell(error.format_message(), f"see `{where} --help`")
+        return Exit.USAGE
+    except click.ClickException as error:
+        _tell(error.format_message(), "")
+        return Exit.NO_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        _tell("interrupted", "")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe left (`… | head`): nothing is wrong, nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+
+
+def _tell(what: str, hint: str) -> None:
+    lines = [line for line in what.splitlines() if line]
+    click.echo("twinpost: " + "\n  ".join(lines), err=True)
+    if hint:
+        click.echo(f"  → {hint}", err=True)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""`twinpost status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.errors import Exit, node_errors
+from appliance.cli.options import data_option, json_option, node_client
+from appliance.cli.output import bytes_text, counted, safe, show_json, time_text
+
+if TYPE_CHECKING:
+    from appliance.control.schema import Status
+    from appliance.mail.views import MailView, QueueCounts
+
+
+@click.command()
+@data_option
+@json_option
+def command(data: Path, as_json: bool) -> int:
+    """Show how the node and its pair are; exit code 1 if there is an alarm."""
+    client = node_client(data)
+    with node_errors():
+        status = client.status()
+    if as_json:
+        show_json(status)
+    else:
+        click.echo(status_text(status))
+    return Exit.OK if status.healthy else Exit.NEGATIVE
+
+
+def status_text(status: Status) -> str:
+    """The whole status for people."""
+    lines = [f"Node {status.name} ({status.hostname}), Twinpost {status.version}"]
+    lines.append(f"  {status.summary}")
+    lines.append("")
+    lines += [f"  {name:<12} {text}" for name, text in _rows(status)]
+    for alarm in status.alarms:
+        lines += ["", f"  {alarm.severity.upper()}: {alarm.text}", f"    → {alarm.hint}"]
+    return "\n".join(lines)
+
+
+def _rows(status: Status) -> Iterator[tuple[str, str]]:
+    if status.mail is not None:
+        yield from _mail_rows(status.mail)
+    if status.queue is not None:
+        yield "queue", queue_text(status.queue)
+    for virtual in status.virtual:
+        yield "virtual", f"{virtual.address} {'on this node' if virtual.here else 'not here'}"
+    yield "disk", f"{bytes_text(status.disk.free)} of {bytes_text(status.disk.total)} free"
+    if status.processes:
+        told = [f"{one.name} {one.state}" for one in status.processes]
+        yield "processes", ", ".join(told)
+
+
+def _mail_rows(mail: MailView) -> Iterator[tuple[str, str]]:
+    yield "mode", f"{mail.mode} for {time_text(mail.mode_for)}"
+    if mail.peer is not None:
+        peer = mail.peer
+        state = "connected" if peer.connected else "not connected"
+        lag = "nothing outstanding"
+        if peer.lag:
+            lag = f"{counted(peer.lag, 'record')} behind ({time_text(peer.lag_ms)})"
+        yield "peer", f"{safe(peer.name)}, {state}, {lag}"
+    yield "exposed", f"{counted(mail.exposed, 'message')} on this node only"
+    yield (
+        "since start",
+        f"{counted(mail.accepted, 'message')} accepted, "
+        f"{counted(mail.delivered, 'recipient')} delivered, up {time_text(mail.uptime)}",
+    )
+    yield (
+        "certainty",
+        f"{counted(mail.duplicates, 'duplicate')}, {counted(mail.doubts, 'doubtful attempt')}",
+    )
+
+
+def queue_text(counts: QueueCounts) -> str:
+    """The queue in one line."""
+    states = ("queued", "leased", "deferred", "held", "waiting")
+    told = [f"{getattr(counts, state)} {state}" for state in states if getattr(counts, state)]
+    if not told:
+        return "empty"
+    owned = f" (owned: {counts.owned_here} here, {counts.owned_by_peer} by the peer)"
+    return ", ".join(told) + owned

@@ -1,0 +1,67 @@
+"""One node as `twinpost node` runs it: which services, in which order they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from appliance.config import Layout, load_site, open_layout
+from appliance.monitor.events import Event, EventLog, LogFile
+from appliance.services.notify import Notifier
+from appliance.services.process import LOG_FILE, die_with_parent
+from appliance.services.supervise import Command, Supervisor, locked
+
+# Delivery ends first, so that every lease is reported to a mail process that still runs.
+ORDER = (("delivery", 30.0), ("mail", 30.0), ("control", 10.0))
+PROCESSES = "processes.json"
+
+
+def run_node(data: Path) -> None:
+    """Run the node in `data` until SIGTERM or SIGINT; raises ConfigError and InUse."""
+    die_with_parent(os.environ, signal.SIGTERM)
+    layout, node = open_layout(data)
+    load_site(layout.site_toml)
+    layout.create()
+    notifier = Notifier.from_environment(os.environ)
+    with locked(layout.lock):
+        emit = EventLog(_log(layout).write, "node")
+        emit(Event.NODE_STARTED, node=node.name, pid=os.getpid())
+        supervisor = Supervisor(
+            [
+                Command(name, _arguments(name, data), layout.log_file(name), patience)
+                for name, patience in ORDER
+            ],
+            emit,
+            os.environ,
+            layout.run / PROCESSES,
+            notifier.ready,
+        )
+        asyncio.run(_until_told(supervisor, notifier))
+        emit(Event.NODE_STOPPED)
+
+
+def _log(layout: Layout) -> LogFile:
+    """The supervisor's own log; its standard error stays what it is, for a person to see."""
+    descriptor = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.environ.pop(LOG_FILE, None)
+    return LogFile(layout.log_file("node"), descriptor)
+
+
+def _arguments(service: str, data: Path) -> list[str]:
+    # -P: the working directory is no place to import from.
+    return [sys.executable, "-P", "-m", "appliance.cli", "service", service, "--data", str(data)]
+
+
+async def _until_told(supervisor: Supervisor, notifier: Notifier) -> None:
+    stop = asyncio.Event()
+
+    def stopping() -> None:
+        notifier.stopping()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping)
+    await supervisor.run(stop)

@@ -1,0 +1,77 @@
+"""A node to talk to: real settings, a real control socket, stand-ins behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.main import run
+from appliance.control.listen import serving
+from appliance.control.observer import Identity, Observer
+from appliance.control.server import Api, Public
+from tests.support.control import Mail, Reader
+
+NODE = """\
+name = "a"
+hostname = "a.site.test"
+[smtp]
+listen = ["127.0.0.1:2525"]
+[link]
+listen = "127.0.0.1:2526"
+pairing = "127.0.0.1:2527"
+"""
+SITE = """\
+domains = ["site.test"]
+[users.bob]
+"""
+
+
+@dataclass
+class Node:
+    """Its data directory, and what stands behind its API."""
+
+    data: Path
+    reader: Reader
+    mail: Mail
+
+    def run(self, *arguments: str) -> int:
+        """Run a command against this node; returns its exit code."""
+        return run([*arguments, "--data", str(self.data)])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "node.toml").write_text(NODE)
+    (tmp_path / "site.toml").write_text(SITE)
+    (tmp_path / "run").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def node(data: Path) -> Iterator[Node]:
+    reader, mail = Reader(), Mail()
+    loop = asyncio.new_event_loop()
+    stop, up = asyncio.Event(), threading.Event()
+    identity = Identity("a", "a.site.test", "1.0", ("127.0.0.10",))
+    observer = Observer(identity, data, data / "processes.json", reader, mail, lambda _: True)
+
+    async def serve() -> None:
+        api = Api(observer, lambda *_, **__: None).application()
+        public = Public(observer, []).application()
+        async with serving(api, data / "run" / "control.sock", public, []):
+            up.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert up.wait(60)
+    yield Node(data, reader, mail)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+    observer.close()
