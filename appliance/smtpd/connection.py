@@ -1,0 +1,250 @@
+"""The plumbing of one SMTP connection: command lines in, replies out, timeouts, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from abc import ABC, abstractmethod
+from typing import cast
+
+from aiosmtpd.smtp import SMTP
+
+from appliance.mail.reply import Reply
+from appliance.smtpd.events import Event
+from appliance.smtpd.inbox import Inbox
+from appliance.smtpd.replies import INTERNAL_ERROR, SHUTTING_DOWN, TIMED_OUT, encode
+from appliance.smtpd.service import Service
+
+_WRITE_AHEAD = 64 << 10
+"""Bytes of replies that may wait for the client to read them while it sends more commands."""
+
+
+class Connection(SMTP, ABC):
+    """aiosmtpd's protocol with the strictness and the speed that a relay needs.
+
+    One task serves one connection, and nobody ever cancels it: the end of the connection, a
+    timeout or a shutdown reaches it as the end of its input. So a commit under way can't be
+    cancelled by a client that closes, half-closes or resets; its outcome is always known.
+
+    `SMTP.__init__` inspects each attribute of itself and of its handler, a third of the cost of
+    a connection with one message; it is not called, what the rest needs is set here.
+    """
+
+    transport: asyncio.Transport | None
+    conversation: asyncio.Task[None]
+
+    def __init__(
+        self, service: Service, open_connections: set[Connection], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.inbox = Inbox(loop)
+        asyncio.StreamReaderProtocol.__init__(self, self.inbox, self._cb_client_connected, loop)
+        self.loop = loop
+        self.hostname = service.hostname  # never getfqdn(): it asks DNS and blocks the loop
+        self.transport = None
+        self.service = service
+        self.client = ""
+        self.closing = False
+        """Nothing more is read, a last reply may be on its way."""
+        self.end_reason = ""
+        self._open_connections = open_connections
+        self._out: list[bytes] = []
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._waits_for_command = False
+        self._conversing = True
+
+    # What a session says
+
+    @abstractmethod
+    async def converse(self) -> None:
+        """Serve the client until one side wants no more."""
+
+    def say(self, reply: bytes) -> None:
+        """Answer, at the latest when the client has to be waited for (RFC 2920 §3.2)."""
+        if not self.closing:
+            self._out.append(reply)
+
+    def hang_up(self, reply: Reply, reason: str) -> None:
+        """Say a last word and end the connection; what the client still sends is not read."""
+        if self.closing or self.transport is None:
+            return
+        self.say(encode(reply))
+        self._send()
+        self.closing = True
+        self.end_reason = reason
+        # Not close(): unread input would turn it into a reset, which overtakes the reply.
+        self.transport.write_eof()
+        self.inbox.close()
+        self._set_timer(self.service.limits.close_timeout.seconds)
+
+    def finish(self, reason: str) -> None:
+        """What was said still goes out, then the connection ends."""
+        if self.closing or self.transport is None:
+            return
+        self._send()
+        self.closing = True
+        self.end_reason = reason
+        self.transport.close()
+        self._set_timer(self.service.limits.close_timeout.seconds)
+
+    async def next_line(self) -> bytes | None:
+        """The next command, None when there will be none; raises BadLine."""
+        limit = self.service.limits.command_line
+        if self.closing:
+            return None
+        line = self.inbox.take_line(limit)
+        if line is not None:
+            return line
+        await self._flush()
+        if self.service.draining:
+            self.hang_up(SHUTTING_DOWN, "shutdown")
+            return None
+        # One deadline for the whole line: bytes that dribble in don't move it.
+        self._arm(self.service.limits.command_timeout.seconds)
+        self._waits_for_command = True
+        try:
+            while line is None and await self.inbox.more():
+                line = self.inbox.take_line(limit)
+        finally:
+            self._waits_for_command = False
+            self._disarm()
+        return line
+
+    async def next_block(self, most: int) -> bytes:
+        """The next bytes of a message, b"" if no more will come."""
+        if self.closing:
+            return b""
+        block = self.inbox.take(most)
+        if block:
+            return block
+        await self._flush()
+        # Armed only while the client is waited for: neither disk, peer nor commit is its fault.
+        self._arm(self.service.limits.data_timeout.seconds)
+        try:
+            return self.inbox.take(most) if await self.inbox.more() else b""
+        finally:
+            self._disarm()
+
+    # What the transport says
+
+    def connection_made(self, made: asyncio.BaseTransport) -> None:
+        # A stream, both ways; uvloop's does not derive from asyncio's class.
+        transport = cast(asyncio.Transport, made)
+        peer = transport.get_extra_info("peername")
+        if not peer:  # gone already
+            transport.abort()
+            return
+        # Without the zone of a link-local address: it means nothing to anyone else.
+        client = str(peer[0]).partition("%")[0]
+        refusal = self.service.admit(client)
+        if refusal is not None:
+            self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=refusal.text)
+            transport.write(encode(refusal))
+            transport.close()
+            return
+        self.client = client
+        self.transport = transport
+        asyncio.StreamReaderProtocol.connection_made(self, transport)
+        self._open_connections.add(self)
+        self.conversation = self.loop.create_task(self._handle_client())
+
+    def data_received(self, data: bytes) -> None:
+        if not self.closing:
+            self.inbox.feed_data(data)
+
+    def eof_received(self) -> bool:
+        """A half-close: what was sent before is still obeyed and answered."""
+        if self.closing or self.transport is None:
+            return False
+        self.inbox.feed_eof()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.transport is None:
+            return
+        self.transport = None
+        if error is not None and not self.closing:
+            self.end_reason = "connection lost"
+        self.closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.service.release(self.client)
+        # Not the error: it would be raised into the session, which has to be told only that
+        # there is no more input.
+        asyncio.StreamReaderProtocol.connection_lost(self, None)
+        if not self._conversing:
+            self._open_connections.discard(self)
+
+    # What the server says
+
+    def drain(self) -> None:
+        """The server stops: an idle client is sent away, another after its current command."""
+        if self._waits_for_command:
+            self.hang_up(SHUTTING_DOWN, "shutdown")
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    # Inside
+
+    async def _handle_client(self) -> None:
+        try:
+            await self.converse()
+        except Exception as error:
+            # A bug, in here or in a part that was called: it may cost this connection, not the
+            # others and not the server. No reply is lost that promised anything.
+            self.service.emit(Event.FAILED, client=self.client, error=repr(error))
+            self.hang_up(INTERNAL_ERROR, "internal error")
+        self.finish("")
+        self._conversing = False
+        if self.transport is None:
+            self._open_connections.discard(self)
+
+    def _send(self) -> None:
+        if self._out and self.transport is not None:
+            self.transport.write(b"".join(self._out))
+        self._out.clear()
+
+    async def _flush(self) -> None:
+        """Send what was said, and wait if the client sends commands but reads no replies."""
+        self._send()
+        if self.transport is None or self.transport.get_write_buffer_size() <= _WRITE_AHEAD:
+            return
+        self._arm(self.service.limits.command_timeout.seconds)
+        try:
+            await self._writer.drain()
+        except ConnectionResetError:
+            pass  # the session learns it from its input
+        finally:
+            self._disarm()
+
+    def _arm(self, seconds: float) -> None:
+        """The client has `seconds` to do something."""
+        if not self.closing:
+            self._set_timer(seconds)
+
+    def _set_timer(self, seconds: float) -> None:
+        # A timer that would come too early is not moved: when it comes, it is set again.
+        self._deadline = deadline = self.loop.time() + seconds
+        if self._timer is None or deadline < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = deadline
+            self._timer = self.loop.call_at(deadline, self._tick)
+
+    def _disarm(self) -> None:
+        if not self.closing:
+            self._deadline = math.inf
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self.loop.time() < self._deadline:
+            if self._deadline < math.inf:
+                self._set_timer(self._deadline - self.loop.time())
+        elif self.closing:
+            self.abort()
+        else:
+            self.hang_up(TIMED_OUT, "timeout")

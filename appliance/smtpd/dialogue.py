@@ -1,0 +1,192 @@
+"""An SMTP dialogue: one command after the other, answers, and patience that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+from appliance.mail.reply import Reply
+from appliance.mail.visible import visible
+from appliance.smtpd import replies
+from appliance.smtpd.connection import Connection
+from appliance.smtpd.events import Event
+from appliance.smtpd.inbox import BadLine
+from appliance.smtpd.replies import encode
+from appliance.smtpd.service import Service
+
+Command = Callable[[Any, str], Awaitable[None]]
+"""A method of a dialogue: obeys a command with that argument."""
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+# Browsers can be made to post to a mail server that trusts their network.
+_NOT_MAIL = frozenset({b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"})
+
+
+class Dialogue(Connection):
+    """Commands that need no message (RFC 5321 §4.1), and what is common to all."""
+
+    def __init__(
+        self, service: Service, open_connections: set[Connection], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(service, open_connections, loop)
+        self.limits = service.limits
+        self._helo = ""
+        self._extended = False
+        self._messages = 0
+        self._errors = 0
+        self._idle = 0
+
+    @abstractmethod
+    async def reset(self) -> None:
+        """Forget the transaction."""
+
+    async def converse(self) -> None:
+        service = self.service
+        service.emit(Event.CONNECTED, client=self.client)
+        self.say(service.greeting)
+        try:
+            while await self._next_command():
+                pass
+        finally:
+            await self.reset()
+        service.emit(
+            Event.DISCONNECTED,
+            client=self.client,
+            messages=self._messages,
+            reason=self.end_reason or "closed by client",
+        )
+
+    async def _next_command(self) -> bool:
+        """Obey one command; False if there is none any more."""
+        try:
+            line = await self.next_line()
+        except BadLine as bad:
+            reply = Reply(500, "5.5.2", str(bad))
+            if bad.fatal:
+                self.hang_up(reply, str(bad))
+            else:
+                self.fault(reply)
+            return True
+        if line is None:
+            return False
+        verb, _, argument = line.partition(b" ")
+        verb = verb.upper()
+        command = self.commands.get(verb)
+        if command is None or _CONTROL.search(argument):
+            self._no_command(verb)
+            return True
+        try:
+            text = argument.decode().strip(" ")
+        except UnicodeDecodeError:
+            self._no_command(verb)
+            return True
+        await command(self, text)
+        return True
+
+    def _no_command(self, verb: bytes) -> None:
+        if verb in _NOT_MAIL:
+            self.hang_up(replies.NOT_MAIL, "not a mail client")
+        elif verb.startswith(b"BDAT"):
+            # What follows may be a chunk: read as commands it could do anything.
+            self.hang_up(replies.BDAT_SYNTAX, "unreadable BDAT")
+        elif verb in self.commands:
+            self.fault(replies.BAD_CHARACTER)
+        else:
+            self.fault(replies.UNKNOWN_COMMAND)
+
+    # Answers
+
+    def answer(self, reply: Reply) -> None:
+        """Say `reply`; 421 ends the connection (RFC 5321 §3.8)."""
+        if reply.code == 421:
+            self.hang_up(reply, reply.text)
+        else:
+            self.say(encode(reply))
+
+    def fault(self, reply: Reply) -> None:
+        """The client broke the protocol."""
+        self.service.emit(Event.PROTOCOL_ERROR, client=self.client, reply=str(reply))
+        self.answer(reply)
+        self.count(reply)
+
+    def count(self, reply: Reply) -> None:
+        """A refusal uses up patience."""
+        if not reply.permanent:
+            self.spend()
+            return
+        self._errors += 1
+        if self._errors >= self.limits.errors:
+            self.hang_up(replies.TOO_MANY_ERRORS, "too many errors")
+
+    def spend(self) -> None:
+        """A command that brings no message nearer."""
+        self._idle += 1
+        if self._idle > self.limits.idle_commands:
+            self.hang_up(replies.TOO_MANY_IDLE_COMMANDS, "too many commands without mail")
+
+    # Commands without a message
+
+    async def _ehlo(self, argument: str) -> None:
+        await self._greet(argument, extended=True)
+
+    async def _basic_helo(self, argument: str) -> None:
+        await self._greet(argument, extended=False)
+
+    async def _greet(self, argument: str, extended: bool) -> None:
+        words = argument.split()
+        if not words:
+            self.fault(replies.NEEDS_HOSTNAME)
+            return
+        self.spend()
+        await self.reset()  # RFC 5321 §4.1.4
+        self._helo = visible(words[0], 255)
+        self._extended = extended
+        self.say(self.service.ehlo if extended else self.service.helo)
+
+    async def _rset(self, argument: str) -> None:
+        if argument:
+            self.fault(replies.NO_ARGUMENT_ALLOWED)
+            return
+        self.spend()
+        await self.reset()
+        self.say(replies.OK)
+
+    async def _noop(self, argument: str) -> None:
+        self.spend()
+        self.say(replies.OK)
+
+    async def _help(self, argument: str) -> None:
+        self.spend()
+        self.say(replies.HELP)
+
+    async def _vrfy(self, argument: str) -> None:
+        if not argument:
+            self.fault(replies.NEEDS_VRFY_ARGUMENT)
+            return
+        self.spend()
+        self.say(replies.CANNOT_VERIFY)  # RFC 5321 §7.3: names are nobody's business
+
+    async def _expn(self, argument: str) -> None:
+        self.spend()
+        self.answer(replies.NOT_IMPLEMENTED)
+
+    async def _quit(self, argument: str) -> None:
+        if argument:
+            self.fault(replies.NO_ARGUMENT_ALLOWED)
+            return
+        self.say(replies.BYE)
+        self.finish("quit")
+
+    commands: ClassVar[Mapping[bytes, Command]] = {
+        b"EHLO": _ehlo,
+        b"HELO": _basic_helo,
+        b"RSET": _rset,
+        b"NOOP": _noop,
+        b"HELP": _help,
+        b"VRFY": _vrfy,
+        b"EXPN": _expn,
+        b"QUIT": _quit,
+    }

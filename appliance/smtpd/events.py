@@ -1,0 +1,33 @@
+"""What the SMTP server logs: a closed vocabulary."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class Event(StrEnum):
+    """Every event of mail in, with its fields.
+
+    LISTENING address port. STOPPED cut_off (connections that did not end in time).
+    CONNECTION_REFUSED client reason. CONNECTED client. DISCONNECTED client messages reason.
+    ACCEPTED queue_id client helo sender recipients size. REJECTED client helo sender reply, and
+    recipient or queue_id as far as there is one. PROTOCOL_ERROR client reply. FAILED client
+    queue_id error: an error nobody foresaw, answered with 451.
+    """
+
+    LISTENING = "smtp_listening"
+    STOPPED = "smtp_stopped"
+    CONNECTION_REFUSED = "smtp_connection_refused"
+    CONNECTED = "smtp_connected"
+    DISCONNECTED = "smtp_disconnected"
+    ACCEPTED = "smtp_accepted"
+    REJECTED = "smtp_rejected"
+    PROTOCOL_ERROR = "smtp_protocol_error"
+    FAILED = "smtp_failed"
+
+
+class Emit(Protocol):
+    """Writes one event to the log; must neither raise nor wait."""
+
+    def __call__(self, event: Event, **fields: object) -> None: ...

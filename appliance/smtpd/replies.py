@@ -1,0 +1,68 @@
+"""The server's own replies, encoded once; enhanced status codes are RFC 3463's."""
+
+from __future__ import annotations
+
+from appliance.mail.reply import Reply
+from appliance.smtpd.decoder import Defect
+
+
+def encode(reply: Reply) -> bytes:
+    """`reply` as it goes over the wire; each line of its text becomes a line (RFC 5321 §4.2.1)."""
+    status = f"{reply.enhanced} " if reply.enhanced else ""
+    lines = reply.text.splitlines() or [""]
+    last = len(lines) - 1
+    return b"".join(
+        f"{reply.code}{' ' if number == last else '-'}{status}{line}".rstrip().encode(
+            "ascii", "replace"
+        )
+        + b"\r\n"
+        for number, line in enumerate(lines)
+    )
+
+
+OK = b"250 2.0.0 Ok\r\n"
+SENDER_OK = b"250 2.1.0 Ok\r\n"
+RECIPIENT_OK = b"250 2.1.5 Ok\r\n"
+START_DATA = b"354 End data with <CR><LF>.<CR><LF>\r\n"
+BYE = b"221 2.0.0 Bye\r\n"
+HELP = b"214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n"
+CANNOT_VERIFY = b"252 2.5.0 Cannot tell, but will take mail for it and try\r\n"
+
+SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, closing connection")
+TIMED_OUT = Reply(421, "4.4.2", "Timeout, closing connection")
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
+TOO_MANY_FROM_CLIENT = Reply(421, "4.7.0", "Too many connections from your address")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages on one connection, connect again")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing connection")
+TOO_MANY_IDLE_COMMANDS = Reply(421, "4.7.0", "Too many commands without mail, closing connection")
+INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, closing connection")
+NOT_MAIL = Reply(421, "4.7.0", "This is no mail client, closing connection")
+
+UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command not recognized")
+BAD_CHARACTER = Reply(500, "5.5.2", "Control characters or bytes that are not UTF-8 in command")
+NO_ARGUMENT_ALLOWED = Reply(501, "5.5.4", "No parameter allowed here")
+NEEDS_HOSTNAME = Reply(501, "5.5.4", "Syntax: EHLO hostname or HELO hostname")
+NEEDS_VRFY_ARGUMENT = Reply(501, "5.5.4", "Syntax: VRFY address")
+MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
+RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
+PARAMETERS_NEED_EHLO = Reply(555, "5.5.4", "Parameters need EHLO first")
+BDAT_SYNTAX = Reply(501, "5.5.4", "Syntax: BDAT size [LAST]; closing connection")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
+NEEDS_HELO = Reply(503, "5.5.1", "Send EHLO or HELO first")
+NEEDS_EHLO = Reply(503, "5.5.1", "CHUNKING needs EHLO first")
+NEEDS_MAIL = Reply(503, "5.5.1", "Send MAIL FROM first")
+NESTED_MAIL = Reply(503, "5.5.1", "MAIL FROM was already sent, RSET starts anew")
+DATA_AFTER_BDAT = Reply(503, "5.5.1", "DATA after BDAT, RSET starts anew")
+RCPT_AFTER_BDAT = Reply(503, "5.5.1", "RCPT after BDAT, RSET starts anew")
+CHUNK_FAILED_BEFORE = Reply(503, "5.5.1", "An earlier chunk failed, RSET starts anew")
+NO_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest in another message")
+TOO_BIG = Reply(552, "5.3.4", "Message is larger than this server takes")
+CANNOT_ACCEPT_NOW = Reply(451, "4.3.0", "Cannot take the message now, try again later")
+CLIENT_GONE = Reply(451, "4.4.2", "Connection lost before the message was complete")
+DEFECTS = {
+    Defect.BARE_CR: Reply(550, "5.6.0", "Bare CR in message: lines must end with CRLF"),
+    Defect.BARE_LF: Reply(550, "5.6.0", "Bare LF in message: lines must end with CRLF"),
+    Defect.NUL: Reply(550, "5.6.0", "NUL in message: encode binary content"),
+    Defect.LINE_TOO_LONG: Reply(550, "5.6.0", "Line too long in message"),
+}

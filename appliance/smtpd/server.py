@@ -1,0 +1,97 @@
+"""The SMTP server: listeners, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from appliance.config.limits import Limits
+from appliance.config.units import Endpoint
+from appliance.smtpd.connection import Connection
+from appliance.smtpd.events import Emit, Event
+from appliance.smtpd.intake import Intake
+from appliance.smtpd.policy import Policy
+from appliance.smtpd.service import Service
+from appliance.smtpd.session import Session
+
+_BACKLOG = 1024
+
+
+class SmtpServer:
+    """Serves SMTP on `listen` until stopped, in the running event loop.
+
+    `hostname` is the node's name in greeting and Received fields; `clock` tells milliseconds
+    since 1970.
+    """
+
+    def __init__(
+        self,
+        listen: Sequence[Endpoint],
+        *,
+        hostname: str,
+        limits: Limits,
+        policy: Policy,
+        intake: Intake,
+        emit: Emit,
+        clock: Callable[[], int],
+    ) -> None:
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        """Host and port of each listener once started."""
+        self._listen = tuple(listen)
+        self._emit = emit
+        self._service = Service(hostname, limits, policy, intake, emit, clock)
+        self._connections: set[Connection] = set()
+        self._servers: list[asyncio.Server] = []
+
+    @property
+    def connections(self) -> int:
+        """How many clients are served now."""
+        return len(self._connections)
+
+    async def start(self) -> None:
+        """Listen; raises OSError, and then listens nowhere."""
+        try:
+            for endpoint in self._listen:
+                await self._start_listener(endpoint)
+        except OSError:
+            self._close_listeners()
+            raise
+
+    async def _start_listener(self, endpoint: Endpoint) -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: Session(self._service, self._connections, loop),
+            endpoint.host,
+            endpoint.port,
+            backlog=_BACKLOG,
+        )
+        self._servers.append(server)
+        for socket in server.sockets:
+            host, port = socket.getsockname()[:2]
+            self.addresses += ((host, port),)
+            self._emit(Event.LISTENING, address=host, port=port)
+
+    def _close_listeners(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def stop(self, grace: float) -> None:
+        """Take no new clients, send idle ones away, let messages under way finish.
+
+        After `grace` seconds the others are cut off. Commits are waited for however long they
+        take: on return the intake has no call from here left.
+        """
+        self._close_listeners()
+        self._service.draining = True
+        for connection in tuple(self._connections):
+            connection.drain()
+        conversations = {connection.conversation for connection in self._connections}
+        late: set[asyncio.Task[None]] = set()
+        if conversations:
+            _, late = await asyncio.wait(conversations, timeout=grace)
+        for connection in tuple(self._connections):
+            connection.abort()
+        if late:
+            await asyncio.wait(late)
+        self._emit(Event.STOPPED, cut_off=len(late))

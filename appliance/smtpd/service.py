@@ -1,0 +1,95 @@
+"""What all connections of one server share."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable
+
+from appliance.config.limits import Limits
+from appliance.mail.date import date_text
+from appliance.mail.reply import Reply
+from appliance.smtpd.events import Emit
+from appliance.smtpd.intake import Intake
+from appliance.smtpd.policy import Policy
+from appliance.smtpd.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_CLIENT, encode
+
+
+class Service:
+    """The parts and settings sessions work with, and the count of connections.
+
+    `clock` tells milliseconds since 1970; it dates Received fields and decides nothing.
+    """
+
+    def __init__(
+        self,
+        hostname: str,
+        limits: Limits,
+        policy: Policy,
+        intake: Intake,
+        emit: Emit,
+        clock: Callable[[], int],
+    ) -> None:
+        self.hostname = hostname
+        self.limits = limits
+        self.policy = policy
+        self.intake = intake
+        self.emit = emit
+        self.clock = clock
+        self.draining = False
+        self.greeting = f"220 {hostname} ESMTP Twinpost\r\n".encode()
+        self.helo = f"250 {hostname}\r\n".encode()
+        self.ehlo = encode(Reply(250, "", "\n".join((hostname, *_extensions(limits)))))
+        self._connections = 0
+        self._by_client: Counter[str] = Counter()
+        self._second = -1
+        self._date = ""
+
+    def date(self, now: int) -> str:
+        """`now` (milliseconds) as RFC 5322 §3.3 wants it, formatted once a second."""
+        second = now // 1000
+        if second != self._second:
+            self._second = second
+            self._date = date_text(now)
+        return self._date
+
+    def admit(self, client: str) -> Reply | None:
+        """Count a connection; or why it can't be served."""
+        group = _group(client)
+        if self._connections >= self.limits.connections:
+            return TOO_MANY_CONNECTIONS
+        if self._by_client[group] >= self.limits.connections_per_client:
+            return TOO_MANY_FROM_CLIENT
+        self._connections += 1
+        self._by_client[group] += 1
+        return None
+
+    def release(self, client: str) -> None:
+        """An admitted connection ended."""
+        group = _group(client)
+        self._connections -= 1
+        self._by_client[group] -= 1
+        if not self._by_client[group]:
+            del self._by_client[group]
+
+
+def _extensions(limits: Limits) -> tuple[str, ...]:
+    return (
+        "PIPELINING",
+        f"SIZE {int(limits.message_size)}",
+        "8BITMIME",
+        "SMTPUTF8",
+        "CHUNKING",
+        "DSN",
+        "ENHANCEDSTATUSCODES",
+        # RFC 9422
+        f"LIMITS MAILMAX={limits.messages_per_connection} RCPTMAX={limits.recipients}",
+        "HELP",
+    )
+
+
+def _group(client: str) -> str:
+    """Whose connections are counted together: an IPv6 client has a whole /64 to choose from."""
+    if ":" not in client:
+        return client
+    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(client)) >> 64 << 64))

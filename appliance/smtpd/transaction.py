@@ -1,0 +1,22 @@
+"""What the client said between MAIL FROM and the end of the message."""
+
+from __future__ import annotations
+
+from appliance.mail.envelope import Recipient
+from appliance.mail.parameters import MailParameters
+from appliance.smtpd.decoder import ChunkDecoder
+from appliance.smtpd.reception import Reception
+
+
+class Transaction:
+    """One mail transaction (RFC 5321 §3.3); `named` counts recipients, refused ones too."""
+
+    __slots__ = ("chunks", "named", "parameters", "reception", "recipients", "sender")
+
+    def __init__(self, sender: str, parameters: MailParameters) -> None:
+        self.sender = sender
+        self.parameters = parameters
+        self.recipients: list[Recipient] = []
+        self.named = 0
+        self.chunks: ChunkDecoder | None = None
+        self.reception: Reception | None = None
