@@ -54,6 +54,7 @@ from appliance.spool.waiting import Waiting
 
 _TURN_OPERATIONS = 256
 _TURN_FRAMES = 64
+_TURN_BYTES = 4 << 20
 
 
 @dataclass
@@ -63,6 +64,13 @@ class _Batch:
     records: list[Record] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
     reported: set[AttemptId] = field(default_factory=set)
+    operations: int = 0
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        """True if the next operation waits for the next turn: a segment fits into one frame."""
+        return self.operations >= _TURN_OPERATIONS or self.size >= _TURN_BYTES
 
 
 class Engine:
@@ -85,6 +93,8 @@ class Engine:
         self._written: list[tuple[Segment, bytes, Mapping[str, bytes]]] = []
         self._claims: deque[tuple[bytes, str, bool]] = deque()
         self._presented = False
+        self._kept: set[Attempt] = set()
+        self._stale_leases = False
         self._allowed: dict[int, bool] = {}
         self._touched = False
         self._old_exposed = store.exposed()
@@ -104,7 +114,13 @@ class Engine:
     def submit(self, operation: Operation) -> None:
         """Ask for something; the answer comes as Done or Failed."""
         if isinstance(operation, Want):
-            self._wants.append(operation)
+            # A later wish replaces one that still waits: what is blocked may have changed.
+            self.effects.extend(Done(want.token, []) for want in self._wants)
+            self._wants.clear()
+            if operation.limit > 0:
+                self._wants.append(operation)
+            else:
+                self.effects.append(Done(operation.token, []))
         else:
             self._operations.append(operation)
 
@@ -157,7 +173,9 @@ class Engine:
 
     def busy(self, now: int) -> bool:
         """True if a turn would find something to do."""
-        if self._operations or self._inbox or self._claims or self.replication.behind:
+        if self._operations or self._inbox or self._claims or self._stale_leases:
+            return True
+        if self.replication.behind:
             return True
         if not self._wants or not self._presented:
             return False
@@ -183,6 +201,7 @@ class Engine:
         self.store.begin()
         self._take_in(now, running)
         self._claim(running)
+        self._write_off_stale(running)
         self._operate(now, running)
         self._lease(running)
         if not self._touched:
@@ -235,7 +254,10 @@ class Engine:
                     if self.pair.mode is not Mode.PAIRED:
                         self._settle(now)
                 case modes.Effect.SYNCED:
+                    # The peer may have given back leases that this node had lost with its last
+                    # commit: nobody works on them.
                     self._allowed.clear()
+                    self._stale_leases = self._presented
                 case modes.Effect.RESET_LINK:
                     self.effects.append(ResetLink("no progress"))
                 case modes.Effect.ADOPT:
@@ -287,6 +309,20 @@ class Engine:
             if isinstance(record, Accepted):
                 self._waiting.accepted(seq)
 
+    def _write_off_stale(self, running: int) -> None:
+        if self._stale_leases:
+            self._stale_leases = False
+            records = self._owner.write_offs(
+                lambda a: (
+                    not self._leased_here(a)
+                    or a.incarnation == self.store.incarnation
+                    or a in self._kept
+                ),
+                running,
+            )
+            if records:
+                self._write(records, {}, running)
+
     def _claim(self, running: int) -> None:
         while self._claims:
             owner, reason, doubt = self._claims.popleft()
@@ -307,8 +343,9 @@ class Engine:
 
     def _operate(self, now: int, running: int) -> None:
         batch, commands = _Batch(), list[Command]()
-        for _ in range(min(len(self._operations), _TURN_OPERATIONS)):
+        while self._operations and not batch.full:
             operation = self._operations.popleft()
+            batch.operations += 1
             match operation:
                 case Accept():
                     self._accept(operation, batch)
@@ -340,6 +377,7 @@ class Engine:
             self.store.durable_first(accept.body)
         elif accept.content is not None:
             batch.contents[accept.queue_id] = accept.content
+            batch.size += len(accept.content)
         self._answers.append(Done(accept.token))
 
     def _report(self, report: Report, batch: _Batch, running: int) -> None:
@@ -354,6 +392,7 @@ class Engine:
                 continue
             batch.records += records
             batch.contents |= contents
+            batch.size += sum(map(len, contents.values()))
         self._answers.append(Done(report.token))
 
     def _command(self, command: Command, running: int) -> None:

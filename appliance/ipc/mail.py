@@ -1,0 +1,109 @@
+"""What travels on a node's mail socket: delivery's leases and outcomes, operators' commands."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.ipc.wire import Codec
+from appliance.mail.views import CommandResult, MailView
+from appliance.mail.work import AttemptId, Lease, Outcome
+
+
+class Target(msgspec.Struct, frozen=True, array_like=True):
+    """Recipients of one message, by their place in the envelope; all that are open if None."""
+
+    queue_id: str
+    recipients: tuple[int, ...] | None = None
+
+
+class PresentCall(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """Delivery's first call: the attempts it still works on. Answered with `Presented`."""
+
+    attempts: tuple[AttemptId, ...]
+
+
+class LeasesCall(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Answered with `Leases` when something is due, or when the next such call comes."""
+
+    limit: int
+    blocked: tuple[str, ...]
+
+
+class ReportCall(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Answered with `Durable`."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+class CommandCall(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """hold, release, retry, redirect or remove; answered with `Results`."""
+
+    action: str
+    targets: tuple[Target, ...]
+    by: str
+    address: str = ""
+
+
+class ViewCall(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """Answered with `View`."""
+
+
+class TakeOverCall(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Act on the old backlog without the peer; answered with `Durable`."""
+
+    by: str
+
+
+class HandOverCall(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """Give everything to the peer; answered with `Durable`."""
+
+    by: str
+
+
+Call = (
+    PresentCall | LeasesCall | ReportCall | CommandCall | ViewCall | TakeOverCall | HandOverCall
+)
+
+
+class Presented(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """`invalid`: attempts that delivery must abort."""
+
+    invalid: tuple[AttemptId, ...]
+
+
+class Leases(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Work."""
+
+    leases: tuple[Lease, ...]
+
+
+class Durable(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """It is done, and durable."""
+
+
+class Results(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """In the order of the targets."""
+
+    results: tuple[CommandResult, ...]
+
+
+class View(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """How the mail process is."""
+
+    view: MailView
+
+
+class Revoked(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """Push: attempts that must not be begun any more."""
+
+    attempts: tuple[AttemptId, ...]
+
+
+class Renewed(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """Push, about once a second: the mail process is alive, leases go on being valid."""
+
+
+Said = Presented | Leases | Durable | Results | View | Revoked | Renewed
+
+SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))
+CLIENT_CODEC: Codec[Call, Said] = Codec(msgspec.msgpack.Decoder(Said))
