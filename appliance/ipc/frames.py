@@ -192,6 +192,9 @@ class FrameProtocol(asyncio.BufferedProtocol):
         return self._view[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._end is not None:  # closed in order: what still comes in is not wanted
+            self._filled = 0
+            return
         start, end = 0, self._filled + nbytes
         wanted = _READ_SIZE
         while end - start >= _LENGTH.size and self._end is None:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
-import uvloop
+
+from tests.support import loops
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {
-        "asyncio": lambda: guarded(asyncio.new_event_loop()),
-        "uvloop": lambda: guarded(uvloop.new_event_loop()),
-    }
-
-
-def guarded(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
-    """A test that waits for what never comes fails instead of hanging the run."""
-    loop.call_later(60, lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
-    return loop
+) -> Mapping[str, loops.Factory]:
+    return loops.both()
 
 
 @pytest_asyncio.fixture
