@@ -32,6 +32,7 @@ GOOD = [
     ("<postmaster>", "postmaster", ""),
     ("<PostMaster>", "PostMaster", ""),
     (f"<{'a' * 65}@x.example>", f"{'a' * 65}@x.example", ""),
+    (f"<{'a' * 250}@c.d>", f"{'a' * 250}@c.d", ""),
     (f"<a@{'b' * 63}.example>", f"a@{'b' * 63}.example", ""),
     ("<user%other@site.test>", "user%other@site.test", ""),
     ("<other!user@site.test>", "other!user@site.test", ""),
@@ -90,7 +91,8 @@ BAD = [
     "<@one.example,:a@b.c>",
     "<@one.example:>",
     f"<a@{'b' * 64}.example>",
-    f"<{'a' * 250}@b.cd>",
+    f"<{'a' * 251}@c.d>",  # 257 octets with the brackets
+    f'<"{"a" * 249}"@c.d>',
     "<a@b.c\n>",
     "<a@b.c>\n",
     "<a@b.c>\r\nRCPT",

@@ -78,6 +78,34 @@ def test_judge(
     assert judge(said, stage) == Verdict(result, reported, blames_hop)
 
 
+@pytest.mark.parametrize("code", [421, 454, 530, 534, 535, 538])
+def test_some_codes_are_about_the_next_hop_wherever_they_come(code: int) -> None:
+    verdict = judge(Reply(code, "", "text"), Stage.RCPT)
+    assert (verdict.result, verdict.blames_hop) == (DEFERRED, True)
+
+
+@pytest.mark.parametrize(
+    "code, status",
+    [
+        (450, "4.2.0"),
+        (451, "4.3.0"),
+        (455, "4.5.4"),
+        (500, "5.5.2"),
+        (503, "5.5.1"),
+        (504, "5.5.4"),
+        (521, "5.3.2"),
+        (551, "5.1.6"),
+        (553, "5.1.3"),
+        (556, "5.1.10"),
+        (498, "4.0.0"),
+        (598, "5.0.0"),
+        (251, "2.0.0"),
+    ],
+)
+def test_status_made_up_from_the_code(code: int, status: str) -> None:
+    assert with_status(Reply(code, "", "text"), Stage.MAIL) == Reply(code, status, "text")
+
+
 def test_no_reply_is_transient() -> None:
     for trouble in Trouble:
         reply = unreachable(trouble, "connection refused")

@@ -300,6 +300,32 @@ def test_international_reports() -> None:
     assert well_formed(made)[2].get_content_type() == "message/global-headers"
 
 
+def test_an_smtputf8_message_between_ascii_addresses() -> None:
+    made = build(envelope(BOB, smtputf8=True), [Notice(BOB, Action.FAILED, NO_USER)], UTF8_ORIGINAL)
+    _, status, original = well_formed(made)
+    assert status.get_content_type() == "message/global-delivery-status"
+    assert original.get_content_type() == "message/global"
+    assert b"Final-Recipient: rfc822; bob@example.org\r\n" in made.content
+
+
+def test_long_lines_are_broken_between_characters() -> None:
+    fits, long = b"x" * 998, "é".encode() * 998
+    made = build(
+        envelope(BOB, smtputf8=True),
+        [Notice(BOB, Action.FAILED, NO_USER)],
+        b"X: 1\r\n" + long + b"\r\n\r\n" + fits + b"\r\n" + long + b"\r\n",
+    )
+    well_formed(made)
+    header, _, body = (
+        made.content.split(b"\r\n--=_")[3].partition(b"X: 1\r\n")[2].partition(b"\r\n\r\n")
+    )
+    assert header.replace(b"\r\n ", b"") == long
+    assert body.startswith(fits + b"\r\n")
+    assert body.removeprefix(fits).replace(b"\r\n", b"") == long
+    for line in header.split(b"\r\n ") + body.split(b"\r\n"):
+        line.decode()
+
+
 def test_utf8_parameters_in_an_ascii_report() -> None:
     eve = Recipient("eve@example.org", (), "utf-8;j\\x{F6}rg@example.org")
     made = build(envelope(eve), [Notice(eve, Action.FAILED, Reply(550, "5.1.1", "kein Jörg"))])

@@ -44,6 +44,7 @@ BAD_MAIL = [
     ("BODY=BINARYMIME", 501),
     ("BODY=8BITMİME", 501),
     ("SMTPUTF8=yes", 501),
+    ("SMTPUTF8=", 501),
     ("SMTPUTF8 SMTPUTF8", 501),
     ("RET=ALL", 501),
     ("RET", 501),
@@ -74,6 +75,7 @@ RCPT = [
         Recipient("a@b.c", ("SUCCESS", "FAILURE", "DELAY"), "rfc822;Bob+2Btag@B.c"),
     ),
     ("<a@b.c> NOTIFY=DELAY,DELAY", Recipient("a@b.c", ("DELAY",))),
+    ("<a@b.c> ORCPT=rfc822;" + "x" * 493, Recipient("a@b.c", (), "rfc822;" + "x" * 493)),
     ("<a@b.c> ORCPT=x400;/c+3Dde/", Recipient("a@b.c", (), "x400;/c+3Dde/")),
     ("<a@b.c> ORCPT=UTF-8;j\\x{F6}rg@b.c", Recipient("a@b.c", (), "UTF-8;j\\x{F6}rg@b.c")),
 ]
@@ -98,7 +100,7 @@ BAD_RCPT = [
     ("ORCPT=utf-8;j\\x{0A}rg@b.c", 501),
     ("ORCPT=utf-8;j\\rg@b.c", 501),
     ("ORCPT=utf-8;jörg@b.c", 501),  # MAIL FROM did not say SMTPUTF8
-    ("ORCPT=rfc822;" + "x" * 500, 501),
+    ("ORCPT=rfc822;" + "x" * 494, 501),
     ("SIZE=1", 555),
     ("FOO", 555),
 ]
