@@ -18,7 +18,7 @@ from appliance.cli.queue_filter import entries, filter_options, queue_filter
 
 if TYPE_CHECKING:
     from appliance.control.client import Client
-    from appliance.control.protocols import Target
+    from appliance.control.schema import Selection
     from appliance.mail.views import CommandResult, QueueFilter
 
 _BATCH = 200
@@ -73,7 +73,7 @@ def _change(action: str, text: str, done: str) -> click.Command:
         _check_usage(action, everything, wanted, address, queue_ids)
         client = node_client(data)
         with node_errors():
-            chosen: Iterable[Target] = map(_target, queue_ids)
+            chosen: Iterable[Selection] = map(_target, queue_ids)
             if everything:
                 chosen = _matching(client, wanted)
             if action == "remove" and not yes:
@@ -98,23 +98,23 @@ def _check_usage(
         raise click.UsageError("say where to: --to ADDRESS")
 
 
-def _target(text: str) -> Target:
-    from appliance.control.protocols import Target
+def _target(text: str) -> Selection:
+    from appliance.control.schema import Selection
 
     queue_id, slash, index = text.partition("/")
     if slash and not (index.isascii() and index.isdecimal()):
         raise click.UsageError(f"{text!r}: after the / comes a recipient's number, from 0")
-    return Target(queue_id.upper(), (int(index),) if slash else None)
+    return Selection(queue_id.upper(), (int(index),) if slash else None)
 
 
-def _matching(client: Client, wanted: QueueFilter) -> Iterator[Target]:
-    from appliance.control.protocols import Target
+def _matching(client: Client, wanted: QueueFilter) -> Iterator[Selection]:
+    from appliance.control.schema import Selection
 
     for entry in entries(client, wanted, 1000):
-        yield Target(entry.queue_id, tuple(one.index for one in entry.recipients))
+        yield Selection(entry.queue_id, tuple(one.index for one in entry.recipients))
 
 
-def _confirmed(targets: Iterable[Target]) -> Iterable[Target]:
+def _confirmed(targets: Iterable[Selection]) -> Iterable[Selection]:
     chosen = list(targets)
     if not sys.stdin.isatty():
         raise CliError(
@@ -128,7 +128,7 @@ def _confirmed(targets: Iterable[Target]) -> Iterable[Target]:
     return chosen
 
 
-def _carry_out(client: Client, action: str, targets: Iterable[Target], address: str) -> _Tally:
+def _carry_out(client: Client, action: str, targets: Iterable[Selection], address: str) -> _Tally:
     tally = _Tally()
     remaining = iter(targets)
     while batch := list(itertools.islice(remaining, _BATCH)):

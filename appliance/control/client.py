@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from appliance.control.protocols import Target
 from appliance.control.schema import (
     API,
     Command,
@@ -19,6 +18,7 @@ from appliance.control.schema import (
     Done,
     Failure,
     MailboxList,
+    Selection,
     Status,
 )
 from appliance.ipc.socket_file import connected_socket
@@ -100,7 +100,7 @@ class Client:
                 return
 
     def command(
-        self, action: str, targets: Sequence[Target], address: str = ""
+        self, action: str, targets: Sequence[Selection], address: str = ""
     ) -> Sequence[CommandResult]:
         """hold, release, retry, remove or redirect at most TARGETS_LIMIT messages."""
         body = Command(tuple(targets), address)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-import msgspec
-
+from appliance.ipc.mail import Target
 from appliance.mail.views import (
     CommandResult,
     MailboxPage,
@@ -21,13 +20,6 @@ from appliance.mail.views import (
 
 class Unavailable(Exception):
     """The mail process or the spool cannot be asked now; later it may be."""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Recipients of one message, by their place in the envelope; all that are open if None."""
-
-    queue_id: str
-    recipients: tuple[int, ...] | None = None
 
 
 class QueueReader(Protocol):

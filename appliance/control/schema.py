@@ -6,7 +6,6 @@ from enum import StrEnum
 
 import msgspec
 
-from appliance.control.protocols import Target
 from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts
 
 API = "/v1"
@@ -76,10 +75,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     alarms: tuple[Alarm, ...]
 
 
+class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Recipients of one message, by their place in the envelope; all that are open if null."""
+
+    queue_id: str
+    recipients: tuple[int, ...] | None = None
+
+
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of hold, release, retry, remove and redirect (which needs `address`)."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[Selection, ...]
     address: str = ""
 
 

@@ -21,9 +21,10 @@ from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
-from appliance.control.protocols import Commands, Target, Unavailable
+from appliance.control.protocols import Commands, Unavailable
 from appliance.control.schema import API, PAGE_LIMIT, TARGETS_LIMIT, Failure
 from appliance.control.status import health
+from appliance.ipc.mail import Target
 from appliance.mail.address import parse_address
 from appliance.mail.reply import Refused
 from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus
@@ -172,7 +173,7 @@ class Public:
 async def _carry_out(
     commands: Commands, action: str, body: schema.Command, by: str
 ) -> Sequence[CommandResult]:
-    targets: Sequence[Target] = body.targets
+    targets = [Target(one.queue_id, one.recipients) for one in body.targets]
     match action:
         case "hold":
             return await commands.hold(targets, by)

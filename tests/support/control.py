@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from appliance.control.protocols import Target, Unavailable
+from appliance.control.protocols import Unavailable
+from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import (
     CommandResult,

@@ -12,7 +12,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from appliance.cli.main import COMMANDS, run
-from appliance.control.protocols import Target
+from appliance.ipc.mail import Target
 from appliance.mail.views import CommandResult
 from tests.support.control import MAIL
 from tests.unit.cli.conftest import Node

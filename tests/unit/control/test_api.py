@@ -19,9 +19,9 @@ from appliance.config.units import Endpoint, IpNetwork
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.listen import serving
 from appliance.control.observer import Identity, Observer
-from appliance.control.protocols import Target
-from appliance.control.schema import Status
+from appliance.control.schema import Selection, Status
 from appliance.control.server import Api, Public
+from appliance.ipc.mail import Target
 from appliance.mail.views import QueueCounts, QueueFilter, RecipientStatus
 from tests.support.control import MAIL, RECIPIENT, Mail, Reader
 
@@ -138,21 +138,21 @@ async def test_mailboxes(world: World) -> None:
 
 @pytest.mark.parametrize("action", ["hold", "release", "retry", "remove", "redirect"])
 async def test_commands(world: World, action: str) -> None:
-    targets = [Target("Q1"), Target("Q2", (0, 3))]
+    targets = [Selection("Q1"), Selection("Q2", (0, 3))]
     results = await world.ask(lambda: world.client.command(action, targets, "carol@site.test"))
     assert [(one.queue_id, one.changed) for one in results] == [("Q1", 1), ("Q2", 1)]
     ((told, seen, address, by),) = world.mail.told
-    assert (told, list(seen)) == (action, targets)
+    assert (told, list(seen)) == (action, [Target("Q1"), Target("Q2", (0, 3))])
     assert address == ("carol@site.test" if action == "redirect" else "")
     assert by.startswith("uid ")
 
 
 async def test_commands_that_cannot_be_meant(world: World) -> None:
     for action, targets, address, code in [
-        ("explode", [Target("Q1")], "", "not_found"),
+        ("explode", [Selection("Q1")], "", "not_found"),
         ("hold", [], "", "bad_request"),
-        ("hold", [Target("Q1")] * 1001, "", "bad_request"),
-        ("redirect", [Target("Q1")], "no address", "refused"),
+        ("hold", [Selection("Q1")] * 1001, "", "bad_request"),
+        ("redirect", [Selection("Q1")], "no address", "refused"),
     ]:
         with pytest.raises(ApiError) as caught:
             await world.ask(partial(world.client.command, action, targets, address))
