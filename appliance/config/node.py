@@ -15,6 +15,7 @@ from appliance.config.units import (
     IpAddress,
     LocalName,
     Network,
+    Size,
     Wrong,
 )
 
@@ -89,7 +90,11 @@ class PathSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of node.toml. `name` tells people the nodes apart; `hostname` greets in SMTP."""
+    """The whole of node.toml. `name` tells people the nodes apart; `hostname` greets in SMTP.
+
+    `disk_reserve`: with less than this free on the spool's disk, new mail gets 452, so that
+    accepted mail can still be delivered and its outcomes written down.
+    """
 
     name: LocalName
     hostname: Hostname
@@ -99,6 +104,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     virtual: VirtualSettings = VirtualSettings()
     pair: PairSettings = PairSettings()
     paths: PathSettings = PathSettings()
+    disk_reserve: Size = Size(64 * 1024 * 1024)
 
 
 def load_node(path: Path) -> NodeSettings:

@@ -100,15 +100,18 @@ class Pair:
             self._progress_at = max(self._progress_at, now)
         self._outstanding = waiting
 
+    def waiting_for(self, now: int) -> int:
+        """How long records have been waiting for the peer without any progress."""
+        return now - self._progress_at if self._outstanding else 0
+
     def caught_up(self, now: int) -> list[Effect]:
         """Both nodes hold what the other had when the link came up."""
         if self._caught_up or not self._linked:
             return []
         self._caught_up = True
         self._head_since = now
-        effects = [] if self.synced else [Effect.SYNCED]
         self.synced = True
-        return effects + self.tick(now)
+        return [Effect.SYNCED, *self.tick(now)]
 
     def take_over(self) -> list[Effect]:
         """An operator says that the peer will not come: act on the backlog, in doubt."""

@@ -1,8 +1,8 @@
 """Large bodies: content that is a file, written while it arrives, durable before its record.
 
-Files: `<queue id>.<n>.part` while it grows, `<queue id>` once it is durable. The order is: fsync the
-file, rename, fsync the directory, then commit the record. A crash in between leaves a file without
-a record, which the next start removes.
+Files: `<queue id>.<n>.part` while it grows, `<queue id>` once it is durable. The order is: fsync
+the file, rename, fsync the directory, then commit the record. A crash in between leaves a file
+without a record, which the next start removes.
 """
 
 from __future__ import annotations

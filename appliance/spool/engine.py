@@ -63,6 +63,7 @@ class _Batch:
 
     records: list[Record] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
+    commands: list[Command] = field(default_factory=list)
     reported: set[AttemptId] = field(default_factory=set)
     operations: int = 0
     size: int = 0
@@ -342,33 +343,34 @@ class Engine:
             self.effects.append(Revoke(attempts))
 
     def _operate(self, now: int, running: int) -> None:
-        batch, commands = _Batch(), list[Command]()
+        batch = _Batch()
         while self._operations and not batch.full:
-            operation = self._operations.popleft()
             batch.operations += 1
-            match operation:
-                case Accept():
-                    self._accept(operation, batch)
-                case Report():
-                    self._report(operation, batch, running)
-                case Cancel():
-                    batch.records += [
-                        self._owner.cancelled(one, running) for one in operation.leases
-                    ]
-                case Present():
-                    batch.records += self._present(operation, running)
-                case Command():
-                    commands.append(operation)
-                case HandOver():
-                    self._hand_over(operation)
-                case TakeOver():
-                    self._heed(self.pair.take_over(), now)
-                    self.effects.append(Done(operation.token))
+            self._operate_one(self._operations.popleft(), batch, now, running)
         if batch.records:
             self._write(batch.records, batch.contents, running)
-        for command in commands:
+        for command in batch.commands:
             self._command(command, running)
         self._claim(running)
+
+    def _operate_one(self, operation: Operation, batch: _Batch, now: int, running: int) -> None:
+        match operation:
+            case Accept():
+                self._accept(operation, batch)
+            case Report():
+                self._report(operation, batch, running)
+            case Cancel():
+                cancelled = [self._owner.cancelled(one, running) for one in operation.leases]
+                batch.records += cancelled
+            case Present():
+                batch.records += self._present(operation, running)
+            case Command():
+                batch.commands.append(operation)
+            case HandOver():
+                self._hand_over(operation)
+            case TakeOver():
+                self._heed(self.pair.take_over(), now)
+                self.effects.append(Done(operation.token))
 
     def _accept(self, accept: Accept, batch: _Batch) -> None:
         batch.records.append(self._owner.accepted(accept))

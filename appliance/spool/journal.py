@@ -10,6 +10,7 @@ import apsw
 from appliance.mail.queue_id import tag
 from appliance.replica.position import Mark, Positions
 from appliance.replica.record import Record, Segment, Started, encode, follows, mark
+from appliance.spool.schema import rows
 
 
 @dataclass(slots=True)
@@ -193,10 +194,13 @@ class Journal:
     def prune(self, keep: int, limit: int = 200) -> int:
         """Drop old segments that both nodes hold, but for the last `keep`; returns how many."""
         dropped = 0
-        for lsn, inc, last in self._db.execute(
-            "SELECT lsn, inc, last FROM journal WHERE lsn<? ORDER BY lsn LIMIT ?",
-            (self.head - keep, limit),
-        ).fetchall():
+        for lsn, inc, last in list(
+            rows(
+                self._db,
+                "SELECT lsn, inc, last FROM journal WHERE lsn<? ORDER BY lsn LIMIT ?",
+                (self.head - keep, limit),
+            )
+        ):
             if last > self.by_idx[inc].shared:
                 break
             self._db.execute("DELETE FROM journal WHERE lsn=?", (lsn,))

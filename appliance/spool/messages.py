@@ -64,6 +64,9 @@ class Messages:
         self._lanes = lanes
         self._entries: dict[int, Entry] = {}
         self._dirty: dict[int, Entry] = {}
+        self.duplicates = 0
+        self.doubts = 0
+        """Recipients' repeated deliveries and attempts in doubt, over all messages ever."""
         self.woken: list[Slot] = []
         """Slots that the last flush added: the scheduler wants to hear of them."""
 
@@ -140,6 +143,7 @@ class Messages:
                 continue
             self._reschedule(entry, slots)
             self._note_attempts(entry)
+            self._count(entry)
             entry.slots, entry.stored = slots, entry.state
         self._dirty.clear()
         self._entries.clear()
@@ -209,6 +213,14 @@ class Messages:
                         "INSERT OR IGNORE INTO mailbox(mailbox, key) VALUES(?,?)",
                         (trial.mailbox, entry.key),
                     )
+
+    def _count(self, entry: Entry) -> None:
+        for state, sign in ((entry.stored, -1), (entry.state, 1)):
+            for recipient in state.recipients if state else ():
+                if recipient.trials:
+                    doubts = recipient.doubts
+                    self.doubts += sign * doubts
+                    self.duplicates += sign * (recipient.duplicates - doubts)
 
     def _row(self, attempt: Attempt) -> tuple[int, int]:
         return self._journal.incarnations[attempt.incarnation].idx, attempt.seq

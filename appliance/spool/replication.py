@@ -47,6 +47,7 @@ class Replication:
         self._name = name
         self._window = window
         self.peer: Hello | None = None
+        self.last_hello: Hello | None = None
         self.diverged = ""
         self.mode_of_peer = ""
         self.exposed_at_peer = 0
@@ -119,7 +120,7 @@ class Replication:
                 )
                 raise Diverged(self.diverged)
         self.diverged = ""
-        self.peer = hello
+        self.peer = self.last_hello = hello
         self.mode_of_peer = hello.mode
         store.hear_clock(hello.node, hello.clock, running)
         store.fence(hello.claims)

@@ -28,7 +28,8 @@ CREATE UNIQUE INDEX journal_position ON journal(inc, last);
 -- arrived: in this node's running time; slots: the message's rows in `schedule`
 CREATE TABLE message(
   key INTEGER PRIMARY KEY, seq INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,
-  external INTEGER NOT NULL, arrived INTEGER NOT NULL, slots BLOB NOT NULL, state BLOB NOT NULL, envelope BLOB NOT NULL);
+  external INTEGER NOT NULL, arrived INTEGER NOT NULL, slots BLOB NOT NULL, state BLOB NOT NULL,
+  envelope BLOB NOT NULL);
 CREATE TABLE content(key INTEGER PRIMARY KEY, body BLOB NOT NULL);
 -- a lane holds the messages of one incarnation accepted at low < seq <= high: one owner
 CREATE TABLE lane(

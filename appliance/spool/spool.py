@@ -78,6 +78,8 @@ class Spool:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_revoke: Callable[[frozenset[AttemptId]], None] = lambda attempts: None
         self.accepted = 0
+        self._mode_at = clock()
+        self._heard_at: int | None = None
         self._bodies = bodies
         self._clock = clock
         self._emit = emit
@@ -87,6 +89,7 @@ class Spool:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._checkpointer = ThreadPoolExecutor(1, "checkpoint")
         self._connection: Connection | None = None
+        self._commit: asyncio.Future[None] | None = None
         self._committing = False
         self._stepping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -101,9 +104,9 @@ class Spool:
         for timer in (self._timer, self._keeper):
             if timer:
                 timer.cancel()
-        while self._committing and not self.failed.done():
-            await asyncio.sleep(0.001)
-        self._stepping = True
+        self._stepping = True  # no further turn begins
+        if self._commit is not None:
+            await asyncio.wait([self._commit])
         await self._loop.run_in_executor(None, self._committer.shutdown)
         await self._loop.run_in_executor(None, self._checkpointer.shutdown)
 
@@ -140,8 +143,9 @@ class Spool:
         self.available()
         return BodyStream(self, queue_id, self._bodies.create(queue_id))
 
-    async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: BodyStream) -> None:
-        """Like `accept`, for a body written before."""
+    async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: object) -> None:
+        """Like `accept`, for a body written before to what `open_body` gave."""
+        assert isinstance(body, BodyStream)
         self.available()
         await self.ask(
             lambda token: Accept(
@@ -167,6 +171,28 @@ class Spool:
                 await connection.wait_writable()
             except ConnectionError:
                 return  # the body goes to the peer later, with its record
+
+    # What people are shown.
+
+    @property
+    def committing(self) -> bool:
+        """True while a commit is under way: then the store must be left alone."""
+        return self._committing
+
+    @property
+    def now(self) -> int:
+        """The monotonic clock, in milliseconds."""
+        return self._clock()
+
+    @property
+    def mode_for(self) -> int:
+        """Milliseconds since the mode last changed."""
+        return self._clock() - self._mode_at
+
+    @property
+    def peer_heard_ago(self) -> int | None:
+        """Milliseconds since the peer's last frame, None before the first."""
+        return None if self._heard_at is None else self._clock() - self._heard_at
 
     # Requests.
 
@@ -197,7 +223,8 @@ class Spool:
         except msgspec.DecodeError as error:
             self._reset_link(f"a frame that is none: {error}")
             return
-        self.engine.receive(frame, self._clock())
+        self._heard_at = now = self._clock()
+        self.engine.receive(frame, now)
         self._heed()
         self._poke()
 
@@ -234,8 +261,8 @@ class Spool:
             return
         if changed:
             self._committing = True
-            commit = self._loop.run_in_executor(self._committer, self.engine.commit)
-            commit.add_done_callback(self._committed)
+            self._commit = self._loop.run_in_executor(self._committer, self.engine.commit)
+            self._commit.add_done_callback(self._committed)
             self._heed()
             return
         self._heed()
@@ -311,6 +338,8 @@ class Spool:
             case ResetLink():
                 self._reset_link(effect.reason)
             case Happened():
+                if effect.event == "mode":
+                    self._mode_at = self._clock()
                 self._emit(effect.event, **effect.fields)
 
     def _answer(self, waiting: asyncio.Future[object], value: object) -> None:

@@ -32,6 +32,7 @@ from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
 from appliance.spool.messages import Entry, Messages, key_of
 from appliance.spool.scheduler import Scheduler
+from appliance.spool.schema import NUMBER_BITS, rows
 
 
 class Damaged(Exception):
@@ -73,8 +74,11 @@ class Store:
         }
         self.offsets[node] = 0
         self.epoch = max(self.ownership.epoch, self.journal.epoch) + 1
-        self._running_from = int(self._meta("clock") or 0) - elapsed
+        self._running_from = self._number("clock") - elapsed
         self.unapplied = 0
+        self.messages.duplicates = self._number("duplicates")
+        self.messages.doubts = self._number("doubts")
+        self._counts = (self.messages.duplicates, self.messages.doubts)
         self._bodies: list[Durable] = []
 
     def running(self, elapsed: int) -> int:
@@ -91,6 +95,11 @@ class Store:
         for slot in self.messages.woken:
             self.scheduler.woken(slot)
         self._set_meta("clock", running)
+        counts = (self.messages.duplicates, self.messages.doubts)
+        if counts != self._counts:
+            self._counts = counts
+            self._set_meta("duplicates", counts[0])
+            self._set_meta("doubts", counts[1])
 
     def durable_first(self, body: Durable) -> None:
         """Make a large body durable before the commit that names it."""
@@ -246,15 +255,18 @@ class Store:
         return self.lanes.owner(lane, self.ownership) == self.node
 
     def exposed(self) -> int:
-        """Messages accepted here or by the peer of which the peer has not said that it holds them."""
-        return sum(
-            self._db.execute(
-                "SELECT count(*) FROM message WHERE key>=? AND key<? AND seq>?",
-                (known.idx << 40, (known.idx + 1) << 40, known.shared),
-            ).get
-            for known in self.journal.incarnations.values()
-            if known.tip.seq > known.shared
-        )
+        """Messages of which the peer has not said that it holds them."""
+        total = 0
+        for known in self.journal.incarnations.values():
+            if known.tip.seq > known.shared:
+                bounds = (known.idx << NUMBER_BITS, (known.idx + 1) << NUMBER_BITS, known.shared)
+                ((count,),) = rows(
+                    self._db,
+                    "SELECT count(*) FROM message WHERE key>=? AND key<? AND seq>?",
+                    bounds,
+                )
+                total += count
+        return total
 
     def holds(self, queue_id: str) -> bool:
         """True if a record speaks of this message."""
@@ -277,8 +289,9 @@ class Store:
             (self.journal.incarnations[stamp.incarnation].idx, stamp.seq, str(error)),
         )
 
-    def _meta(self, name: str) -> object:
-        return self._db.execute("SELECT value FROM meta WHERE name=?", (name,)).get
+    def _number(self, name: str) -> int:
+        found = self._db.execute("SELECT value FROM meta WHERE name=?", (name,)).get
+        return found if isinstance(found, int) else 0
 
     def _set_meta(self, name: str, value: object) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES(?,?)", (name, value))

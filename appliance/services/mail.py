@@ -1,0 +1,181 @@
+"""The mail process: SMTP listeners, the spool's writer and the peer link in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from typing import Any
+
+from appliance.config.node import NodeSettings
+from appliance.ipc.frames import ConnectionLost
+from appliance.ipc.mail import SERVER_CODEC
+from appliance.ipc.server import serve as serve_ipc
+from appliance.link.connection import LinkConnection, Refusal
+from appliance.link.identity import Identity, KeyStore
+from appliance.link.transport import PeerLink
+from appliance.mail.reply import Refused
+from appliance.mail.route import NextHop
+from appliance.mail.views import MailView
+from appliance.replica.pair import Mode, Pair, Timing
+from appliance.services.process import Context
+from appliance.smtpd.policy import Policy
+from appliance.smtpd.server import SmtpServer
+from appliance.spool.bodies import Bodies
+from appliance.spool.checkpoint import Checkpointer
+from appliance.spool.engine import Engine
+from appliance.spool.files import PosixFiles
+from appliance.spool.gate import Gate
+from appliance.spool.mail_socket import MailSocket
+from appliance.spool.operations import HandOver
+from appliance.spool.schema import open_writer
+from appliance.spool.spool import Spool
+from appliance.spool.store import Store
+from appliance.spool.view import mail_view
+
+_SMTP_GRACE = 10.0
+_HAND_OVER_GRACE = 3.0
+
+
+def monotonic() -> int:
+    """Milliseconds since some moment; no step of the wall clock moves it."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def wall() -> int:
+    """Milliseconds since 1970, for people only."""
+    return time.time_ns() // 1_000_000
+
+
+class _Link:
+    """Passes the peer link's events to the spool."""
+
+    def __init__(self, spool: Spool, context: Context) -> None:
+        self._spool = spool
+        self._emit = context.emit
+
+    def on_up(self, connection: LinkConnection) -> None:
+        self._emit("link-up", peer=connection.peer_address)
+        self._spool.link_up(connection)
+
+    def on_frame(self, kind: int, payload: bytes) -> None:
+        self._spool.link_frame(payload)
+
+    def on_down(self, error: ConnectionLost) -> None:
+        self._emit("link-down", reason=error.reason, detail=error.detail)
+        self._spool.link_down()
+
+    def on_refused(self, refusal: Refusal, detail: str) -> None:
+        self._emit("link-refused", reason=refusal, detail=detail, hint=refusal.hint)
+
+
+async def serve(context: Context) -> None:
+    """Run until told to stop; raises what makes the spool fail: then a new incarnation starts."""
+    layout, settings = context.layout, context.node
+    identity = KeyStore(layout.keys).identity()
+    content = layout.spool / "content"
+    content.mkdir(exist_ok=True)
+    path = str(layout.spool / "spool.db")
+    connection = open_writer(path)
+    checkpointer = Checkpointer(connection, path)
+    now = monotonic()
+    store = Store(connection, identity.node_id, os.urandom(16), now)
+    bodies = Bodies(PosixFiles(str(content)))
+    bodies.sweep(store.holds)
+    pair = Pair(_timing(settings), now, alone=identity.peer is None)
+    engine = Engine(store, bodies, pair, settings.name, now)
+    gate = Gate(
+        layout.spool,
+        settings.disk_reserve,
+        settings.pair.on_peer_loss == "refuse" and identity.peer is not None,
+        lambda: pair.mode,
+        monotonic,
+    )
+    spool = Spool(engine, bodies, monotonic, context.emit, gate, checkpointer)
+    try:
+        await _serve(context, identity, spool, gate)
+    finally:
+        await spool.stop()
+        checkpointer.close()
+        connection.close()
+
+
+async def _serve(context: Context, identity: Identity, spool: Spool, gate: Gate) -> None:
+    settings, site = context.node, context.site
+    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
+    networks = [network.network for network in site.relay.networks]
+    smtp = SmtpServer(
+        settings.smtp.listen,
+        hostname=settings.hostname,
+        limits=site.limits,
+        policy=Policy(site.table(own), networks),
+        intake=spool,
+        emit=context.emit,
+        clock=wall,
+    )
+    started = monotonic()
+
+    def view() -> MailView:
+        return mail_view(spool, handler, gate(), monotonic() - started, smtp.connections)
+
+    handler = MailSocket(spool, view, context.emit)
+    socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
+    link = _make_link(context, identity, spool)
+    spool.start()
+    if link is not None:
+        await link.start()
+    await smtp.start()
+    renewing = asyncio.create_task(_renew(handler))
+    context.ready()
+    stopped = asyncio.ensure_future(context.stop.wait())
+    try:
+        ends: tuple[asyncio.Future[Any], ...] = (stopped, spool.failed)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if spool.failed.done():
+            spool.failed.result()
+        await smtp.stop(_SMTP_GRACE)
+        await _hand_over(spool, context)
+    finally:
+        renewing.cancel()
+        stopped.cancel()
+        socket.close()
+        if link is not None:
+            await link.stop()
+
+
+def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink | None:
+    peer = context.node.link.peer
+    if identity.peer is None or peer is None:
+        return None
+    listen = context.node.link.listen
+    handler = _Link(spool, context)
+    return PeerLink(identity, listen, peer, handler, random.random, source=listen.host)
+
+
+async def _renew(handler: MailSocket) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        handler.renew()
+
+
+async def _hand_over(spool: Spool, context: Context) -> None:
+    """Give everything to the peer, so that nothing waits for this node to come back (rule 5)."""
+    if spool.engine.pair.mode is not Mode.PAIRED:
+        context.emit("not-handed-over", exposed=spool.engine.exposed)
+        return
+    try:
+        await asyncio.wait_for(spool.ask(HandOver), _HAND_OVER_GRACE)
+    except (Refused, TimeoutError) as error:
+        context.emit("not-handed-over", reason=str(error), exposed=spool.engine.exposed)
+
+
+def _timing(settings: NodeSettings) -> Timing:
+    pair = settings.pair
+    return Timing(
+        head_delay=pair.head_delay,
+        solo_grace=pair.solo_grace,
+        no_progress=pair.no_progress,
+        adopt_delay=pair.adopt_delay,
+        stale_wait=pair.stale_wait,
+    )

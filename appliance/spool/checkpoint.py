@@ -1,0 +1,42 @@
+"""Checkpoints: moving the WAL into the database beside the commits, not in their way."""
+
+from __future__ import annotations
+
+import apsw
+
+_BESIDE = 1000
+_INLINE = 8000
+"""Pages in the WAL: from the first on copied in the background; at the second the commit waits
+for the rest, so that the WAL starts anew and cannot grow without end."""
+
+
+class Checkpointer:
+    """Watches the WAL of the writer's connection."""
+
+    def __init__(self, writer: apsw.Connection, path: str) -> None:
+        self._path = path
+        self._pages = 0
+        self._copied = 0
+        self._connection: apsw.Connection | None = None
+        writer.set_wal_hook(self._committed)
+
+    def _committed(self, writer: apsw.Connection, name: str, pages: int) -> int:
+        if pages < self._pages:
+            self._copied = 0
+        self._pages = pages
+        if pages >= _INLINE:
+            writer.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
+
+    def __call__(self) -> None:
+        """Copy what is worth it; runs in a thread of its own."""
+        if self._pages - self._copied < _BESIDE:
+            return
+        if self._connection is None:
+            self._connection = apsw.Connection(self._path)
+        _, self._copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def close(self) -> None:
+        """Close the connection; the thread has ended."""
+        if self._connection is not None:
+            self._connection.close()

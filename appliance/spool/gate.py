@@ -1,0 +1,54 @@
+"""Whether a message may be accepted now: the disk's reserve, and the site's policy when alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.mail.reply import Refused, Reply
+from appliance.replica.pair import Mode
+
+_LOOK_EVERY = 1000
+_FULL = Refused(
+    Reply(452, "4.3.1", "insufficient system storage"),
+    "free space on the spool's disk; mail accepted before is safe and goes on being delivered",
+)
+_ALONE = Refused(
+    Reply(452, "4.3.2", "the other node is away and this site accepts no mail alone"),
+    'bring the other node back, or set pair.on_peer_loss = "solo" in node.toml',
+)
+
+
+class Gate:
+    """Says why nothing may be accepted; the reserve is kept for outcomes and the journal."""
+
+    def __init__(
+        self,
+        spool: Path,
+        reserve: int,
+        refuse_alone: bool,
+        mode: Callable[[], Mode],
+        clock: Callable[[], int],
+    ) -> None:
+        """`reserve` in bytes; `clock` in milliseconds."""
+        self._spool = spool
+        self._reserve = reserve
+        self._refuse_alone = refuse_alone
+        self._mode = mode
+        self._clock = clock
+        self._looked_at = -_LOOK_EVERY
+        self._full = False
+
+    def __call__(self) -> Refused | None:
+        """The refusal, None if mail is welcome."""
+        now = self._clock()
+        if now - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = now
+            figures = os.statvfs(self._spool)
+            self._full = figures.f_bavail * figures.f_frsize < self._reserve
+        if self._full:
+            return _FULL
+        if self._refuse_alone and self._mode() is Mode.SOLO:
+            return _ALONE
+        return None

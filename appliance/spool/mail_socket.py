@@ -1,0 +1,149 @@
+"""The mail socket: the spool as delivery and control reach it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from appliance.ipc.frames import ConnectionLost
+from appliance.ipc.mail import (
+    Call,
+    CommandCall,
+    Durable,
+    HandOverCall,
+    Leases,
+    LeasesCall,
+    PresentCall,
+    Presented,
+    Renewed,
+    ReportCall,
+    Results,
+    Revoked,
+    Said,
+    TakeOverCall,
+    Target,
+    View,
+    ViewCall,
+)
+from appliance.ipc.server import Peer
+from appliance.ipc.wire import CallFailed, Failure
+from appliance.mail.address import domain_key
+from appliance.mail.reply import Refused
+from appliance.mail.views import CommandResult, MailView
+from appliance.mail.work import AttemptId
+from appliance.spool.operations import Command, HandOver, Present, Report, TakeOver, Want
+from appliance.spool.spool import Spool
+
+Client = Peer[Said, Call]
+
+
+class MailSocket:
+    """Handles calls on `run/mail.sock`. One client at a time is delivery: the last to present."""
+
+    def __init__(
+        self, spool: Spool, view: Callable[[], MailView], emit: Callable[..., None]
+    ) -> None:
+        self._spool = spool
+        self._view = view
+        self._emit = emit
+        self.delivery: Client | None = None
+        spool.on_revoke = self.revoke
+
+    def connected(self, peer: Client) -> None:
+        """Somebody connected; only this user and root can."""
+
+    def lost(self, peer: Client, error: ConnectionLost) -> None:
+        """A connection ended."""
+        if peer is self.delivery:
+            self.delivery = None
+            self._spool.submit(Want(None, 0))
+
+    def pushed(self, peer: Client, message: Call) -> None:
+        """Nothing is pushed to the spool."""
+
+    def request(self, peer: Client, message: Call) -> Said | Coroutine[Any, Any, Said]:
+        """Answer a call."""
+        match message:
+            case PresentCall():
+                return self._present(peer, message)
+            case LeasesCall() | ReportCall() if peer is not self.delivery:
+                raise CallFailed(Failure("not presented", "present your leases first"))
+            case LeasesCall():
+                return self._lease(message)
+            case ReportCall():
+                return self._report(message)
+            case CommandCall():
+                return self._command(message)
+            case ViewCall():
+                return View(self._view())
+            case TakeOverCall():
+                return self._take_over(message)
+            case HandOverCall():
+                return self._hand_over(message)
+
+    def renew(self) -> None:
+        """Tell delivery that its leases go on being valid; about once a second."""
+        if self.delivery is not None:
+            self.delivery.push(Renewed())
+
+    def revoke(self, attempts: frozenset[AttemptId]) -> None:
+        """Tell delivery what it must not begin any more."""
+        if self.delivery is not None:
+            self.delivery.push(Revoked(tuple(attempts)))
+
+    async def _present(self, peer: Client, call: PresentCall) -> Said:
+        former, self.delivery = self.delivery, peer
+        if former is not None and former is not peer:
+            former.close()
+        invalid = await self._spool.ask(lambda t: Present(t, frozenset(call.attempts)))
+        assert isinstance(invalid, frozenset)
+        peer.push(Renewed())
+        return Presented(tuple(invalid))
+
+    async def _lease(self, call: LeasesCall) -> Said:
+        blocked = frozenset(call.blocked)
+        leases = await self._spool.ask(lambda token: Want(token, call.limit, blocked))
+        assert isinstance(leases, list)
+        return Leases(tuple(leases))
+
+    async def _report(self, call: ReportCall) -> Said:
+        await self._spool.ask(lambda token: Report(token, call.outcomes))
+        return Durable()
+
+    async def _command(self, call: CommandCall) -> Said:
+        self._emit("command", action=call.action, by=call.by, messages=len(call.targets))
+        domain = domain_key(call.address) if call.address else ""
+        waiting = [self._ask(call, target, domain) for target in call.targets]
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        results = [_result(*one) for one in zip(call.targets, ended, strict=True)]
+        return Results(tuple(results))
+
+    def _ask(self, call: CommandCall, target: Target, domain: str) -> asyncio.Future[object]:
+        return self._spool.ask(
+            lambda token: Command(
+                token, call.action, target.queue_id, target.recipients, call.address, domain
+            )
+        )
+
+    async def _take_over(self, call: TakeOverCall) -> Said:
+        self._emit("command", action="take over", by=call.by)
+        await self._spool.ask(TakeOver)
+        return Durable()
+
+    async def _hand_over(self, call: HandOverCall) -> Said:
+        self._emit("command", action="hand over", by=call.by)
+        try:
+            await self._spool.ask(HandOver)
+        except Refused as error:
+            raise CallFailed(Failure("refused", error.reply.text, error.hint)) from error
+        return Durable()
+
+
+def _result(target: Target, ended: object) -> CommandResult:
+    if isinstance(ended, Refused):
+        text = ended.reply.text
+        return CommandResult(queue_id=target.queue_id, error=text, hint=ended.hint)
+    if isinstance(ended, BaseException):
+        raise ended
+    return CommandResult(queue_id=target.queue_id, changed=int(bool(ended)))

@@ -1,0 +1,56 @@
+"""The mail process as it sees itself and its pair."""
+
+from __future__ import annotations
+
+from appliance.mail.reply import Refused
+from appliance.mail.views import MailView, PeerView
+from appliance.spool.mail_socket import MailSocket
+from appliance.spool.spool import Spool
+
+
+def mail_view(
+    spool: Spool, handler: MailSocket, refused: Refused | None, uptime: int, connections: int
+) -> MailView:
+    """How the mail process is now; `uptime` in milliseconds."""
+    engine, store = spool.engine, spool.engine.store
+    positions = {i.hex(): mark.seq for i, mark in engine.durable.items()}
+    return MailView(
+        node_id=store.node.hex(),
+        incarnation=store.incarnation.hex(),
+        uptime=uptime,
+        mode=str(engine.pair.mode),
+        mode_for=spool.mode_for,
+        synced=engine.pair.synced,
+        accepting=refused is None,
+        reason=refused.reply.text if refused else "",
+        exposed=engine.exposed,
+        duplicates=store.messages.duplicates,
+        doubts=store.messages.doubts,
+        unapplied=store.unapplied,
+        epoch=store.epoch,
+        positions=positions,
+        peer=_peer(spool),
+        accepted=spool.accepted,
+        connections=connections,
+        open_leases=len(store.open_leases()) if not spool.committing else 0,
+        delivery_connected=handler.delivery is not None,
+    )
+
+
+def _peer(spool: Spool) -> PeerView | None:
+    engine = spool.engine
+    hello = engine.replication.last_hello
+    if hello is None:
+        return None
+    own = engine.store.incarnation
+    lag = engine.durable[own].seq - engine.replication.acked.get(own, 0)
+    connected = engine.replication.greeted
+    return PeerView(
+        name=hello.name,
+        node_id=hello.node.hex(),
+        connected=connected,
+        last_heard_ago=spool.peer_heard_ago,
+        lag=max(0, lag),
+        lag_ms=engine.pair.waiting_for(spool.now),
+        exposed=engine.replication.exposed_at_peer if connected else None,
+    )
