@@ -17,7 +17,7 @@ from array import array
 from collections import Counter
 from enum import Enum, auto
 from pathlib import Path
-from time import perf_counter
+from time import monotonic
 from typing import cast
 
 import msgspec
@@ -88,7 +88,7 @@ class Run:
         self.accepted = array("q")
         self.seconds = array("d")
         self.errors: Counter[str] = Counter()
-        self.started = perf_counter()
+        self.started = monotonic()
         self.ended = self.started
         self._next = 0
 
@@ -97,7 +97,7 @@ class Run:
         """Enough was sent, or too much went wrong."""
         return (
             self._next >= self.load.messages
-            or perf_counter() - self.started >= self.load.seconds
+            or monotonic() - self.started >= self.load.seconds
             or self.errors.total() >= _GIVE_UP_AFTER
         )
 
@@ -112,7 +112,7 @@ class Run:
         """Message `number` got its 250, `seconds` after its final dot."""
         self.accepted.append(number)
         self.seconds.append(seconds)
-        self.ended = perf_counter()
+        self.ended = monotonic()
 
     def figures(self) -> dict[str, object]:
         """What there is to print."""
@@ -120,6 +120,7 @@ class Run:
         ordered = sorted(self.seconds) or [0.0]
         return {
             "accepted": len(self.accepted),
+            "started": self.started,
             "seconds": self.ended - self.started,
             "p50": ordered[len(ordered) // 2],
             "p99": ordered[len(ordered) * 99 // 100],
@@ -175,9 +176,9 @@ class Client(asyncio.Protocol):
             if self._replies == _ENVELOPE_REPLIES:
                 self._waiting = _Waiting.ACCEPTED
                 self._transport.writelines((self._run.template.message(self._sent), b".\r\n"))
-                self._dot_at = perf_counter()
+                self._dot_at = monotonic()
         elif self._waiting is _Waiting.ACCEPTED:
-            self._run.took(self._sent, perf_counter() - self._dot_at)
+            self._run.took(self._sent, monotonic() - self._dot_at)
             self._next()
         elif self._waiting is _Waiting.EHLO:
             self._next()

@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.bench.processes import tree
+from tests.bench.trial import Invalid
+
 _MAIN = """\
 compatibility_level = 3.6
 config_directory = {base}/etc
@@ -89,17 +92,17 @@ class Postfix:
     """One private instance in `base`, relaying everything to `relayhost` or deferring it."""
 
     def __init__(
-        self, base: Path, listen: tuple[str, int], relayhost: tuple[str, int], *, accept_only: bool
+        self, base: Path, relayhost: tuple[str, int], *, deliver: bool, port: int = 2525
     ) -> None:
-        self.listen = listen
+        host = "127.0.0.31"
+        self.listen = (host, port)
         self._base = base
-        host, port = listen
         self._files = {
             "main.cf": _MAIN.format(
                 base=base,
                 daemons=_setting("daemon_directory"),
                 relayhost=f"[{relayhost[0]}]:{relayhost[1]}",
-                defer_transports="smtp" if accept_only else "",
+                defer_transports="" if deliver else "smtp",
             ),
             "master.cf": _MASTER.format(host=host, port=port),
         }
@@ -127,14 +130,22 @@ class Postfix:
         shutil.rmtree(self._base)
 
     @property
-    def pid(self) -> int:
+    def roots(self) -> tuple[int, ...]:
         """The master process, parent of all others."""
-        return int((self._base / "queue/pid/master.pid").read_text(encoding="ascii"))
+        return (int((self._base / "queue/pid/master.pid").read_text(encoding="ascii")),)
 
-    def queued(self) -> int:
-        """Messages on disk, whatever their state."""
+    def check(self) -> None:
+        """Raise Invalid if it does not run."""
+        if len(tree(*self.roots)) < 2:
+            raise Invalid("Postfix is gone")
+
+    def prove(self, tokens: frozenset[str]) -> None:
+        """Stop; raise Invalid unless every message has its queue file."""
+        self._run("abort", check=False)
         queue = self._base / "queue"
-        return sum(len(files) for name in _QUEUES for _, _, files in os.walk(queue / name))
+        files = sum(len(names) for part in _QUEUES for _, _, names in os.walk(queue / part))
+        if files < len(tokens):
+            raise Invalid(f"Postfix said 250 to {len(tokens)} and has {files} queue files")
 
     def _run(self, command: str, *, check: bool = True) -> None:
         done = subprocess.run(

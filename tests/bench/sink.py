@@ -3,12 +3,14 @@
 A process of its own, `python -m tests.bench.sink --listen HOST:PORT`, led by lines on its
 standard input, each answered with a line of JSON:
 
-    count           what came so far
-    wait N          the same, once N different tokens came
-    tokens FILE     the same, once FILE holds "token times" lines
-    reset           forget all
+    count             what came so far
+    taken N SECONDS   the same, once N different tokens came or SECONDS went by
+    refused N SECONDS the same, once N recipients were refused
+    tokens FILE       the same, once FILE holds "token times" lines
+    reset             forget all
 
 It says {"port": …} when it listens and ends with its standard input, so it outlives nobody.
+A recipient "later@…" is refused for now, which is how a queue gets full of deferred mail.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ import re
 import resource
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import cast
 
 import uvloop
@@ -46,21 +50,33 @@ class Sink:
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
-        self._wanted: list[tuple[int, asyncio.Future[None]]] = []
+        self.refused = 0
+        self._last = 0.0
+        self._wanted = 0, 0
+        self._reached = asyncio.Event()
 
     def take(self, token: str) -> None:
         """Count one message."""
         self.seen[token] += 1
-        if self._wanted and len(self.seen) >= self._wanted[0][0]:
-            self._wanted.pop(0)[1].set_result(None)
+        self._last = monotonic()
+        self._look()
 
-    async def wait(self, distinct: int) -> None:
-        """Return once `distinct` different tokens came."""
-        if len(self.seen) < distinct:
-            reached = asyncio.get_running_loop().create_future()
-            self._wanted.append((distinct, reached))
-            self._wanted.sort(key=lambda wanted: wanted[0])
-            await reached
+    def refuse(self) -> None:
+        """Count one recipient that shall come again later."""
+        self.refused += 1
+        self._look()
+
+    async def wait(self, taken: int, refused: int, seconds: float) -> None:
+        """Return once so many different tokens and refusals came, or after `seconds`."""
+        self._wanted, self._reached = (taken, refused), asyncio.Event()
+        self._look()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reached.wait(), seconds)
+
+    def _look(self) -> None:
+        taken, refused = self._wanted
+        if len(self.seen) >= taken and self.refused >= refused:
+            self._reached.set()
 
     def write(self, path: Path) -> None:
         """Write a line "token times" for each token."""
@@ -68,11 +84,13 @@ class Sink:
         path.write_text("".join(lines), encoding="ascii")
 
     def figures(self) -> dict[str, float]:
-        """Messages, different ones, and the seconds of CPU this process has used."""
+        """What came, what was refused, and the seconds of CPU this process has used."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "messages": self.seen.total(),
             "distinct": len(self.seen),
+            "refused": self.refused,
+            "last": self._last,
             "cpu": used.ru_utime + used.ru_stime,
         }
 
@@ -83,6 +101,7 @@ class SinkSession(asyncio.Protocol):
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._line = b""
+        self._recipients = False
         self._in_data = False
         self._header: bytes | None = b""
         self._token = ""
@@ -110,15 +129,20 @@ class SinkSession(asyncio.Protocol):
             return None
         self._line = b""
         verb = line[:4].upper()
-        if verb == b"DATA":
+        if verb == b"DATA" and self._recipients:
             replies.append(b"354 go on\r\n")
             self._in_data, self._header, self._token, self._tail = True, b"", "", b"\r\n"
+        elif verb == b"RCPT" and line[8:15] == b"<later@":
+            self._sink.refuse()
+            replies.append(b"451 4.2.1 later\r\n")
         elif verb == b"QUIT":
             self._transport.write(b"".join(replies) + b"221 2.0.0 bye\r\n")
             self._transport.close()
             return None
         else:
-            replies.append(_REPLIES.get(verb, b"500 5.5.1 what?\r\n"))
+            if verb != b"NOOP":
+                self._recipients = verb == b"RCPT"
+            replies.append(_REPLIES.get(verb, b"503 5.5.1 not now\r\n"))
         return rest
 
     def _data(self, data: bytes, replies: list[bytes]) -> bytes | None:
@@ -154,8 +178,10 @@ async def serve(host: str, port: int) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     async for line in orders:
         order, _, argument = line.decode().strip().partition(" ")
-        if order == "wait":
-            await sink.wait(int(argument))
+        if order in ("taken", "refused"):
+            wanted, seconds = argument.split()
+            taken, refused = (int(wanted), 0) if order == "taken" else (0, int(wanted))
+            await sink.wait(taken, refused, float(seconds))
         elif order == "tokens":
             sink.write(Path(argument))
         elif order == "reset":
