@@ -23,12 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Identity:
-    """What a node is called; `virtual` are its site's virtual addresses."""
+    """What a node is called, its virtual addresses, and whether it is paired with another."""
 
     name: str
     hostname: str
     version: str
     virtual: tuple[str, ...]
+    paired: bool
 
 
 class Observer:
@@ -76,7 +77,7 @@ class Observer:
         """The node and its pair, now."""
         mail, queue = await asyncio.gather(self.mail(), self.counts())
         processes, disk = self.processes(), self._disk()
-        found = alarms(mail, processes, disk)
+        found = alarms(mail, processes, disk, self._identity.paired)
         return Status(
             name=self._identity.name,
             hostname=self._identity.hostname,

@@ -7,15 +7,23 @@ from collections.abc import Iterator, Sequence
 from appliance.control.schema import Alarm, Disk, Health, Process, Severity
 from appliance.mail.views import MailView
 
+_NOT_PAIRED = Alarm(
+    name="not_paired",
+    severity=Severity.WARNING,
+    text="This node has no peer: a message is on one disk only.",
+    hint="run `twinpost pair init` here and `twinpost pair join` on the other node",
+)
 DISK_LOW = 0.05
 """Alarm when less than this part of the spool's file system is free."""
 
 
-def alarms(mail: MailView | None, processes: Sequence[Process], disk: Disk) -> tuple[Alarm, ...]:
-    """Everything that is not as it should be, the worst first."""
+def alarms(
+    mail: MailView | None, processes: Sequence[Process], disk: Disk, paired: bool
+) -> tuple[Alarm, ...]:
+    """Everything that is not as it should be, the worst first; `paired`: there is to be a peer."""
     found = [*_node_alarms(mail, processes, disk)]
     if mail is not None:
-        found += _pair_alarms(mail)
+        found += _pair_alarms(mail) if paired else [_NOT_PAIRED]
         found += _mail_alarms(mail)
     return tuple(sorted(found, key=lambda alarm: alarm.severity))
 
@@ -64,7 +72,6 @@ def _node_alarms(
 
 
 def _pair_alarms(mail: MailView) -> Iterator[Alarm]:
-    peer = mail.peer
     if mail.mode == "split":
         yield Alarm(
             name="split",
@@ -72,7 +79,7 @@ def _pair_alarms(mail: MailView) -> Iterator[Alarm]:
             text="Split: both nodes act on their own and cannot reach one another.",
             hint="repair the network between the nodes; nothing is lost, they merge by themselves",
         )
-    elif mail.mode == "solo" and peer is not None:
+    elif mail.mode == "solo":
         yield Alarm(
             name="solo",
             severity=Severity.CRITICAL,
@@ -92,13 +99,6 @@ def _pair_alarms(mail: MailView) -> Iterator[Alarm]:
             severity=Severity.WARNING,
             text="Mail from before the start waits for the peer, which may have delivered it.",
             hint="start the peer, or run `twinpost pair take-over` if it will not come back",
-        )
-    if peer is None:
-        yield Alarm(
-            name="not_paired",
-            severity=Severity.WARNING,
-            text="This node has no peer: a message is on one disk only.",
-            hint="run `twinpost pair init` here and `twinpost pair join` on the other node",
         )
 
 

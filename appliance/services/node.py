@@ -20,7 +20,10 @@ PROCESSES = "processes.json"
 
 
 def run_node(data: Path) -> None:
-    """Run the node in `data` until SIGTERM or SIGINT; raises ConfigError and InUse."""
+    """Run the node in `data` until SIGTERM or SIGINT; raises ConfigError and InUse.
+
+    SIGHUP starts the services anew.
+    """
     die_with_parent(os.environ, signal.SIGTERM)
     layout, node = open_layout(data)
     load_site(layout.site_toml)
@@ -62,6 +65,8 @@ async def _until_told(supervisor: Supervisor, notifier: Notifier) -> None:
         notifier.stopping()
         stop.set()
 
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, supervisor.restart)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping)
+        loop.add_signal_handler(number, stopping)
     await supervisor.run(stop)

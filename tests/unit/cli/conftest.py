@@ -57,7 +57,7 @@ def node(data: Path) -> Iterator[Node]:
     reader, mail = Reader(), Mail()
     loop = asyncio.new_event_loop()
     stop, up = asyncio.Event(), threading.Event()
-    identity = Identity("a", "a.site.test", "1.0", ("127.0.0.10",))
+    identity = Identity("a", "a.site.test", "1.0", ("127.0.0.10",), True)
     observer = Observer(identity, data, data / "processes.json", reader, mail, lambda _: True)
 
     async def serve() -> None:

@@ -64,7 +64,7 @@ def free_port() -> int:
 async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World]:
     reader, mail, port = Reader(), Mail(), free_port()
     observer = Observer(
-        Identity("a", "a.site.test", "1.0", ("127.0.0.10",)),
+        Identity("a", "a.site.test", "1.0", ("127.0.0.10",), True),
         tmp_path,
         tmp_path / "processes.json",
         reader,

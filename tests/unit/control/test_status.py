@@ -13,8 +13,10 @@ from tests.support.control import MAIL
 DISK = Disk(free=50, total=100)
 
 
-def names(mail: MailView | None, *processes: Process, disk: Disk = DISK) -> list[str]:
-    return [alarm.name for alarm in alarms(mail, processes, disk)]
+def names(
+    mail: MailView | None, *processes: Process, disk: Disk = DISK, paired: bool = True
+) -> list[str]:
+    return [alarm.name for alarm in alarms(mail, processes, disk, paired)]
 
 
 def test_a_healthy_pair_has_no_alarm() -> None:
@@ -29,7 +31,6 @@ def test_a_healthy_pair_has_no_alarm() -> None:
         ({"mode": "split"}, "split"),
         ({"mode": "catching up"}, "catching_up"),
         ({"synced": False}, "backlog_waits"),
-        ({"peer": None}, "not_paired"),
         ({"accepting": False, "reason": "disk full"}, "not_accepting"),
         ({"delivery_connected": False}, "no_delivery"),
         ({"unapplied": 2}, "unapplied"),
@@ -37,6 +38,10 @@ def test_a_healthy_pair_has_no_alarm() -> None:
 )
 def test_each_degraded_state_has_an_alarm(change: dict[str, object], alarm: str) -> None:
     assert names(replace(MAIL, **change)) == [alarm]
+
+
+def test_a_node_alone_by_choice_is_told_once() -> None:
+    assert names(replace(MAIL, mode="solo", peer=None), paired=False) == ["not_paired"]
 
 
 def test_alarms_of_the_node() -> None:
@@ -48,7 +53,7 @@ def test_alarms_of_the_node() -> None:
 
 def test_the_worst_comes_first_and_is_the_summary() -> None:
     mail = replace(MAIL, mode="solo", delivery_connected=False, exposed=7)
-    found = alarms(mail, [], DISK)
+    found = alarms(mail, [], DISK, True)
     assert [alarm.severity for alarm in found] == [Severity.CRITICAL, Severity.WARNING]
     assert summary(found) == (
         "Solo: the peer is gone, 7 messages are on this node only. (and 1 more alarm)"
@@ -57,7 +62,7 @@ def test_the_worst_comes_first_and_is_the_summary() -> None:
 
 def test_every_alarm_says_what_to_do() -> None:
     bad = replace(MAIL, mode="solo", synced=False, accepting=False, unapplied=1)
-    assert all(alarm.hint for alarm in alarms(bad, [], DISK))
+    assert all(alarm.hint for alarm in alarms(bad, [], DISK, True))
 
 
 def test_health() -> None:

@@ -94,6 +94,20 @@ async def test_a_killed_service_is_started_again(tmp_path: Path) -> None:
     await task
 
 
+async def test_restart_on_demand(tmp_path: Path) -> None:
+    told, stop = Told(), asyncio.Event()
+    supervisor = Supervisor(
+        [command(tmp_path, "mail")], told, ENVIRONMENT, tmp_path / "processes.json"
+    )
+    task = asyncio.create_task(supervisor.run(stop))
+    first = await told.next(Event.SERVICE_READY)
+    supervisor.restart()
+    assert (await told.next(Event.SERVICE_EXITED))["how"] == "exit code 0"
+    assert (await told.next(Event.SERVICE_READY))["pid"] != first["pid"]
+    stop.set()
+    await task
+
+
 async def test_a_service_that_will_not_end_is_killed(tmp_path: Path) -> None:
     told, stop, task = await start(tmp_path, [command(tmp_path, "mail", "stubborn", 0.05)])
     stop.set()
