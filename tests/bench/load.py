@@ -164,7 +164,9 @@ class Client(asyncio.Protocol):
                 self._reply(line)
 
     def _reply(self, line: bytes) -> None:
-        if line[:1] not in b"23":
+        if self._waiting is _Waiting.GOODBYE:
+            self._transport.close()
+        elif line[:1] not in b"23":
             self._run.errors[line.decode(errors="replace")] += 1
             self._waiting = _Waiting.GOODBYE
             self._transport.close()
@@ -180,10 +182,8 @@ class Client(asyncio.Protocol):
         elif self._waiting is _Waiting.ACCEPTED:
             self._run.took(self._sent, monotonic() - self._dot_at)
             self._next()
-        elif self._waiting is _Waiting.EHLO:
-            self._next()
         else:
-            self._transport.close()
+            self._next()
 
     def _next(self) -> None:
         number = self._run.next_number() if self._left else None

@@ -54,7 +54,7 @@ bounce_queue_lifetime = 1d
 # Debian's master.cf without chroot (it needs files copied into the queue directory) and without
 # what takes no part: local delivery, pickup, other transports.
 _MASTER = """\
-{host}:{port} inet n - n - - smtpd
+{listen} inet n - n - - smtpd
 cleanup    unix  n - n - 0 cleanup
 qmgr       unix  n - n 300 1 qmgr
 tlsmgr     unix  - - n 1000? 1 tlsmgr
@@ -89,22 +89,20 @@ def absent() -> str | None:
 
 
 class Postfix:
-    """One private instance in `base`, relaying everything to `relayhost` or deferring it."""
+    """One private instance in `folder`, relaying everything to `next_hop` or deferring it."""
 
-    def __init__(
-        self, base: Path, relayhost: tuple[str, int], *, deliver: bool, port: int = 2525
-    ) -> None:
-        host = "127.0.0.31"
-        self.listen = (host, port)
-        self._base = base
+    listen = ("127.0.0.31", 2525)
+
+    def __init__(self, folder: Path, next_hop: tuple[str, int], *, deliver: bool) -> None:
+        self._base = folder
         self._files = {
             "main.cf": _MAIN.format(
-                base=base,
+                base=folder,
                 daemons=_setting("daemon_directory"),
-                relayhost=f"[{relayhost[0]}]:{relayhost[1]}",
+                relayhost=f"[{next_hop[0]}]:{next_hop[1]}",
                 defer_transports="" if deliver else "smtp",
             ),
-            "master.cf": _MASTER.format(host=host, port=port),
+            "master.cf": _MASTER.format(listen="{}:{}".format(*self.listen)),
         }
 
     def __enter__(self) -> Self:

@@ -115,6 +115,11 @@ class SinkProcess:
         )
         self.listen = (host, int(json.loads(self._answer())["port"]))
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def ask(self, order: str) -> SinkFigures:
         """Give one of the sink's orders and wait for its answer."""
         assert self._process.stdin

@@ -121,6 +121,8 @@ class SinkSession(asyncio.Protocol):
             rest = self._data(rest, replies) if self._in_data else self._command(rest, replies)
         if replies:
             self._transport.write(b"".join(replies))
+            if replies[-1].startswith(b"221"):
+                self._transport.close()
 
     def _command(self, data: bytes, replies: list[bytes]) -> bytes | None:
         line, end, rest = (self._line + data).partition(b"\r\n")
@@ -136,8 +138,7 @@ class SinkSession(asyncio.Protocol):
             self._sink.refuse()
             replies.append(b"451 4.2.1 later\r\n")
         elif verb == b"QUIT":
-            self._transport.write(b"".join(replies) + b"221 2.0.0 bye\r\n")
-            self._transport.close()
+            replies.append(b"221 2.0.0 bye\r\n")
             return None
         else:
             if verb != b"NOOP":

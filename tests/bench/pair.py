@@ -1,0 +1,132 @@
+"""The pair under measurement: `twinpost demo`, seen from outside only."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from tests.bench.processes import kill_tree
+from tests.bench.sink import TOKEN_FIELD
+from tests.bench.trial import Invalid
+
+_TWINPOST = (sys.executable, "-m", "appliance.cli")
+_NODES = ("a", "b")
+_START = 60.0
+_SITE = """\
+domains = ["site.test"]
+postmaster = "ward"
+
+[users.ward]
+
+[relay]
+networks = ["127.0.0.0/8"]
+
+[routes]
+"*" = {{ {route} }}
+"""
+_TOKEN = re.compile(TOKEN_FIELD + rb": ([\w-]+)\r\n")
+_HEAD = 4096  # bytes of a message among which its token is
+
+
+class Pair:
+    """Two nodes with data in `folder`; mail goes to `next_hop`, or is held."""
+
+    listen = ("127.0.0.11", 2525)
+
+    def __init__(self, folder: Path, next_hop: tuple[str, int], *, deliver: bool) -> None:
+        self._folder = folder
+        host, port = next_hop
+        route = (
+            f'transport = "smtp", next_hop = "{host}:{port}"' if deliver else 'transport = "hold"'
+        )
+        self._site = _SITE.format(route=route)
+        self._since = 0.0
+
+    def __enter__(self) -> Self:
+        """Start; returns when both nodes are paired."""
+        self._folder.mkdir()
+        site = self._folder / "site.toml"
+        site.write_text(self._site, encoding="ascii")
+        self._said = self._folder / "demo.log"
+        with self._said.open("wb") as said:
+            self._demo = subprocess.Popen(
+                [*_TWINPOST, "demo", "--headless", "--data", self._folder, "--site", site],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        deadline = monotonic() + _START
+        while not all(self._mode(node)[0] == "paired" for node in _NODES):
+            if monotonic() > deadline or self._demo.poll() is not None:
+                self._kill()
+                text = self._said.read_text(encoding="utf-8", errors="replace")
+                raise Invalid(f"the pair was not paired after {_START:.0f} s:\n{text}")
+        self._since = monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop at once."""
+        self._kill()
+
+    @property
+    def roots(self) -> tuple[int, ...]:
+        """The demo, parent of both nodes."""
+        return (self._demo.pid,)
+
+    def check(self) -> None:
+        """Raise Invalid unless both nodes have been paired without a break since the start."""
+        for node in _NODES:
+            asked = monotonic()
+            mode, seconds = self._mode(node)
+            if mode != "paired" or seconds < asked - self._since:
+                raise Invalid(f"node {node} is {mode} for {seconds:.1f} s, not paired throughout")
+
+    def prove(self, tokens: frozenset[str]) -> None:
+        """kill -9 everything; raise Invalid unless both databases hold every token."""
+        self._kill()
+        for node in _NODES:
+            held = _tokens(self._folder / node / "spool" / "spool.db")
+            if not tokens <= held:
+                raise Invalid(f"{len(tokens - held)} accepted messages are not on node {node}")
+
+    def _mode(self, node: str) -> tuple[str, float]:
+        """The mode that `twinpost status` tells, and for how many seconds it has lasted."""
+        done = subprocess.run(
+            [*_TWINPOST, "status", "--json", "--data", self._folder / node],
+            capture_output=True,
+            check=False,
+        )
+        if not done.stdout:
+            return "down", 0.0
+        status: Mapping[str, Any] = json.loads(done.stdout)
+        mail = status["mail"]
+        return (mail["mode"], mail["mode_for"] / 1000) if mail else ("down", 0.0)
+
+    def _kill(self) -> None:
+        if self._demo.poll() is None:
+            kill_tree(self._demo.pid)
+            self._demo.wait()
+
+
+def _tokens(spool: Path) -> frozenset[str]:
+    """The tokens of all messages with content in a spool, read by another SQLite than ours."""
+    with closing(sqlite3.connect(spool)) as database:
+        rows = database.execute(
+            "SELECT substr(body, 1, ?) FROM content JOIN message USING (key)", (_HEAD,)
+        )
+        found = (_TOKEN.search(head) for (head,) in rows)
+        return frozenset(match[1].decode() for match in found if match)
