@@ -1,0 +1,107 @@
+"""The mail process as control reaches it: `Commands` over `run/mail.sock`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from appliance.control.protocols import Unavailable
+from appliance.ipc.client import Client, connect
+from appliance.ipc.frames import ConnectionLost
+from appliance.ipc.mail import (
+    CLIENT_CODEC,
+    Call,
+    CommandCall,
+    Durable,
+    Results,
+    Said,
+    TakeOverCall,
+    Target,
+    View,
+    ViewCall,
+)
+from appliance.ipc.wire import CallFailed
+from appliance.mail.reply import Refused, Reply
+from appliance.mail.views import CommandResult, MailView
+
+Answer = TypeVar("Answer")
+
+_PATIENCE = 10.0
+"""Seconds. A command is durable within milliseconds, or something is wrong."""
+
+
+class MailProcess:
+    """Calls the mail process, over one connection that is made again when it was lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._client: Client[Call, Said] | None = None
+        self._connecting = asyncio.Lock()
+
+    async def view(self) -> MailView:
+        """How the mail process is; raises Unavailable, as everything here."""
+        return (await self._call(ViewCall(), View)).view
+
+    async def hold(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        """Keep recipients from being attempted."""
+        return await self._command("hold", targets, by)
+
+    async def release(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        """Make held recipients due."""
+        return await self._command("release", targets, by)
+
+    async def retry(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        """Make deferred recipients due now."""
+        return await self._command("retry", targets, by)
+
+    async def redirect(
+        self, targets: Sequence[Target], address: str, by: str
+    ) -> Sequence[CommandResult]:
+        """Send recipients to another address."""
+        return await self._command("redirect", targets, by, address)
+
+    async def remove(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
+        """End recipients without a DSN."""
+        return await self._command("remove", targets, by)
+
+    async def take_over(self, by: str) -> str:
+        """Act on the old backlog without the peer; raises Refused."""
+        await self._call(TakeOverCall(by), Durable)
+        return "The backlog goes out now; attempts the peer may have made are counted as doubts."
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._client is not None:
+            self._client.close()
+
+    async def _command(
+        self, action: str, targets: Sequence[Target], by: str, address: str = ""
+    ) -> Sequence[CommandResult]:
+        call = CommandCall(action, tuple(targets), by, address)
+        return (await self._call(call, Results)).results
+
+    async def _call(self, call: Call, expect: type[Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                client = await self._connected()
+                return await client.request(call, expect)
+        except CallFailed as error:
+            failure = error.failure
+            if failure.code == "refused":
+                raise Refused(Reply(450, "4.3.0", failure.text), failure.hint) from error
+            raise Unavailable(f"the mail process could not: {failure.text}") from error
+        except TimeoutError as error:
+            raise Unavailable("the mail process does not answer") from error
+        except OSError as error:  # ConnectionLost too
+            raise Unavailable(f"the mail process is not there: {error}") from error
+
+    async def _connected(self) -> Client[Call, Said]:
+        async with self._connecting:
+            if self._client is None:
+                self._client = await connect(self._path, CLIENT_CODEC, on_lost=self._lost)
+            return self._client
+
+    def _lost(self, error: ConnectionLost) -> None:
+        self._client = None
