@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+from ipaddress import ip_network
 from typing import Any
 
 from appliance.config.node import NodeSettings
@@ -84,7 +85,7 @@ async def serve(context: Context) -> None:
     bodies = Bodies(PosixFiles(str(content)))
     bodies.sweep(store.holds)
     pair = Pair(_timing(settings), now, alone=identity.peer is None)
-    engine = Engine(store, bodies, pair, settings.name, now)
+    engine = Engine(store, bodies, pair, str(settings.name), now)
     gate = Gate(
         layout.spool,
         settings.disk_reserve,
@@ -104,7 +105,7 @@ async def serve(context: Context) -> None:
 async def _serve(context: Context, identity: Identity, spool: Spool, gate: Gate) -> None:
     settings, site = context.node, context.site
     own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
-    networks = [network.network for network in site.relay.networks]
+    networks = [ip_network(network) for network in site.relay.networks]
     smtp = SmtpServer(
         settings.smtp.listen,
         hostname=settings.hostname,
