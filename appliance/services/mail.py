@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import time
 from ipaddress import ip_network
 from typing import Any
 
@@ -20,6 +19,7 @@ from appliance.mail.reply import Refused
 from appliance.mail.route import NextHop
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
+from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.server import SmtpServer
@@ -37,16 +37,6 @@ from appliance.spool.view import mail_view
 
 _SMTP_GRACE = 10.0
 _HAND_OVER_GRACE = 3.0
-
-
-def monotonic() -> int:
-    """Milliseconds since some moment; no step of the wall clock moves it."""
-    return time.monotonic_ns() // 1_000_000
-
-
-def wall() -> int:
-    """Milliseconds since 1970, for people only."""
-    return time.time_ns() // 1_000_000
 
 
 class _Link:

@@ -28,6 +28,7 @@ class InUse(Exception):
 
     def __init__(self, data: Path, pid: str) -> None:
         super().__init__(f"{data} is in use by process {pid}")
+        self.pid = pid
 
 
 @contextmanager
@@ -45,6 +46,17 @@ def locked(lock: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def holder(lock: Path) -> int | None:
+    """The process that holds a data directory's lock, None if nobody does."""
+    try:
+        with locked(lock):
+            return None
+    except InUse as error:
+        return int(error.pid) if error.pid.isdecimal() else None
+    except FileNotFoundError:
+        return None
 
 
 class Backoff:
