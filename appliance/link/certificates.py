@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,6 +27,8 @@ from cryptography.x509.oid import NameOID
 NODE_ID_LENGTH = 8
 _FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+_UNUSABLE = (ValueError, UnsupportedAlgorithm)
 
 
 class BadKey(ValueError):
@@ -47,8 +49,16 @@ def certified_key(certificate_der: bytes) -> bytes:
     """The SubjectPublicKeyInfo inside a certificate; raises BadKey."""
     try:
         return _public_der(x509.load_der_x509_certificate(certificate_der).public_key())
-    except ValueError as error:
+    except _UNUSABLE as error:
         raise BadKey(f"not a certificate: {error}") from None
+
+
+def verify(public_key: bytes, signature: bytes, message: bytes) -> None:
+    """Raises BadKey unless the holder of `public_key` signed `message`."""
+    try:
+        _ed25519(public_key).verify(signature, message)
+    except InvalidSignature:
+        raise BadKey("the signature is not by that key") from None
 
 
 class PrivateKey:
@@ -67,7 +77,7 @@ class PrivateKey:
         """Raises BadKey."""
         try:
             key = load_pem_private_key(pem.encode(), password=None)
-        except (ValueError, TypeError) as error:
+        except (*_UNUSABLE, TypeError) as error:
             raise BadKey(f"not a private key: {error}") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise BadKey("not an Ed25519 key")
@@ -82,6 +92,10 @@ class PrivateKey:
     def signer(self) -> Ed25519PrivateKey:
         """What `cryptography` signs with."""
         return self._key
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature."""
+        return self._key.sign(message)
 
     def pem(self) -> str:
         """PKCS #8, not encrypted."""
@@ -124,12 +138,7 @@ class Authority:
 
 
 def _certificate(public_key: bytes, issuer: PrivateKey, *, authority: bool) -> str:
-    try:
-        subject_key = load_der_public_key(public_key)
-    except ValueError as error:
-        raise BadKey(f"not a public key: {error}") from None
-    if not isinstance(subject_key, Ed25519PublicKey):
-        raise BadKey("not an Ed25519 key")
+    subject_key = _ed25519(public_key)
     issuer_key = issuer.signer.public_key()
     key_usage = x509.KeyUsage(
         digital_signature=True,
@@ -170,8 +179,19 @@ def _load(pem: str) -> tuple[x509.Certificate, bytes]:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         return certificate, _public_der(certificate.public_key())
-    except ValueError as error:
+    except _UNUSABLE as error:
         raise BadKey(f"not a certificate: {error}") from None
+
+
+def _ed25519(public_key: bytes) -> Ed25519PublicKey:
+    try:
+        key = load_der_public_key(public_key)
+    except _UNUSABLE as error:
+        raise BadKey(f"not a public key: {error}") from None
+    if _public_der(key) != public_key:
+        raise BadKey("not the usual encoding of the key")  # two names for one key
+    assert isinstance(key, Ed25519PublicKey)
+    return key
 
 
 def _public_der(key: object) -> bytes:

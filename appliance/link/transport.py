@@ -11,18 +11,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from appliance.config.units import Endpoint
 from appliance.ipc.frames import ConnectionLost, Lost
+from appliance.link.acceptor import SHUTDOWN, Acceptor, numeric, said
 from appliance.link.connection import LinkConnection, Refusal, Timing
 from appliance.link.identity import Identity
 from appliance.link.tls import link_context
-
-_BACKLOG = 16
-_MOST_HANDSHAKES = 16
-_SHUTDOWN = 2.0
-_ACCEPT_PAUSE = 0.5
 
 
 class NotPaired(Exception):
@@ -78,36 +74,34 @@ class PeerLink:
         )
         self._pinned = pinned.public_key
         here = peer if self.dials else listen
-        self._address = _numeric(here.host, here.port)
-        self._source = _numeric(source, 0) if source is not None else None
+        self._address = numeric(here.host, here.port)
+        self._source = numeric(source, 0) if source is not None else None
         self._handler = handler
         self._random = random
         self._timing = timing or Timing()
         self._task: asyncio.Task[None] | None = None
-        self._listener: socket.socket | None = None
-        self._opening: dict[asyncio.Task[None], None] = {}
+        self._acceptor: Acceptor | None = None
 
     @property
     def port(self) -> int:
         """The port it listens on, 0 if it does not; `listen` may leave the choice to the system."""
-        return int(self._listener.getsockname()[1]) if self._listener is not None else 0
+        return self._acceptor.port if self._acceptor is not None else 0
 
     async def start(self) -> None:
         """Begin to dial or listen; raises OSError if the address can't be listened on."""
         if self.dials:
             self._task = asyncio.create_task(self._dial_for_ever())
         else:
-            self._listener = self._listen()
-            self._task = asyncio.create_task(self._accept_for_ever(self._listener))
+            self._acceptor = Acceptor(self._address, self._open, self._tune)
+            self._acceptor.start()
 
     async def stop(self) -> None:
         """End the connection (`on_down` is called) and all tries."""
-        tasks = [*self._opening, *([self._task] if self._task is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._listener is not None:
-            self._listener.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._acceptor is not None:
+            await self._acceptor.stop()
         if self.connection is not None:
             self.connection.close()
 
@@ -134,7 +128,13 @@ class PeerLink:
     async def _dial_for_ever(self) -> None:
         failures = 0
         while True:
-            connection = await self._dial()
+            connection = None
+            try:
+                connection = await self._dial()
+            except Exception as error:  # whatever one try runs into must not end the trying
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "dialling the peer failed", "exception": error}
+                )
             if connection is not None:
                 try:
                     await connection.ended.wait()
@@ -151,13 +151,14 @@ class PeerLink:
         with contextlib.ExitStack() as undo:
             sock = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
             try:
+                sock.setblocking(False)
                 self._tune(sock)
                 if self._source is not None:
                     sock.bind(self._source[1])
                 async with asyncio.timeout(self._timing.handshake):
                     await asyncio.get_running_loop().sock_connect(sock, address)
             except OSError as error:  # TimeoutError too
-                self.refused(Refusal.UNREACHABLE, f"{address[0]}:{address[1]}: {_said(error)}")
+                self.refused(Refusal.UNREACHABLE, f"{address[0]}:{address[1]}: {said(error)}")
                 return None
             undo.pop_all()
         connection = self._new_connection()
@@ -168,46 +169,14 @@ class PeerLink:
                 ssl=self._context,
                 server_hostname="",
                 ssl_handshake_timeout=self._timing.handshake,
-                ssl_shutdown_timeout=_SHUTDOWN,
+                ssl_shutdown_timeout=SHUTDOWN,
             )
         except OSError as error:
-            self.refused(Refusal.TLS, f"{address[0]}:{address[1]}: {_said(error)}")
+            self.refused(Refusal.TLS, f"{address[0]}:{address[1]}: {said(error)}")
             return None
         return connection
 
     # Listening.
-
-    def _listen(self) -> socket.socket:
-        family, address = self._address
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._tune(sock)  # Linux: what is accepted inherits it
-            sock.bind(address)
-            sock.listen(_BACKLOG)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    async def _accept_for_ever(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, address = await loop.sock_accept(listener)
-            except OSError as error:  # out of descriptors or buffers: it may pass
-                self.refused(Refusal.UNREACHABLE, _said(error))
-                await asyncio.sleep(_ACCEPT_PAUSE)
-                continue
-            if len(self._opening) >= _MOST_HANDSHAKES:
-                # The peer's takes milliseconds: the oldest is some stranger that says nothing.
-                oldest = next(iter(self._opening))
-                del self._opening[oldest]
-                oldest.cancel()
-            task = loop.create_task(self._open(sock, f"{address[0]}:{address[1]}"))
-            self._opening[task] = None
-            task.add_done_callback(lambda done: self._opening.pop(done, None))
-            await asyncio.sleep(0)  # a flood of connections must not keep the loop here
 
     async def _open(self, sock: socket.socket, address: str) -> None:
         connection = self._new_connection()
@@ -217,10 +186,10 @@ class PeerLink:
                 sock,
                 ssl=self._context,
                 ssl_handshake_timeout=self._timing.handshake,
-                ssl_shutdown_timeout=_SHUTDOWN,
+                ssl_shutdown_timeout=SHUTDOWN,
             )
         except OSError as error:
-            self.refused(Refusal.TLS, f"{address}: {_said(error)}")
+            self.refused(Refusal.TLS, f"{address}: {said(error)}")
             return
         try:
             await connection.settled.wait()
@@ -233,7 +202,6 @@ class PeerLink:
 
     def _tune(self, sock: socket.socket) -> None:
         """No delay for small frames; a vanished peer noticed by the kernel too."""
-        sock.setblocking(False)
         tcp = socket.IPPROTO_TCP
         patience = 2 * self._timing.heartbeat * self._timing.missed
         sock.setsockopt(tcp, socket.TCP_NODELAY, 1)
@@ -242,18 +210,3 @@ class PeerLink:
         sock.setsockopt(tcp, socket.TCP_KEEPINTVL, 1)
         sock.setsockopt(tcp, socket.TCP_KEEPCNT, 3)
         sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(patience * 1000))
-
-
-def _numeric(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
-    """Address family and socket address; raises ValueError."""
-    flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-    except socket.gaierror:
-        raise ValueError(f"the link needs a numeric address, not {host!r}") from None
-    family, _, _, _, address = found[0]
-    return family, address
-
-
-def _said(error: OSError) -> str:
-    return str(error) or type(error).__name__
