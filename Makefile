@@ -44,7 +44,7 @@ types: dev
 	$(bin)/mypy --strict
 
 contracts: dev
-	$(bin)/lint-imports --no-cache
+	$(bin)/lint-imports --no-cache --no-logo
 
 runtime: # what the product needs
 	$(install) runtime

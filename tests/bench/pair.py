@@ -69,7 +69,7 @@ class Pair:
             if monotonic() > deadline or self._demo.poll() is not None:
                 self._kill()
                 text = self._said.read_text(encoding="utf-8", errors="replace")
-                raise Invalid(f"the pair was not paired after {_START:.0f} s:\n{text}")
+                raise Invalid(f"the pair did not come up within {_START:.0f} s:\n{text}")
         self._since = monotonic()
         return self
 
