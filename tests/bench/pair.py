@@ -32,6 +32,10 @@ networks = ["127.0.0.0/8"]
 
 [routes]
 "*" = {{ {route} }}
+
+# What was put off stays so for half an hour: longer than any trial.
+[retry]
+first = []
 """
 _TOKEN = re.compile(TOKEN_FIELD + rb": ([\w-]+)\r\n")
 _HEAD = 4096  # bytes of a message among which its token is
