@@ -104,12 +104,13 @@ class Connection(SMTP, ABC):
         self._arm(self.service.limits.command_timeout.seconds)
         self._waits_for_command = True
         try:
-            while line is None and await self.inbox.more():
-                line = self.inbox.take_line(limit)
+            while True:
+                line = self.inbox.take_line(limit)  # more may have come while replies went out
+                if line is not None or not await self.inbox.more():
+                    return line
         finally:
             self._waits_for_command = False
             self._disarm()
-        return line
 
     async def next_block(self, most: int) -> bytes:
         """The next bytes of a message, b"" if no more will come."""
@@ -122,7 +123,10 @@ class Connection(SMTP, ABC):
         # Armed only while the client is waited for: neither disk, peer nor commit is its fault.
         self._arm(self.service.limits.data_timeout.seconds)
         try:
-            return self.inbox.take(most) if await self.inbox.more() else b""
+            while True:
+                block = self.inbox.take(most)
+                if block or not await self.inbox.more():
+                    return block
         finally:
             self._disarm()
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from appliance.mail.envelope import Envelope
+from appliance.mail.envelope import Envelope, Recipient
 from appliance.mail.parameters import MailParameters, mail_from, rcpt_to
 from appliance.mail.queue_id import QueueId
 from appliance.mail.reply import Refused, Reply
@@ -94,6 +94,8 @@ class Session(Dialogue):
     def _recipient(self, transaction: Transaction, argument: str) -> None:
         try:
             recipient = rcpt_to(argument, transaction.parameters.smtputf8)
+            if not self._extended and recipient != Recipient(recipient.address):
+                raise Refused(replies.PARAMETERS_NEED_EHLO)
         except Refused as refused:
             self.fault(refused.reply)
             return
