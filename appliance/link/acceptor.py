@@ -32,6 +32,7 @@ class Acceptor:
         self._serve = serve
         self._tune = tune
         self.port = 0
+        self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._serving: dict[asyncio.Task[None], None] = {}
 
@@ -48,8 +49,10 @@ class Acceptor:
         except BaseException:
             sock.close()
             raise
+        self._listener = sock
         self.port = int(sock.getsockname()[1])
         self._accepting = asyncio.get_running_loop().create_task(self._accept(sock))
+        # Not closed before: the loop still watches its descriptor.
         self._accepting.add_done_callback(lambda _: sock.close())
 
     def close(self) -> None:
@@ -62,6 +65,8 @@ class Acceptor:
         tasks = self._tasks()
         self.close()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         tasks = [*self._serving]
