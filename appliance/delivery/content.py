@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 from appliance.delivery.source import ContentReader
 from appliance.mail.queue_id import QueueId
@@ -13,26 +12,43 @@ HEADER_LIMIT = 256 * 1024
 
 
 class Content:
-    """Reads what it is asked for, once; nothing large is ever held. Raises LookupError."""
+    """Reads what it is asked for; nothing large is ever held. Raises LookupError.
+
+    Plain attributes as caches: `functools.cached_property` of Python 3.11 takes a lock each time.
+    """
+
+    __slots__ = ("_ascii", "_queue_id", "_read", "_reader", "_whole")
 
     def __init__(self, reader: ContentReader, queue_id: QueueId) -> None:
         self._reader = reader
         self._queue_id = queue_id
+        self._read = False
+        self._whole: bytes | None = None
+        self._ascii: bool | None = None
 
-    @cached_property
+    @property
     def whole(self) -> bytes | None:
         """All of it, None if it is large."""
-        return self._reader.read(self._queue_id)
+        if not self._read:
+            self._whole = self._reader.read(self._queue_id)
+            self._read = True
+        return self._whole
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether it is 7-bit; for a large message this reads all of it."""
+        if self._ascii is None:
+            self._ascii = all(block.isascii() for block in self.blocks())
+        return self._ascii
 
     def blocks(self) -> Iterator[bytes]:
-        """All of it in blocks of at most 64 KiB, however large."""
+        """All of it in blocks of at most 64 KiB, or in one if it is not large."""
         whole = self.whole
         if whole is None:
             yield from self._reader.chunks(self._queue_id)
         else:
             yield whole
 
-    @cached_property
     def start(self) -> bytes:
         """The header section and what follows it, up to `HEADER_LIMIT` bytes."""
         start = b""
@@ -42,12 +58,6 @@ class Content:
                 break
         return start[:HEADER_LIMIT]
 
-    @cached_property
     def header_is_ascii(self) -> bool:
         """Whether no header field needs SMTPUTF8 (RFC 6532 §3)."""
-        return self.start.partition(b"\r\n\r\n")[0].isascii()
-
-    @cached_property
-    def is_ascii(self) -> bool:
-        """Whether it is 7-bit; for a large message this reads all of it."""
-        return all(block.isascii() for block in self.blocks())
+        return self.start().partition(b"\r\n\r\n")[0].isascii()

@@ -79,7 +79,7 @@ def _refusal(peer: Peer, envelope: Envelope, content: Content, size: int) -> Rep
         text = f"{size} bytes are more than the next hop takes ({peer.size}, RFC 1870)"
         return Reply(552, "5.3.4", text)
     if not peer.smtputf8:
-        international = envelope.smtputf8 and not content.header_is_ascii
+        international = envelope.smtputf8 and not content.header_is_ascii()
         if international or not envelope.sender.isascii():
             return NOT_UTF8
     if not peer.eight_bit and not content.is_ascii:

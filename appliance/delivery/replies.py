@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from appliance.mail.reply import Reply
 from appliance.mail.visible import visible
@@ -25,9 +26,8 @@ class ReplyReader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._lines: list[str] = []
+        self._lines: list[Reply] = []
         self._code = b""
-        self._enhanced = ""
         self._length = 0
 
     @property
@@ -38,13 +38,20 @@ class ReplyReader:
     def feed(self, data: bytes) -> list[Reply]:
         """The replies that `data` completes; raises BadReply."""
         self._buffer += data
-        replies = []
+        replies: list[Reply] = []
         start = 0
         while match := _LINE.match(self._buffer, start):
+            code, mark, text = match.groups(b"")
+            length = match.end() - start
             start = match.end()
-            self._take(match[1], match[3] or b"", match.end() - match.start())
-            if match[2] != b"-":
-                replies.append(self._finish())
+            if length > MAX_LINE:
+                raise BadReply("reply line too long")
+            if mark != b"-" and not self._code:
+                replies.append(_single(code, text))
+            else:
+                self._take(code, text, length)
+                if mark != b"-":
+                    replies.append(self._finish())
         rest = len(self._buffer) - start
         if rest > MAX_LINE or self._buffer.find(b"\n", start) >= 0:
             raise BadReply(f"not an SMTP reply: {visible(bytes(self._buffer[start:]), 80)}")
@@ -53,23 +60,29 @@ class ReplyReader:
 
     def _take(self, code: bytes, text: bytes, length: int) -> None:
         self._length += length
-        if self._length > MAX_REPLY or length > MAX_LINE:
+        if self._length > MAX_REPLY:
             raise BadReply("reply too long")
         if self._code and code != self._code:
             raise BadReply(f"a reply that begins with {self._code!r} goes on with {code!r}")
-        line = visible(text, MAX_TEXT)
-        # The status code stands on every line, and says the same class as the reply code.
-        enhanced = _ENHANCED.match(line)
-        if enhanced and enhanced[1][0] == chr(code[0]):
-            line = line[enhanced.end() :]
-            self._enhanced = self._enhanced or enhanced[1]
         self._code = code
-        self._lines.append(line)
+        self._lines.append(_single(code, text))
 
     def _finish(self) -> Reply:
-        reply = Reply(int(self._code), self._enhanced, "\n".join(self._lines)[:MAX_TEXT])
+        first = self._lines[0]
+        text = "\n".join([line.text for line in self._lines])[:MAX_TEXT]
         self._lines = []
         self._code = b""
-        self._enhanced = ""
         self._length = 0
-        return reply
+        return Reply(first.code, first.enhanced, text)
+
+
+# Servers say the same few things again and again.
+@lru_cache(maxsize=512)
+def _single(code: bytes, text: bytes) -> Reply:
+    """A reply of one line; the status code stands on every line, if on any (RFC 2034 §3)."""
+    line = visible(text, MAX_TEXT)
+    enhanced = _ENHANCED.match(line)
+    # One that says another class than the reply code is no status code.
+    if enhanced and enhanced[1][0] == chr(code[0]):
+        return Reply(int(code), enhanced[1], line[enhanced.end() :])
+    return Reply(int(code), "", line)

@@ -92,6 +92,7 @@ class Routes:
         for key, transport in transports.items():
             _check(key, transport, itself)
             self._add_transport(key, _route(transport))
+        self._split = frozenset(map(domain_key, self._exact))
 
     def resolve(self, address: str) -> Route:
         """The route of `address` (a parsed path); takes a few look-ups, however large the table."""
@@ -116,6 +117,10 @@ class Routes:
         if domain and domain not in self._own:
             return False
         return not (carries_route(address) and isinstance(self.resolve(address).transport, Smtp))
+
+    def uniform(self, domain: str) -> bool:
+        """Whether all addresses of `domain` (a key of `domain_key`) have the same route."""
+        return domain not in self._split
 
     def _parent(self, domain: str) -> Route | None:
         dot = domain.find(".")

@@ -71,7 +71,7 @@ class MemoryWork:
         self.doubtful: set[AttemptId] = set()
         self.fence = True
         self.lost = False
-        self._due: deque[Lease] = deque()
+        self.due: dict[str, deque[Lease]] = {}
         self._changed = asyncio.Condition()
         self._call = 0
         self._messages = 0
@@ -99,7 +99,7 @@ class MemoryWork:
         for recipients in domains.values():
             self._attempts += 1
             attempt = AttemptId(b"i" * 16, self._attempts)
-            self._due.append(Lease(attempt, name, envelope, tuple(recipients), len(content), age))
+            self._queue(Lease(attempt, name, envelope, tuple(recipients), len(content), age))
         return name
 
     async def wake(self) -> None:
@@ -121,7 +121,7 @@ class MemoryWork:
         gone = set(self.open) - set(attempts)
         self.doubtful |= gone
         for attempt in gone:
-            self._due.append(self.open.pop(attempt))
+            self._queue(self.open.pop(attempt))
 
     async def leases(self, limit: int, blocked: Sequence[str]) -> Sequence[Lease]:
         self._check()
@@ -176,17 +176,21 @@ class MemoryWork:
         if self.lost:
             raise ConnectionError("the spool is lost")
 
+    def _queue(self, lease: Lease) -> None:
+        domain = domain_key(lease.recipients[0].address)
+        self.due.setdefault(domain, deque()).append(lease)
+
     def _take(self, limit: int, blocked: Collection[str]) -> list[Lease]:
         taken: list[Lease] = []
-        kept: list[Lease] = []
-        while self._due and len(taken) < limit:
-            lease = self._due.popleft()
-            if domain_key(lease.recipients[0].address) in blocked:
-                kept.append(lease)
-            else:
+        for domain, queue in list(self.due.items()):
+            if domain in blocked:
+                continue
+            while queue and len(taken) < limit:
+                lease = queue.popleft()
                 taken.append(lease)
                 self.open[lease.attempt] = lease
-        self._due.extendleft(reversed(kept))
+            if not queue:
+                del self.due[domain]
         return taken
 
 
@@ -196,4 +200,5 @@ def lease(
     """One lease with its content, for tests below the agent."""
     work = MemoryWork()
     work.add(content, envelope(sender, *recipients))
-    return work._due[0], work.content
+    (queue,) = work.due.values()
+    return queue[0], work.content

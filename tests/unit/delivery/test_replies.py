@@ -56,6 +56,8 @@ def test_bytes_may_come_one_by_one() -> None:
         b"\r\n",
         b"\xd9\xa2\xd9\xa5\xd9\xa0 ok\r\n",
         b"HTTP/1.1 200 OK\r\n",
+        b"250 " + b"x" * 5000 + b"\r\n",
+        b"250-" + b"x" * 5000 + b"\r\n",
     ],
 )
 def test_no_reply(wire: bytes) -> None:

@@ -127,6 +127,12 @@ def test_strangers_reach_the_site_only(address: str, may: bool) -> None:
     assert ROUTES.open_to_all(address) is may
 
 
+def test_a_domain_is_uniform_if_no_address_of_it_goes_elsewhere() -> None:
+    keys = ["other.example", "a.partner.example", "xn--mller-kva.example"]
+    assert all(ROUTES.uniform(key) for key in keys)
+    assert not any(ROUTES.uniform(key) for key in ["partner.example", "site.test", "old.test"])
+
+
 def test_without_default_there_is_no_way_out() -> None:
     routes = Routes(["site.test"], {}, "root", {})
     route = routes.resolve("x@elsewhere.example")

@@ -1,0 +1,168 @@
+"""The delivery agent: takes leases from the spool, and reports what became of them.
+
+It holds nothing that would be missed: an agent that is killed leaves leases that the spool
+finds in doubt. While it lives, each lease it took ends in one outcome, kept until the spool has
+acknowledged it and presented again to a spool that was lost meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from appliance.config.delivery import DeliverySettings
+from appliance.delivery.dispatch import Dispatcher
+from appliance.delivery.outbox import Outbox
+from appliance.delivery.source import Work
+from appliance.mail.work import AttemptId, Outcome
+from appliance.monitor.events import Emit, Event
+
+_BATCH = 128  # leases asked for at once
+_WORTH_ASKING = 32  # room for fewer is left to grow while there is other work
+_MAX_PULLS = 4
+_TICK = 1.0  # seconds
+_LAST_WORDS = 5.0  # seconds for the last reports when delivery stops
+
+
+class Agent:
+    """`pause` waits for so many seconds. `run` once; it ends some time after `stop`."""
+
+    def __init__(
+        self,
+        work: Work,
+        dispatcher: Dispatcher,
+        settings: DeliverySettings,
+        emit: Emit,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._work = work
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._emit = emit
+        self._pause = pause
+        self._outbox = Outbox()
+        self._open: set[AttemptId] = set()
+        """Leases in hand or not yet acknowledged."""
+        self._unsettled = 0
+        self._spool: asyncio.TaskGroup | None = None
+        """Lives as long as a connection to the spool."""
+        self._pulls: set[asyncio.Task[None]] = set()
+        self._pulled_without: frozenset[str] = frozenset()
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+        dispatcher.done = self._done
+        dispatcher.unblocked = self._pull
+
+    @property
+    def in_hand(self) -> int:
+        """Leases that the spool has not yet heard the end of."""
+        return len(self._open)
+
+    def stop(self) -> None:
+        """Begin to stop: nothing new is begun, what is under way may end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop` is called and everything has come to an end."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._serve()), group.create_task(self._tick())]
+            await self._stop.wait()
+            await self._wind_down()
+            for task in tasks:
+                task.cancel()
+        self._dispatcher.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await self._pause(_TICK)
+            self._dispatcher.tick()
+
+    async def _serve(self) -> None:
+        lost = False
+        while True:
+            try:
+                # Before anything is leased anew: what is not named here is in doubt from now on.
+                await self._work.present(list(self._open))
+                if lost:
+                    self._emit(Event.SPOOL_FOUND)
+                async with asyncio.TaskGroup() as self._spool:
+                    self._spool.create_task(self._report())
+                    self._pull()
+            except* ConnectionError as error:
+                self._emit(Event.SPOOL_LOST, error=repr(error.exceptions[0]))
+            except* Exception as errors:
+                # The spool refuses what we say, or we don't understand it: as good as lost.
+                self._emit(Event.FAILED, error=repr(errors.exceptions))
+            finally:
+                self._spool = None
+            lost = True
+            await self._pause(_TICK)
+
+    def _pull(self) -> None:
+        """Ask for leases, if there is room and no open call would bring all that is wanted."""
+        if self._spool is None or self._stop.is_set():
+            return
+        room = self._settings.leases - len(self._open)
+        if room < (_WORTH_ASKING if len(self._open) >= _WORTH_ASKING else 1):
+            return
+        blocked = self._dispatcher.blocked
+        if self._pulls and self._pulled_without <= blocked:
+            return
+        if len(self._pulls) >= _MAX_PULLS:
+            return
+        self._pulled_without = blocked
+        pull = self._spool.create_task(self._pull_once(min(room, _BATCH), blocked))
+        self._pulls.add(pull)
+        pull.add_done_callback(self._pulled)
+
+    async def _pull_once(self, limit: int, blocked: frozenset[str]) -> None:
+        leases = await self._work.leases(limit, list(blocked))
+        for lease in leases:
+            self._open.add(lease.attempt)
+            self._unsettled += 1
+            self._dispatcher.accept(lease, partial(self._work.may_send, lease))
+
+    def _pulled(self, pull: asyncio.Task[None]) -> None:
+        self._pulls.discard(pull)
+        self._changed.set()
+        self._pull()
+
+    def _done(self, outcome: Outcome) -> None:
+        self._unsettled -= 1
+        self._outbox.put(outcome)
+        self._changed.set()
+
+    async def _report(self) -> None:
+        while True:
+            batch = await self._outbox.batch()
+            await self._work.report(batch)
+            self._outbox.acknowledged(batch)
+            self._open.difference_update([outcome.attempt for outcome in batch])
+            self._changed.set()
+            self._pull()
+
+    async def _wind_down(self) -> None:
+        self._dispatcher.stop()
+        if self._spool is not None and self._pulls:
+            # Calls off the open ones: they return, and no lease is on its way without us.
+            self._spool.create_task(self._pull_once(0, frozenset()))
+        if not await self._until(self._all_settled, self._settings.stop_timeout.seconds):
+            self._dispatcher.abort()
+        await self._until(self._all_reported, _LAST_WORDS)
+
+    def _all_settled(self) -> bool:
+        return not self._pulls and not self._unsettled
+
+    def _all_reported(self) -> bool:
+        return self._all_settled() and not self._open
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,196 @@
+"""Gives leases to their destinations and makes outcomes of what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from appliance.config.delivery import DeliverySettings
+from appliance.delivery.content import Content
+from appliance.delivery.desk import Desk
+from appliance.delivery.errand import Errand, Job
+from appliance.delivery.hop import STOPPED, Hop
+from appliance.delivery.local import settle
+from appliance.delivery.pool import Pool
+from appliance.delivery.slots import Slots
+from appliance.delivery.smtp import Connector, Session
+from appliance.delivery.source import ContentReader
+from appliance.delivery.throttle import Throttle
+from appliance.delivery.transaction import Ending
+from appliance.mail.address import domain_key
+from appliance.mail.reply import Reply
+from appliance.mail.route import Route, Routes, Smtp
+from appliance.mail.work import Lease, LeasedRecipient, Outcome
+from appliance.monitor.events import Emit, Event
+
+_MAX_BLOCKED = 5000  # domains named at a time; mail for others is taken and given back
+
+
+class Dispatcher:
+    """Every lease that is accepted ends in one call of `done`, whatever happens to it.
+
+    `unblocked` is called when `blocked` may have changed. `clock` counts seconds.
+    """
+
+    def __init__(
+        self,
+        content: ContentReader,
+        routes: Routes,
+        connector: Connector,
+        desk: Desk,
+        settings: DeliverySettings,
+        emit: Emit,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self.done: Callable[[Outcome], None] = _nobody
+        self.unblocked: Callable[[], None] = _nothing
+        self._content = content
+        self._routes = routes
+        self._connector = connector
+        self._desk = desk
+        self._settings = settings
+        self._emit = emit
+        self._clock = clock
+        self._random = random
+        self._slots = Slots(settings.connections)
+        self._hops: dict[str, Hop] = {}
+        self._blocked: dict[str, Hop] = {}
+        self._stopping = False
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """Domains for which no leases are wanted now."""
+        if not self._blocked:
+            return frozenset()
+        domains = [domain for hop in self._blocked.values() for domain in hop.domains]
+        return frozenset(domains[:_MAX_BLOCKED])
+
+    def accept(self, lease: Lease, fence: Callable[[], bool]) -> None:
+        """Take `lease` in hand."""
+        content = Content(self._content, lease.queue_id)
+        errand = Errand(lease, content, fence, self._clock())
+        try:
+            if self._stopping:
+                self.ended(errand, lease.recipients, [STOPPED] * len(lease.recipients), None)
+            else:
+                self._distribute(errand)
+        except Exception as error:
+            # A bug in a rule: the lease must come to an end all the same, or it stays in hand.
+            self._desk.failed(errand, errand.open(), error)
+            self._check(errand)
+
+    def tick(self) -> None:
+        """What time brings about: to be called about once a second."""
+        for hop in list(self._hops.values()):
+            hop.sweep()
+            if hop.idle:
+                del self._hops[hop.name]
+
+    def stop(self) -> None:
+        """Give back what has not begun, and whatever is accepted from now on."""
+        self._stopping = True
+        for hop in self._hops.values():
+            hop.stop(STOPPED)
+
+    def abort(self) -> None:
+        """Break off what is under way."""
+        for hop in self._hops.values():
+            hop.abort()
+
+    def close(self) -> None:
+        """End the connections that nobody uses any more."""
+        for hop in self._hops.values():
+            hop.stop(STOPPED)
+
+    def _distribute(self, errand: Errand) -> None:
+        """Settle what needs no next hop, and make jobs of the rest, one destination at a time."""
+        remote: dict[str, tuple[Route, list[LeasedRecipient]]] = {}
+        for recipient in errand.lease.recipients:
+            route = self._routes.resolve(recipient.address)
+            outcome = settle(route.transport, recipient.index)
+            if outcome is not None:
+                self._desk.record(errand, recipient, outcome)
+            else:
+                remote.setdefault(route.destination, (route, []))[1].append(recipient)
+        most = self._settings.recipients_per_message
+        for route, recipients in remote.values():
+            hop = self._hop(route)
+            domain = domain_key(recipients[0].address)
+            if self._routes.uniform(domain):
+                hop.serves(domain)
+            for start in range(0, len(recipients), most):
+                hop.add(Job(errand, recipients[start : start + most]))
+        if not remote:
+            self._check(errand)
+
+    def _hop(self, route: Route) -> Hop:
+        hop = self._hops.get(route.destination)
+        if hop is None:
+            assert isinstance(route.transport, Smtp)
+            connect = partial(self._connector.connect, route.transport.next_hops)
+            hop = self._hops[route.destination] = Hop(
+                route.destination,
+                Pool(connect, self._settings.idle_timeout.seconds),
+                Throttle(self._settings, self._random),
+                self._slots,
+                self,
+                self._settings,
+                self._clock,
+            )
+        return hop
+
+    def _check(self, errand: Errand) -> None:
+        if errand.done:
+            self.done(self._desk.outcome(errand))
+
+    # What hops ask and tell (`HopOwner`).
+
+    def ended(
+        self,
+        errand: Errand,
+        recipients: Sequence[LeasedRecipient],
+        endings: Sequence[Ending],
+        session: Session | None,
+    ) -> None:
+        self._desk.ended(errand, recipients, endings, session)
+        self._check(errand)
+
+    def suspended(self, job: Job, hop: Hop) -> bool:
+        recipients, job.recipients = job.recipients, ()
+        rest, reason = hop.rest, hop.throttle.reason
+        if rest and reason is not None:
+            due = self._desk.suspended(job.errand, recipients, reason, rest)
+        else:
+            due = False
+            self._desk.returned(job.errand, recipients, self._settings.patience.seconds)
+        self._check(job.errand)
+        return due
+
+    def failed(self, job: Job, error: Exception) -> None:
+        # It may have failed after some of them had come to their end.
+        left = [r for r in job.recipients if r.index not in job.errand.outcomes]
+        self._desk.failed(job.errand, left, error)
+        self._check(job.errand)
+
+    def changed(self, hop: Hop) -> None:
+        if hop.blocked:
+            self._blocked[hop.name] = hop
+        else:
+            self._blocked.pop(hop.name, None)
+            self.unblocked()
+
+    def rested(self, hop: Hop, reply: Reply | None) -> None:
+        if reply is None:
+            self._emit(Event.HOP_UP, relay=hop.name)
+        else:
+            rest = round(hop.rest, 1)
+            self._emit(Event.HOP_DOWN, relay=hop.name, rest=rest, reply=str(reply))
+
+
+def _nobody(_: Outcome) -> None:
+    """Before an agent listens nothing is accepted."""
+
+
+def _nothing() -> None:
+    """Before an agent listens there is nobody to tell."""

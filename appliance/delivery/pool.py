@@ -1,0 +1,55 @@
+"""Idle connections to one next hop, kept for its next message."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from appliance.delivery.smtp import Session
+
+
+class Pool:
+    """Hands out sessions. `connect` opens a new one; `idle_timeout` is in seconds."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Session]], idle_timeout: float) -> None:
+        self._connect = connect
+        self._idle_timeout = idle_timeout
+        self._idle: list[tuple[Session, float]] = []
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    async def take(self) -> Session:
+        """The session used last, so that those nobody needs grow old; raises ConnectFailed."""
+        while self._idle:
+            session, _ = self._idle.pop()
+            if session.usable:
+                return session
+            session.quit()
+        return await self._connect()
+
+    async def fresh(self) -> Session:
+        """A new session; raises ConnectFailed."""
+        return await self._connect()
+
+    def give(self, session: Session, now: float) -> None:
+        """Keep `session` if another message may be sent over it."""
+        if session.usable:
+            self._idle.append((session, now))
+        else:
+            session.quit()
+
+    def sweep(self, now: float) -> None:
+        """End the sessions that are idle for too long, or that the other side has ended."""
+        kept = []
+        for session, since in self._idle:
+            if session.usable and now - since < self._idle_timeout:
+                kept.append((session, since))
+            else:
+                session.quit()
+        self._idle = kept
+
+    def close(self) -> None:
+        """End all idle sessions."""
+        for session, _ in self._idle:
+            session.quit()
+        self._idle.clear()
