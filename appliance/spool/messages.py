@@ -14,12 +14,15 @@ from appliance.replica.message import MessageState
 from appliance.replica.record import Attempt, Result
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lanes
-from appliance.spool.schema import HELD, NUMBER_BITS
+from appliance.spool.schema import HELD, NUMBER_BITS, Stage, rows
+from appliance.spool.tally import Tally
 
 Slot = tuple[int, str, int]
 """(lane, domain, wake): one row in `schedule`; `wake` in this node's running time."""
 
-_SELECT = "SELECT key, size, digest, external, arrived, slots, state, envelope FROM message"
+_SELECT = "SELECT key, size, digest, external, arrived, slots, state, envelope, trace FROM message"
+_LSN = 8
+_TRACE_LIMIT = 256 * _LSN
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 _decode_slots = msgspec.msgpack.Decoder(tuple[Slot, ...]).decode
@@ -39,6 +42,14 @@ class Entry:
     state: MessageState
     stored: MessageState | None
     slots: tuple[Slot, ...] = ()
+    trace: bytes = b""
+
+
+def lsns(trace: bytes) -> list[int]:
+    """The journal's segments that speak of a message, from its `trace`."""
+    return [
+        int.from_bytes(trace[start : start + _LSN], "big") for start in range(0, len(trace), _LSN)
+    ]
 
 
 def key_of(queue_id: str, journal: Journal) -> int:
@@ -62,6 +73,9 @@ class Messages:
         self._db = connection
         self._journal = journal
         self._lanes = lanes
+        self._tally = Tally(connection)
+        self.now = 0
+        """This node's running time when the working set is written."""
         self._entries: dict[int, Entry] = {}
         self._dirty: dict[int, Entry] = {}
         self.duplicates = 0
@@ -90,7 +104,7 @@ class Messages:
             yield self._entry(row)
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        key, size, digest, external, arrived, slots, state, envelope = row
+        key, size, digest, external, arrived, slots, state, envelope, trace = row
         decoded = _decode_state(state)
         return Entry(
             key,
@@ -103,6 +117,7 @@ class Messages:
             decoded,
             decoded,
             _decode_slots(slots),
+            trace,
         )
 
     def __contains__(self, key: int) -> bool:
@@ -116,11 +131,19 @@ class Messages:
             self._db.execute("INSERT INTO content(key, body) VALUES(?,?)", (entry.key, content))
         self._lanes.open(entry.key >> NUMBER_BITS)
         self._entries[entry.key] = self._dirty[entry.key] = entry
+        self._trace(entry)
 
     def put(self, entry: Entry, state: MessageState) -> None:
         """The message's new state."""
         entry.state = state
         self._dirty[entry.key] = entry
+        self._trace(entry)
+
+    def _trace(self, entry: Entry) -> None:
+        lsn = (self._journal.head - 1).to_bytes(_LSN, "big")
+        if entry.trace[-_LSN:] != lsn:
+            # How it began, and the latest of what became of it.
+            entry.trace = entry.trace[:_LSN] + entry.trace[_LSN:][-_TRACE_LIMIT:] + lsn
 
     def forget(self) -> None:
         """Drop the working set."""
@@ -135,23 +158,21 @@ class Messages:
             if entry.stored is None:
                 self._insert(entry, slots)
             elif entry.state != entry.stored:
-                self._db.execute(
-                    "UPDATE message SET state=?, slots=? WHERE key=?",
-                    (_encode(entry.state), _encode(slots), entry.key),
-                )
+                self._update(entry, slots)
             else:
                 continue
             self._reschedule(entry, slots)
             self._note_attempts(entry)
             self._count(entry)
             entry.slots, entry.stored = slots, entry.state
+        self._tally.flush()
         self._dirty.clear()
         self._entries.clear()
 
     def _insert(self, entry: Entry, slots: tuple[Slot, ...]) -> None:
         self._db.execute(
-            "INSERT INTO message(key, seq, size, digest, external, arrived, slots, state, envelope)"
-            " VALUES(?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO message(key, seq, size, digest, external, arrived, stage, since, slots,"
+            " state, envelope, trace) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 entry.key,
                 entry.state.seq,
@@ -159,11 +180,31 @@ class Messages:
                 entry.digest,
                 entry.external,
                 entry.arrived,
+                *self._stage(entry, slots),
                 _encode(slots),
                 _encode(entry.state),
                 entry.envelope,
+                entry.trace,
             ),
         )
+
+    def _update(self, entry: Entry, slots: tuple[Slot, ...]) -> None:
+        self._db.execute(
+            "UPDATE message SET stage=?, since=?, slots=?, state=?, trace=? WHERE key=?",
+            (
+                *self._stage(entry, slots),
+                _encode(slots),
+                _encode(entry.state),
+                entry.trace,
+                entry.key,
+            ),
+        )
+
+    def _stage(self, entry: Entry, slots: tuple[Slot, ...]) -> tuple[int, int]:
+        """The columns `stage` and `since`."""
+        if slots or not entry.state.finished:
+            return Stage.OPEN, entry.arrived
+        return (Stage.KEPT if _mailboxes(entry.state) else Stage.ENDED), self.now
 
     def _slots(self, entry: Entry, offsets: Mapping[bytes, int]) -> tuple[Slot, ...]:
         wakes: dict[str, int] = {}
@@ -206,18 +247,21 @@ class Messages:
                     "INSERT OR IGNORE INTO lease(inc, seq, key) VALUES(?,?,?)",
                     (*self._row(attempt), entry.key),
                 )
-        for recipient in entry.state.recipients:
-            for trial in recipient.trials:
-                if trial.mailbox is not None:
-                    self._db.execute(
-                        "INSERT OR IGNORE INTO mailbox(mailbox, key) VALUES(?,?)",
-                        (trial.mailbox, entry.key),
-                    )
+        for mailbox in _mailboxes(entry.state):
+            self._db.execute(
+                "INSERT OR IGNORE INTO mailbox(mailbox, arrived, key, size) VALUES(?,?,?,?)",
+                (mailbox, entry.arrived, entry.key, entry.size),
+            )
 
     def _count(self, entry: Entry) -> None:
+        lane = self._lanes.of(entry.key >> NUMBER_BITS, entry.state.seq).id
         for state, sign in ((entry.stored, -1), (entry.state, 1)):
-            for recipient in state.recipients if state else ():
-                if recipient.trials:
+            if state is None:
+                continue
+            self._tally.add(lane, state, sign)
+            for recipient in state.recipients:
+                trials = recipient.trials
+                if len(trials) > 1 or (trials and trials[0].result is Result.DOUBT):
                     doubts = recipient.doubts
                     self.doubts += sign * doubts
                     self.duplicates += sign * (recipient.duplicates - doubts)
@@ -227,20 +271,29 @@ class Messages:
 
     def move(self, before: int, after: int, low: int) -> None:
         """Move messages accepted after record `low` from one lane to another (after a cut)."""
-        keys = {
-            key
-            for (key,) in self._db.execute(
-                "SELECT DISTINCT key FROM schedule WHERE lane=?", (before,)
-            )
-        }
-        for key in keys:
+        inc = self._lanes.get(after).inc
+        found = rows(
+            self._db,
+            "SELECT key FROM message WHERE key>=? AND key<? AND seq>? AND stage=?",
+            (inc << NUMBER_BITS, (inc + 1) << NUMBER_BITS, low, Stage.OPEN),
+        )
+        for (key,) in list(found):
             entry = self.by_key(key)
-            if entry.state.seq <= low:
-                continue
+            self._tally.add(before, entry.state, -1)
+            self._tally.add(after, entry.state, 1)
             slots = tuple([(after, domain, wake) for _, domain, wake in entry.slots])
             self._db.execute("UPDATE message SET slots=? WHERE key=?", (_encode(slots), entry.key))
             self._reschedule(entry, slots)
             entry.slots = slots
+
+
+def _mailboxes(state: MessageState) -> set[str]:
+    return {
+        trial.mailbox
+        for recipient in state.recipients
+        for trial in recipient.trials
+        if trial.mailbox is not None
+    }
 
 
 def _open_attempts(state: MessageState) -> frozenset[Attempt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import Any
 
 import apsw
@@ -12,6 +13,18 @@ HELD = 1 << 62
 """The `wake` of a slot whose recipients are held: never due."""
 NUMBER_BITS = 40
 """A message's key is its incarnation's `idx` above so many bits of its number."""
+
+
+class Stage(IntEnum):
+    """Where a message stands as a whole.
+
+    OPEN: not every recipient has come to its end. KEPT: all have, and a mailbox holds it.
+    """
+
+    OPEN = 0
+    ENDED = 1
+    KEPT = 2
+
 
 _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -26,10 +39,13 @@ CREATE TABLE journal(
   hash BLOB NOT NULL, segment BLOB NOT NULL);
 CREATE UNIQUE INDEX journal_position ON journal(inc, last);
 -- arrived: in this node's running time; slots: the message's rows in `schedule`
+-- stage: see Stage; since: when it arrived, or came to its end; trace: its segments' lsns
 CREATE TABLE message(
   key INTEGER PRIMARY KEY, seq INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,
-  external INTEGER NOT NULL, arrived INTEGER NOT NULL, slots BLOB NOT NULL, state BLOB NOT NULL,
-  envelope BLOB NOT NULL);
+  external INTEGER NOT NULL, arrived INTEGER NOT NULL, stage INTEGER NOT NULL,
+  since INTEGER NOT NULL, slots BLOB NOT NULL, state BLOB NOT NULL, envelope BLOB NOT NULL,
+  trace BLOB NOT NULL);
+CREATE INDEX message_stage ON message(stage, since);
 CREATE TABLE content(key INTEGER PRIMARY KEY, body BLOB NOT NULL);
 -- a lane holds the messages of one incarnation accepted at low < seq <= high: one owner
 CREATE TABLE lane(
@@ -40,8 +56,13 @@ CREATE TABLE schedule(
 CREATE TABLE lease(
   inc INTEGER NOT NULL, seq INTEGER NOT NULL, key INTEGER NOT NULL,
   PRIMARY KEY(inc, seq)) WITHOUT ROWID;
+-- recipients in the queue, by lane and standing (see Standing)
+CREATE TABLE tally(
+  lane INTEGER NOT NULL, standing INTEGER NOT NULL, recipients INTEGER NOT NULL,
+  PRIMARY KEY(lane, standing)) WITHOUT ROWID;
 CREATE TABLE mailbox(
-  mailbox TEXT NOT NULL, key INTEGER NOT NULL, PRIMARY KEY(mailbox, key)) WITHOUT ROWID;
+  mailbox TEXT NOT NULL, arrived INTEGER NOT NULL, key INTEGER NOT NULL, size INTEGER NOT NULL,
+  PRIMARY KEY(mailbox, arrived, key)) WITHOUT ROWID;
 CREATE TABLE claim(
   epoch INTEGER NOT NULL, owner BLOB NOT NULL, claim BLOB NOT NULL, PRIMARY KEY(epoch, owner));
 -- records that could not be applied: kept, shown, and in nobody's way

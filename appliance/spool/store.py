@@ -74,7 +74,8 @@ class Store:
         }
         self.offsets[node] = 0
         self.epoch = max(self.ownership.epoch, self.journal.epoch) + 1
-        self._running_from = self._number("clock") - elapsed
+        self.messages.now = self._number("clock")
+        self._running_from = self.messages.now - elapsed
         self.unapplied = 0
         self.messages.duplicates = self._number("duplicates")
         self.messages.doubts = self._number("doubts")
@@ -91,6 +92,7 @@ class Store:
 
     def flush(self, running: int) -> None:
         """Write the working set; after this only the commit is left."""
+        self.messages.now = running
         self.messages.flush(self.offsets)
         for slot in self.messages.woken:
             self.scheduler.woken(slot)
@@ -124,6 +126,9 @@ class Store:
 
     def start(self, running: int) -> tuple[Segment, bytes]:
         """Begin this incarnation: its first record, in a transaction of its own."""
+        # For those who only read the spool: who this is, and how to tell its running time.
+        self._set_meta("node", self.node)
+        self._set_meta("running from", self._running_from)
         return self.write([Started(self.node)], {}, running)
 
     def write(
