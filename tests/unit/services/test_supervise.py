@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from appliance.monitor.events import Event
-from appliance.services.supervise import Backoff, Command, InUse, Supervisor, locked
+from appliance.services.supervise import Backoff, Command, InUse, Supervisor, holder, locked
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 
@@ -187,8 +187,13 @@ def test_a_data_directory_is_run_once(tmp_path: Path) -> None:
 
 
 def test_a_lock_within_one_process_excludes_too(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock"), pytest.raises(InUse), locked(tmp_path / "lock"):
-        pass
+    lock = tmp_path / "lock"
+    assert holder(lock) is None
+    with locked(lock):
+        assert holder(lock) == os.getpid()
+        with pytest.raises(InUse), locked(lock):
+            pass
+    assert holder(lock) is None
 
 
 def test_backoff_grows_is_bounded_and_starts_anew() -> None:
