@@ -1,0 +1,43 @@
+"""docs/json.md names every field of every value, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from appliance.cli.errors import Exit
+from appliance.control import schema
+from appliance.mail import views
+
+DOCS = Path(__file__).parents[3] / "docs"
+_INNER = {views.QueueFilter}
+STRUCTS = [
+    value
+    for module in (schema, views)
+    for value in vars(module).values()
+    if isinstance(value, type)
+    and issubclass(value, msgspec.Struct)
+    and value.__module__ in (schema.__name__, views.__name__)
+    and value not in _INNER
+]
+
+
+def documented(name: str) -> set[str]:
+    text = (DOCS / "json.md").read_text()
+    section = text.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {field for cell in cells for field in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize("struct", dict.fromkeys(STRUCTS), ids=lambda struct: struct.__name__)
+def test_every_field_is_documented(struct: type[msgspec.Struct]) -> None:
+    assert documented(struct.__name__) == {one.name for one in msgspec.structs.fields(struct)}
+
+
+def test_every_exit_code_is_documented() -> None:
+    table = (DOCS / "exit-codes.md").read_text()
+    documented_codes = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert documented_codes == {int(code) for code in Exit}
