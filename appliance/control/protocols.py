@@ -16,10 +16,7 @@ from appliance.mail.views import (
     QueueFilter,
     QueuePage,
 )
-
-
-class Unavailable(Exception):
-    """The mail process or the spool cannot be asked now; later it may be."""
+from appliance.mail.views import Unavailable as Unavailable
 
 
 class QueueReader(Protocol):

@@ -13,12 +13,16 @@ from enum import StrEnum
 import msgspec
 
 
+class Unavailable(Exception):
+    """The mail process or the spool cannot be asked now; later it may be."""
+
+
 class RecipientStatus(StrEnum):
     """Where one recipient stands. The first five are in the queue, the rest has ended.
 
-    QUEUED: due now, or waiting for its first attempt. LEASED: delivery has it in hand.
-    DEFERRED: tried, tried again later. HELD: until an operator releases it. WAITING: this node
-    may not act on it yet (backlog older than its boot, or owned by the peer out of reach).
+    QUEUED: before its first attempt. LEASED: delivery has it in hand. DEFERRED: attempted, to be
+    attempted again. HELD: until an operator releases it. WAITING: this node may not act on it
+    yet (backlog older than its boot, or owned by the peer out of reach).
     """
 
     QUEUED = "queued"

@@ -1,0 +1,279 @@
+"""Reads the spool for operators: the queue, one message's story, the mailboxes.
+
+Costs: `counts` reads a few rows however long the queue is. A page of the queue follows an index
+and looks at `_BUDGET` messages at most. `mailboxes` reads one small row for each message filed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from heapq import merge
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from appliance.mail.envelope import Envelope
+from appliance.mail.views import (
+    MailboxEntry,
+    MailboxPage,
+    MailboxView,
+    MailView,
+    MessageStory,
+    QueueCounts,
+    QueueEntry,
+    QueueFilter,
+    QueuePage,
+    Unavailable,
+)
+from appliance.replica.message import MessageState
+from appliance.spool.content import ContentReader
+from appliance.spool.names import Names
+from appliance.spool.scene import Scene, read_scene
+from appliance.spool.schema import NUMBER_BITS, VERSION, Stage, open_reader, rows
+from appliance.spool.story import story
+from appliance.spool.tally import Standing
+from appliance.spool.wanted import Wanted
+
+_BUDGET = 4000
+"""Messages that one call looks at, so that each transaction is short."""
+_BLOCK = 256 * 1024
+
+_PAGE = (
+    "SELECT since, key, seq, size, arrived, state, envelope FROM message"
+    " WHERE stage=? AND (since, key) < (?, ?) ORDER BY since DESC, key DESC LIMIT ?"
+)
+_MESSAGE = "SELECT seq, size, arrived, state, envelope, trace FROM message WHERE key=?"
+_FILED = (
+    "SELECT filed.arrived, filed.key, filed.size, state, envelope"
+    " FROM mailbox AS filed JOIN message ON message.key = filed.key"
+    " WHERE mailbox=? AND (filed.arrived, filed.key) > (?, ?)"
+    " ORDER BY filed.arrived, filed.key LIMIT ?"
+)
+_decode_state = msgspec.msgpack.Decoder(MessageState).decode
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+_END = (1 << 63) - 1
+
+
+class Reader:
+    """The spool in the folder `spool`, for one thread at a time; opened when first asked.
+
+    `name` is this node's. `mail` gives the mail process's last word, None if it does not answer:
+    it knows who the peer is and what this node may act on. `clock` is the monotonic one that
+    process uses, in milliseconds. Every method raises `mail.views.Unavailable`.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        name: str,
+        mail: Callable[[], MailView | None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._path = spool / "spool.db"
+        self._name = name
+        self._mail = mail
+        self._clock = clock
+        self._db: apsw.Connection | None = None
+        self._names: Names | None = None
+        self._content = ContentReader(spool)
+
+    def close(self) -> None:
+        """Close the database; a later call opens it again."""
+        self._content.close()
+        if self._db is not None:
+            self._db.close()
+            self._db = self._names = None
+
+    def counts(self) -> QueueCounts:
+        """How many recipients are in the queue, by state and by owner."""
+        totals = dict.fromkeys(QueueCounts.__struct_fields__, 0)
+        with self._reading() as (db, _, scene):
+            found = rows(
+                db,
+                "SELECT lane.inc, lane.high, standing, recipients FROM tally"
+                " JOIN lane ON lane.id = tally.lane",
+            )
+            for index, high, stands, recipients in found:
+                owner = scene.owner(index, high)
+                status = scene.status(Standing(stands), scene.acts(index, owner))
+                totals[status] += recipients
+                mine = owner == scene.node
+                totals["owned_here" if mine else "owned_by_peer"] += recipients
+        return QueueCounts(**totals)
+
+    def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
+        """At most `limit` messages that fit, newest first, from behind `after`.
+
+        Ended ones have the place of their end. LookupError if `after` is no place.
+        """
+        place = _place(after, (_END, _END))
+        chosen = Wanted(wanted)
+        entries = list[QueueEntry]()
+        with (
+            self._reading() as (db, names, scene),
+            closing(_newest_first(db, wanted.ended, place)) as found,
+        ):
+            for looked, (since, key, *row) in enumerate(found, 1):
+                entry = _entry(names, scene, chosen, key, row)
+                if entry is not None:
+                    entries.append(entry)
+                if len(entries) == limit or looked == _BUDGET:
+                    return QueuePage(entries=tuple(entries), after=f"{since}.{key}")
+        return QueuePage(entries=tuple(entries))
+
+    def message(self, queue_id: str) -> MessageStory:
+        """One message with its story; raises LookupError."""
+        with self._reading() as (db, names, scene):
+            key = names.key(queue_id)
+            row = db.execute(_MESSAGE, (key,)).fetchone()
+            if row is None:
+                raise LookupError(f"no message {queue_id}")
+            return _story(db, names, scene, key, row)
+
+    def mailboxes(self) -> Sequence[MailboxView]:
+        """All mailboxes that hold something, by name."""
+        with self._reading() as (db, _, _):
+            found = rows(
+                db, "SELECT mailbox, count(*), sum(size) FROM mailbox GROUP BY mailbox ORDER BY 1"
+            )
+            return [MailboxView(name=name, messages=n, size=size) for name, n, size in found]
+
+    def mailbox(self, name: str, limit: int, after: str) -> MailboxPage:
+        """At most `limit` messages of a mailbox, oldest first, from behind `after`.
+
+        LookupError if `after` is no place.
+        """
+        place = _place(after, (-_END, -_END))
+        with self._reading() as (db, names, _):
+            found = list(rows(db, _FILED, (name, *place, limit)))
+            entries = tuple([_filed(names, name, *row[1:]) for row in found])
+        more = f"{found[-1][0]}.{found[-1][1]}" if len(found) == limit else ""
+        return MailboxPage(entries=entries, after=more)
+
+    def chunks(self, queue_id: str) -> Iterator[bytes]:
+        """The content in blocks; LookupError if there is none, at the first block at the latest."""
+        try:
+            return self._content.chunks(queue_id, _BLOCK)
+        except apsw.Error as error:
+            self.close()
+            raise Unavailable(f"the spool cannot be read: {error}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[apsw.Connection, Names, Scene]]:
+        """One read transaction: everything in it is of one moment."""
+        try:
+            db, names = self._open()
+            db.execute("BEGIN")
+            try:
+                yield db, names, read_scene(db, self._name, self._mail(), self._clock())
+            finally:
+                db.execute("END")
+        except apsw.Error as error:
+            self.close()
+            raise Unavailable(f"the spool cannot be read: {error}") from error
+
+    def _open(self) -> tuple[apsw.Connection, Names]:
+        if self._db is None or self._names is None:
+            db = open_reader(str(self._path))
+            version = db.pragma("user_version")
+            if version != VERSION:
+                db.close()
+                raise Unavailable(f"the spool has schema {version}, this release reads {VERSION}")
+            self._db, self._names = db, Names(db)
+        return self._db, self._names
+
+
+def _place(after: str, start: tuple[int, int]) -> tuple[int, int]:
+    if not after:
+        return start
+    try:
+        order, _, key = after.partition(".")
+        place = int(order), int(key)
+    except ValueError:
+        raise LookupError(f"no place {after}") from None
+    if any(abs(number) > _END for number in place):
+        raise LookupError(f"no place {after}")
+    return place
+
+
+def _newest_first(
+    db: apsw.Connection, ended: bool, place: tuple[int, int]
+) -> Generator[Any, None, None]:
+    cursors = [db.cursor() for _ in (Stage if ended else (Stage.OPEN,))]
+    try:
+        found = [
+            cursor.execute(_PAGE, (stage, *place, _BUDGET)) for stage, cursor in enumerate(cursors)
+        ]
+        yield from merge(*found, key=lambda row: (row[0], row[1]), reverse=True)
+    finally:
+        for cursor in cursors:
+            cursor.close()  # else its read transaction would outlive the call
+
+
+def _entry(
+    names: Names, scene: Scene, wanted: Wanted, key: int, row: Sequence[Any]
+) -> QueueEntry | None:
+    seq, size, arrived, state, packed = row
+    envelope = _decode_envelope(packed)
+    if not wanted.sender(envelope.sender):
+        return None
+    index = key >> NUMBER_BITS
+    owner = scene.owner(index, seq)
+    every = scene.recipients(envelope, _decode_state(state), scene.acts(index, owner), {})
+    meant = tuple([one for one in every if wanted.recipient(one)])
+    if not meant:
+        return None
+    return QueueEntry(
+        queue_id=names.queue_id(key),
+        sender=envelope.sender,
+        size=size,
+        age=max(0, scene.now - arrived),
+        received_at=envelope.received_at,
+        owner=scene.name_of(owner),
+        recipients=meant,
+        others=len(every) - len(meant),
+    )
+
+
+def _story(
+    db: apsw.Connection, names: Names, scene: Scene, key: int, row: Sequence[Any]
+) -> MessageStory:
+    seq, size, arrived, state, packed, trace = row
+    envelope, queue_id, index = _decode_envelope(packed), names.queue_id(key), key >> NUMBER_BITS
+    owner = scene.owner(index, seq)
+    steps, last = story(db, trace, queue_id, scene)
+    return MessageStory(
+        queue_id=queue_id,
+        sender=envelope.sender,
+        size=size,
+        age=max(0, scene.now - arrived),
+        received_at=envelope.received_at,
+        owner=scene.name_of(owner),
+        client=envelope.client,
+        helo=envelope.helo,
+        envid=envelope.envid,
+        recipients=scene.recipients(envelope, _decode_state(state), scene.acts(index, owner), last),
+        steps=steps,
+    )
+
+
+def _filed(
+    names: Names, mailbox: str, key: int, size: int, state: bytes, packed: bytes
+) -> MailboxEntry:
+    envelope, recipients = _decode_envelope(packed), _decode_state(state).recipients
+    return MailboxEntry(
+        queue_id=names.queue_id(key),
+        sender=envelope.sender,
+        recipients=tuple(
+            [
+                recipient.log.address or envelope.recipients[index].address
+                for index, recipient in enumerate(recipients)
+                if any(trial.mailbox == mailbox for trial in recipient.trials)
+            ]
+        ),
+        size=size,
+        received_at=envelope.received_at,
+    )

@@ -1,0 +1,44 @@
+"""Which recipients a queue filter means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from appliance.mail.address import canonical, domain_key, normal_domain
+from appliance.mail.views import IN_QUEUE, QueueFilter, RecipientStatus, RecipientView
+
+
+class Wanted:
+    """A `QueueFilter`, ready to be asked of many messages."""
+
+    def __init__(self, wanted: QueueFilter) -> None:
+        self._sender = _pattern(wanted.sender)
+        self._recipient = _pattern(wanted.recipient)
+        self._status = frozenset(wanted.status or (RecipientStatus if wanted.ended else IN_QUEUE))
+
+    def sender(self, address: str) -> bool:
+        """Whether a message from `address` can be meant."""
+        return self._sender(address)
+
+    def recipient(self, view: RecipientView) -> bool:
+        """Whether this recipient is meant, by the address it had or the one it has."""
+        return view.status in self._status and (
+            self._recipient(view.address) or self._recipient(view.original)
+        )
+
+
+def _pattern(text: str) -> Callable[[str], bool]:
+    """An address, "@domain", "@.subdomains-of"; everything if empty.
+
+    People who look for mail write addresses as they like, so case never matters here.
+    """
+    if not text:
+        return lambda address: True
+    if text.startswith("@."):
+        parent = "." + normal_domain(text[2:])
+        return lambda address: domain_key(address).endswith(parent)
+    if text.startswith("@"):
+        domain = normal_domain(text[1:])
+        return lambda address: domain_key(address) == domain
+    whole = canonical(text)
+    return lambda address: canonical(address) == whole
