@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from appliance.control.protocols import Unavailable
 from appliance.ipc.client import Client, connect
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import (
@@ -24,7 +23,7 @@ from appliance.ipc.mail import (
 )
 from appliance.ipc.wire import CallFailed
 from appliance.mail.reply import Refused, Reply
-from appliance.mail.views import CommandResult, MailView
+from appliance.mail.views import CommandResult, MailView, Unavailable
 
 Answer = TypeVar("Answer")
 
@@ -36,13 +35,20 @@ class MailProcess:
     """Calls the mail process, over one connection that is made again when it was lost."""
 
     def __init__(self, path: Path) -> None:
+        self.last: MailView | None = None
+        """What `view` said last, None if it failed."""
         self._path = path
         self._client: Client[Call, Said] | None = None
         self._connecting = asyncio.Lock()
 
     async def view(self) -> MailView:
         """How the mail process is; raises Unavailable, as everything here."""
-        return (await self._call(ViewCall(), View)).view
+        try:
+            self.last = (await self._call(ViewCall(), View)).view
+        except Unavailable:
+            self.last = None
+            raise
+        return self.last
 
     async def hold(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
         """Keep recipients from being attempted."""

@@ -12,10 +12,10 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from appliance.control.protocols import Commands, QueueReader, Unavailable
+from appliance.control.protocols import Commands, QueueReader
 from appliance.control.schema import Disk, Process, Status, Virtual
 from appliance.control.status import alarms, summary
-from appliance.mail.views import MailView, QueueCounts
+from appliance.mail.views import MailView, QueueCounts, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,6 +54,11 @@ class Observer:
         # One thread: the reader's connection belongs to one caller at a time.
         self._thread = ThreadPoolExecutor(1, "spool-reader")
 
+    async def ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the reader, which first hears what the mail process says now."""
+        await self.mail()
+        return await self.read(call, *args, **kwargs)
+
     async def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the reader in its thread; raises what that raises."""
         loop = asyncio.get_running_loop()
@@ -75,7 +80,8 @@ class Observer:
 
     async def status(self) -> Status:
         """The node and its pair, now."""
-        mail, queue = await asyncio.gather(self.mail(), self.counts())
+        mail = await self.mail()
+        queue = await self.counts()
         processes, disk = self.processes(), self._disk()
         found = alarms(mail, processes, disk, self._identity.paired)
         return Status(
@@ -110,5 +116,5 @@ class Observer:
         )
 
     def close(self) -> None:
-        """Let the thread end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Let the thread end, after what it is reading."""
+        self._thread.shutdown(cancel_futures=True)

@@ -16,7 +16,6 @@ from appliance.mail.views import (
     QueueFilter,
     QueuePage,
 )
-from appliance.mail.views import Unavailable as Unavailable
 
 
 class QueueReader(Protocol):

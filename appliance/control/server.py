@@ -21,14 +21,13 @@ from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
-from appliance.control.protocols import Commands, Unavailable
+from appliance.control.protocols import Commands
 from appliance.control.schema import API, PAGE_LIMIT, TARGETS_LIMIT, Failure
 from appliance.control.status import health
 from appliance.ipc.mail import Target
 from appliance.mail.address import parse_address
 from appliance.mail.reply import Refused
-from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus
-from appliance.monitor.events import Emit, Event
+from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus, Unavailable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
@@ -48,9 +47,8 @@ class BadRequest(Exception):
 class Api:
     """The handlers of the Unix socket."""
 
-    def __init__(self, observer: Observer, emit: Emit) -> None:
+    def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        self._emit = emit
 
     def application(self) -> web.Application:
         """The routes, behind the check of who asks."""
@@ -87,12 +85,12 @@ class Api:
             raise BadRequest(str(error), f"known: {', '.join(RecipientStatus)}") from None
         reader = self._observer.reader
         return _json(
-            await self._observer.read(reader.queue, wanted, _limit(query), query.get("after", ""))
+            await self._observer.ask(reader.queue, wanted, _limit(query), query.get("after", ""))
         )
 
     async def message(self, request: web.Request) -> web.Response:
         reader = self._observer.reader
-        return _json(await self._observer.read(reader.message, request.match_info["id"]))
+        return _json(await self._observer.ask(reader.message, request.match_info["id"]))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         observer = self._observer
@@ -108,14 +106,14 @@ class Api:
         return response
 
     async def mailboxes(self, request: web.Request) -> web.Response:
-        found = await self._observer.read(self._observer.reader.mailboxes)
+        found = await self._observer.ask(self._observer.reader.mailboxes)
         return _json(schema.MailboxList(tuple(found)))
 
     async def mailbox(self, request: web.Request) -> web.Response:
         query, name = request.query, request.match_info["name"]
         reader = self._observer.reader
         return _json(
-            await self._observer.read(reader.mailbox, name, _limit(query), query.get("after", ""))
+            await self._observer.ask(reader.mailbox, name, _limit(query), query.get("after", ""))
         )
 
     async def command(self, request: web.Request) -> web.Response:
@@ -126,15 +124,10 @@ class Api:
         if action == "redirect":
             parse_address(body.address)
         results = await _carry_out(self._observer.commands, action, body, _by(request))
-        changed = sum(result.changed for result in results)
-        self._emit(
-            Event.COMMAND, action=action, by=_by(request), messages=len(results), changed=changed
-        )
         return _json(schema.CommandAnswer(tuple(results)))
 
     async def take_over(self, request: web.Request) -> web.Response:
         text = await self._observer.commands.take_over(_by(request))
-        self._emit(Event.COMMAND, action="take-over", by=_by(request))
         return _json(schema.Done(text))
 
 

@@ -47,6 +47,22 @@ class Event(StrEnum):
     SPOOL_FOUND = "spool-found"
     FAILED = "failed"
 
+    # the pair and the spool
+    MODE = "mode"
+    LINK_UP = "link-up"
+    LINK_DOWN = "link-down"
+    LINK_REFUSED = "link-refused"
+    LINK_RESET = "link-reset"
+    DIVERGED = "link_refused"
+    ADOPTED = "adopted"
+    TAKEN_OVER = "taken_over"
+    HANDED_OVER = "handed_over"
+    NOT_HANDED_OVER = "not-handed-over"
+    LEASES_IN_DOUBT = "leases_in_doubt"
+    OUTCOME_REFUSED = "outcome_refused"
+    SPOOL_FAILED = "spool-failed"
+    COMMAND = "command"
+
     # a node and its processes
     NODE_STARTED = "node-started"
     NODE_READY = "node-ready"
@@ -56,7 +72,6 @@ class Event(StrEnum):
     SERVICE_READY = "service-ready"
     SERVICE_EXITED = "service-exited"
     SERVICE_KILLED = "service-killed"
-    COMMAND = "command"
     LOG_LINES_LOST = "log-lines-lost"
 
 

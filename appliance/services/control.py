@@ -10,6 +10,7 @@ from appliance.control.mail_process import MailProcess
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
 from appliance.link.identity import KeyStore
+from appliance.services.clock import monotonic
 from appliance.services.node import PROCESSES
 from appliance.services.process import Context
 from appliance.spool.reader import Reader
@@ -19,8 +20,8 @@ async def serve(context: Context) -> None:
     """Run until told to stop; raises OSError if an address cannot be listened on."""
     layout, node = context.layout, context.node
     keys = KeyStore(layout.keys).identity()
-    reader = Reader(layout.spool)
     mail = MailProcess(layout.mail_socket)
+    reader = Reader(layout.spool, node.name, lambda: mail.last, monotonic)
     identity = Identity(
         node.name,
         node.hostname,
@@ -39,7 +40,7 @@ async def serve(context: Context) -> None:
     trusted = [network.network for network in node.http.status]
     try:
         async with serving(
-            Api(observer, context.emit).application(),
+            Api(observer).application(),
             layout.control_socket,
             Public(observer, trusted).application(),
             node.http.listen,
@@ -49,6 +50,7 @@ async def serve(context: Context) -> None:
     finally:
         mail.close()
         observer.close()
+        reader.close()
 
 
 def _listens(node: NodeSettings, address: str) -> bool:

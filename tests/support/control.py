@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from appliance.control.protocols import Unavailable
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import (
@@ -21,6 +20,7 @@ from appliance.mail.views import (
     QueuePage,
     RecipientStatus,
     RecipientView,
+    Unavailable,
 )
 
 PEER = PeerView(name="b", node_id="b" * 16, connected=True, last_heard_ago=10, lag=0, lag_ms=0)

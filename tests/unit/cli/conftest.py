@@ -61,7 +61,7 @@ def node(data: Path) -> Iterator[Node]:
     observer = Observer(identity, data, data / "processes.json", reader, mail, lambda _: True)
 
     async def serve() -> None:
-        api = Api(observer, lambda *_, **__: None).application()
+        api = Api(observer).application()
         public = Public(observer, []).application()
         async with serving(api, data / "run" / "control.sock", public, []):
             up.set()

@@ -73,7 +73,7 @@ async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World
     )
     path = tmp_path / "control.sock"
     async with serving(
-        Api(observer, lambda *_, **__: None).application(),
+        Api(observer).application(),
         path,
         Public(observer, trusted).application(),
         [Endpoint(f"127.0.0.1:{port}")],

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from appliance.control.mail_process import MailProcess
-from appliance.control.protocols import Unavailable
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import (
     SERVER_CODEC,
@@ -24,7 +23,7 @@ from appliance.ipc.mail import (
 from appliance.ipc.server import Peer, serve
 from appliance.ipc.wire import CallFailed, Failure
 from appliance.mail.reply import Refused
-from appliance.mail.views import CommandResult
+from appliance.mail.views import CommandResult, Unavailable
 from tests.support.control import MAIL
 
 

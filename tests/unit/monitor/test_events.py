@@ -79,8 +79,11 @@ def test_a_log_is_continued_after_a_restart(tmp_path: Path) -> None:
     assert path.read_bytes() == b"twelve bytes\n"
 
 
-def _event_enums() -> list[tuple[str, object]]:
-    """(file, value) of every member of a class called Event outside this module."""
+_EMITTERS = {"emit", "_emit", "_happened", "Happened"}
+
+
+def _events_named() -> list[tuple[str, object]]:
+    """(file, event) of every event named in the product, in enums and in calls."""
     root = Path(appliance.__file__).parent
     found: list[tuple[str, object]] = []
     for path in sorted(root.rglob("*.py")):
@@ -92,9 +95,16 @@ def _event_enums() -> list[tuple[str, object]]:
                     if isinstance(statement, ast.Assign)
                     and isinstance(statement.value, ast.Constant)
                 ]
+            elif isinstance(node, ast.Call) and _name(node.func) in _EMITTERS and node.args:
+                if isinstance(node.args[0], ast.Constant):
+                    found.append((str(path.relative_to(root)), node.args[0].value))
     return found
+
+
+def _name(function: ast.expr) -> str:
+    return getattr(function, "attr", getattr(function, "id", ""))
 
 
 def test_the_vocabulary_is_closed() -> None:
     known = {event.value for event in Event}
-    assert [entry for entry in _event_enums() if entry[1] not in known] == []
+    assert [entry for entry in _events_named() if entry[1] not in known] == []
