@@ -1,4 +1,4 @@
-"""Replay seeds: `python -m tests.sim --seeds 1000 [--first N] [--plan wild]`, `--tell` the story."""
+"""Replays seeds: `python -m tests.sim --plan wild --first 1 --seeds 1000`."""
 
 from __future__ import annotations
 
@@ -6,44 +6,36 @@ import argparse
 import sys
 import traceback
 
-from tests.sim.schedule import ALL_FAULTS, QUIET, WILD, Plan, Simulation
-from tests.support.disk_vfs import DiskVFS
-
-PLANS = {"quiet": QUIET, "wild": WILD} | {name: Plan((name,)) for name in ALL_FAULTS}
-
-
-def play(seed: int, plan: Plan, tell: bool) -> bool:
-    """Play one seed; a failure prints its story. True if everything held."""
-    with DiskVFS(f"sim-{seed}") as vfs:
-        simulation = Simulation(seed, plan, vfs)
-        try:
-            simulation.run()
-        except Exception:  # whatever went wrong, the story and the seed are what helps
-            print("\n".join(simulation.story.lines))
-            traceback.print_exc()
-            print(f"seed {seed} failed")
-            return False
-        finally:
-            simulation.close()
-        if tell:
-            print("\n".join(simulation.story.lines))
-            print(dict(simulation.sink.received))
-    return True
+from tests.sim.plan import PLANS
+from tests.sim.play import Failure, play
 
 
 def main() -> int:
     """Exit code 1 if a seed fails."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m tests.sim")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--plan", choices=sorted(PLANS), default="wild")
-    parser.add_argument("--tell", action="store_true")
+    parser.add_argument("--plan", choices=[*PLANS, "all"], default="wild")
+    parser.add_argument("--tell", action="store_true", help="print the story though all is well")
+    parser.add_argument("--go-on", action="store_true", help="play the other seeds after a failure")
     options = parser.parse_args()
-    for seed in range(options.first, options.first + options.seeds):
-        if not play(seed, PLANS[options.plan], options.tell):
-            return 1
-    print(f"{options.seeds} seeds passed")
-    return 0
+    failed = 0
+    for name in PLANS if options.plan == "all" else [options.plan]:
+        for seed in range(options.first, options.first + options.seeds):
+            try:
+                story = play(seed, name)
+            except Failure as failure:
+                failed += 1
+                if options.go_on:
+                    print(f"{failure.replay}: {failure.__cause__!r}")
+                    continue
+                print(failure)
+                traceback.print_exception(failure.__cause__)
+                return 1
+            if options.tell:
+                print("\n".join(story))
+        print(f"{name}: {options.seeds} seeds played")
+    return bool(failed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Virtual time: events in order of time, then of scheduling. Nothing here waits."""
+"""Virtual time, and the clocks of machines that tell it differently. Nothing here waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 
 
 class Clock:
-    """`now` in milliseconds; `after` schedules; `run` plays."""
+    """`now` in milliseconds; `after` schedules; `run` plays events in order of time."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -25,3 +25,17 @@ class Clock:
             self.now, _, action = heapq.heappop(self._events)
             action()
         self.now = max(self.now, until)
+
+
+class Monotonic:
+    """One machine's monotonic clock: it began at some other number and runs at its own rate."""
+
+    def __init__(self, clock: Clock, base: int, per_mille: int) -> None:
+        self._clock = clock
+        self._started = clock.now
+        self._base = base
+        self._per_mille = per_mille
+
+    def __call__(self) -> int:
+        """Milliseconds."""
+        return self._base + (self._clock.now - self._started) * self._per_mille // 1000

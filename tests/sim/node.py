@@ -1,4 +1,4 @@
-"""A simulated node: the real engine on a simulated disk, driven by virtual time."""
+"""A simulated node: a machine with its disk, and the starts of its spool and delivery."""
 
 from __future__ import annotations
 
@@ -14,30 +14,21 @@ from appliance.mail.envelope import Envelope, Recipient
 from appliance.replica.frames import Frame
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.spool.bodies import Bodies, Body
-from appliance.spool.dump import dump
 from appliance.spool.engine import Engine
-from appliance.spool.operations import (
-    Accept,
-    Cancel,
-    Done,
-    Effect,
-    Failed,
-    Happened,
-    ResetLink,
-    Revoke,
-    Send,
-)
+from appliance.spool.operations import Accept, Happened, Operation, Revoke
 from appliance.spool.schema import open_writer
 from appliance.spool.store import Store
-from tests.sim.clock import Clock
-from tests.sim.delivery import Delivery
+from tests.sim.clock import Clock, Monotonic
+from tests.sim.delivery import Delivery, Then
+from tests.sim.process import SpoolProcess
 from tests.sim.world import Network, Sink, Story
-from tests.support.disk import Disk
+from tests.support.disk import Disk, Image
 from tests.support.disk_faults import PowerCut
 from tests.support.disk_files import DiskFiles
 from tests.support.disk_vfs import DiskVFS, abandon
 
 INLINE = 200  # bytes: larger bodies are files
+CHUNK = 100
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -48,73 +39,113 @@ class Client:
         self.token, self.sender, self.recipients = token, sender, recipients
         self.queue_id = ""
         self.told: Mode | None = None
+        self.excused = False
+        """It was on one disk only, without the promise, when that disk was lost."""
+
+
+class World:
+    """What all nodes of a simulation share."""
+
+    def __init__(self, seed: int, vfs: DiskVFS, timing: Timing, trouble: float) -> None:
+        self.rng = Random(seed)
+        self.clock = Clock()
+        self.story = Story(self.clock)
+        self.network = Network(self.clock, self.rng)
+        self.sink = Sink(self.rng, trouble)
+        self.vfs = vfs
+        self.timing = timing
+        self.on_fault: Callable[[Node], None] = lambda node: None
+        self.on_claim: Callable[[Node, Happened], None] = lambda node, event: None
+        self.keep = 1_000
 
 
 class Node:
-    """One machine with its disk, its spool process and its delivery process."""
+    """One machine."""
 
-    def __init__(
-        self,
-        name: str,
-        clock: Clock,
-        rng: Random,
-        vfs: DiskVFS,
-        network: Network,
-        sink: Sink,
-        story: Story,
-        timing: Timing,
-    ) -> None:
-        self.name, self._clock, self._rng, self._vfs = name, clock, rng, vfs
-        self._network, self._sink, self._story, self._timing = network, sink, story, timing
-        self.id = name.encode().ljust(8, b"-")
-        self.disk = Disk(f"{name}-{rng.getrandbits(32):x}", rng)
+    def __init__(self, name: str, world: World) -> None:
+        self.name, self._world = name, world
+        self._clock, self._rng, self._story = world.clock, world.rng, world.story
+        self.disk = Disk(f"{name}-{self._rng.getrandbits(32):x}", self._rng)
         self.disk.mount.sync_directory("")
-        vfs.attach(self.disk)
-        self.engine: Engine | None = None
+        world.vfs.attach(self.disk)
+        self.identity = 0
         self.delivery: Delivery | None = None
+        self.process: SpoolProcess | None = None
+        self.stopped_until = self.paused_until = 0
         self._connection: apsw.Connection | None = None
-        self._committing = False
-        self.stalled_until = 0
-        self.generation = 0
-        self.on_crash: Callable[[Node], None] = lambda node: None
-        network.ends[name] = (lambda: self.engine is not None, self._link_up, self._link_down)
-        network.inlets[name] = (self._receive, lambda: self.stalled_until)
+        self._age = self._rng.choice([0, 0, 10**9, 10**11])
+        self._monotonic = self._new_monotonic()
+        world.network.ends[name] = self
+
+    def _new_monotonic(self) -> Monotonic:
+        rng = self._rng
+        return Monotonic(self._clock, rng.randint(0, 10**8), rng.choice([1000, 1000, 990, 1010]))
+
+    @property
+    def id(self) -> bytes:
+        """The node's identity: its name, and which machine of that name it is."""
+        return f"{self.name}{self.identity}".encode().ljust(8, b"-")
+
+    @property
+    def up(self) -> bool:
+        """True while the spool runs."""
+        return self.process is not None
+
+    @property
+    def powered(self) -> bool:
+        """True while the machine runs."""
+        return self.delivery is not None and self._clock.now >= self.paused_until
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the running spool."""
+        assert self.process is not None
+        return self.process.engine
 
     # Life and death.
 
     def boot(self) -> None:
         """Start the spool; the delivery process too if it is not running."""
-        if self.engine is not None:
+        if self.process is not None:
             return
-        self.generation += 1
         try:
-            self._connection = open_writer(
-                f"/{self.disk.name}/spool.db", vfs=self._vfs.name, exclusive=True
-            )
-            store = Store(self._connection, self.id, self._rng.randbytes(16), self._clock.now)
-            bodies = Bodies(DiskFiles(self.disk, "content"))
-            pair = Pair(self._timing, self._clock.now)
-            self.engine = Engine(store, bodies, pair, self.name, self._clock.now)
-            bodies.sweep(store.holds)
-            self._bodies = bodies
-            self._connection.pragma("wal_autocheckpoint", self._rng.choice([1, 10, 1000]))
-        except PowerCut:
-            self.power_cut()
+            engine = self._start()
+        except (PowerCut, OSError, apsw.Error) as error:
+            self.died(error)
             return
-        self._committing = False
         self._story.tell(f"{self.name} boots")
-        if self.delivery is None or not self.delivery.alive:
-            self.delivery = Delivery(self._clock, self._rng, self._sink, self._content)
-        generation, delivery = self.generation, self.delivery
-        self._clock.after(self._rng.randint(1, 200), lambda: self._attach(generation, delivery))
-        self._clock.after(5_000, lambda: self._keep_alive(generation))
-        self._clock.after(0, self._network.consider)
-        self._poke()
+        self.process = SpoolProcess(self._clock, self._monotonic, self._rng, engine, self)
+        if self.delivery is None:
+            self.delivery = self._new_delivery()
+        self._attach_soon()
+        self._world.network.consider()
 
-    def _attach(self, generation: int, delivery: Delivery) -> None:
-        if generation == self.generation and self.engine and delivery.alive:
-            delivery.renewed_at = self._clock.now
-            delivery.connect(self.submit)
+    def _start(self) -> Engine:
+        self._connection = connection = open_writer(
+            f"/{self.disk.name}/spool.db", vfs=self._world.vfs.name, exclusive=True
+        )
+        if self._age:  # this machine has been running for years
+            connection.execute("INSERT INTO meta(name, value) VALUES('clock', ?)", (self._age,))
+            self._age = 0
+        connection.pragma("wal_autocheckpoint", self._rng.choice([1, 10, 1000]))
+        now = self._monotonic()
+        store = Store(connection, self.id, self._rng.randbytes(16), now)
+        self.bodies = Bodies(DiskFiles(self.disk, "content"))
+        engine = Engine(store, self.bodies, Pair(self._world.timing, now), self.name, now)
+        self.bodies.sweep(store.holds)
+        return engine
+
+    def _new_delivery(self) -> Delivery:
+        return Delivery(self._clock, self._rng, self._world.sink, self)
+
+    def _attach_soon(self) -> None:
+        process, delivery = self.process, self.delivery
+
+        def attach() -> None:
+            if process is self.process and process and delivery is self.delivery and delivery:
+                delivery.connect(process.submit)
+
+        self._clock.after(self._rng.randint(1, 200), attach)
 
     def kill(self) -> None:
         """kill -9 of the spool process: what it wrote stays in the page cache."""
@@ -129,72 +160,129 @@ class Node:
 
     def kill_delivery(self) -> None:
         """kill -9 of the delivery process; it is restarted at once."""
-        if self.delivery is None or not self.delivery.alive:
+        if self.delivery is None:
             return
         self._story.tell(f"{self.name}: delivery killed")
-        self.on_crash(self)
-        self.delivery.alive = False
-        self.delivery.disconnect()
-        self.delivery = Delivery(self._clock, self._rng, self._sink, self._content)
-        generation, delivery = self.generation, self.delivery
-        if self.engine:
-            self._clock.after(self._rng.randint(1, 200), lambda: self._attach(generation, delivery))
+        self._world.on_fault(self)
+        self._end_delivery()
+        self.delivery = self._new_delivery()
+        self._attach_soon()
 
     def power_cut(self) -> None:
         """The machine loses power: what was not synced is gone, or torn."""
         self._story.tell(f"{self.name}: power cut")
-        self.on_crash(self)
-        if self.delivery:
-            self.delivery.alive = False
-        self._stop()
+        self._power_off()
         self.disk.power_cut()
 
+    def restore(self, image: Image) -> None:
+        """The disk becomes what it was once: a restored backup, a virtual machine rolled back."""
+        self._story.tell(f"{self.name}: disk restored to an older state")
+        self._power_off()
+        self.disk.restore(image)
+
+    def wipe(self, replaced: bool) -> None:
+        """Installed anew: an empty disk, and perhaps another machine with another identity."""
+        self._story.tell(f"{self.name}: {'replaced' if replaced else 'installed anew'}")
+        self._power_off()
+        self.disk.restore({})
+        self.identity += replaced
+
+    def _power_off(self) -> None:
+        self._stop()
+        self._end_delivery()
+        self.delivery = None
+        self.paused_until = 0
+        self._monotonic = self._new_monotonic()
+
+    def _end_delivery(self) -> None:
+        if self.delivery is not None:
+            self.delivery.alive = False
+            self.delivery.disconnect()
+
     def _stop(self) -> None:
-        self.generation += 1
+        self._world.on_fault(self)
         if self.delivery:
             self.delivery.disconnect()
-        self.engine = None
+        if self.process is not None:
+            self.process.end()
+            self.process = None
+        self.stopped_until = 0
         if self._connection is not None:
             connection, self._connection = self._connection, None
             self.disk.mount.alive = False
             abandon(connection)
-        self._network.drop()
+        self._world.network.drop()
 
-    def stall(self, duration: int) -> None:
-        """SIGSTOP for a while."""
-        self._story.tell(f"{self.name}: stopped for {duration} ms")
-        self.stalled_until = self._clock.now + duration
-        self._clock.after(duration, self._poke)
+    def died(self, error: BaseException) -> None:
+        """A call to the engine raised: a power cut, or the disk failed and the process ends."""
+        if isinstance(error, PowerCut):
+            self.power_cut()
+            return
+        self._story.tell(f"{self.name}: {type(error).__name__} {error}")
+        self.kill()
+        self._clock.after(1_000, self.boot)
 
-    @property
-    def up(self) -> bool:
-        """True while the spool runs."""
-        return self.engine is not None
+    def stall(self, duration: int, whole: bool) -> None:
+        """SIGSTOP of the spool, or of the whole virtual machine, for a while."""
+        self._story.tell(f"{self.name}: {'paused' if whole else 'stopped'} for {duration} ms")
+        self.stopped_until = self._clock.now + duration
+        if whole:
+            self.paused_until = self.stopped_until
+            self._world.network.consider()
+        self._clock.after(duration, self._go_on)
 
-    # The engine's driver.
+    def _go_on(self) -> None:
+        if self.process and self._clock.now >= self.stopped_until:
+            self.process.poke()
+            self._world.network.consider()
 
-    def submit(self, operation: object) -> None:
-        """Hand an operation to the engine."""
-        if self.engine:
-            self.engine.submit(operation)  # type: ignore[arg-type]
-            self._poke()
+    # Clients and processes.
+
+    def submit(self, operation: Operation) -> None:
+        """Hand an operation to the spool."""
+        if self.process:
+            self.process.submit(operation)
 
     def accept(self, client: Client) -> None:
-        """A client sends a message; large bodies arrive in chunks."""
-        assert self.engine is not None
-        engine = self.engine
-        client.queue_id = engine.new_queue_id()
+        """A client sends a message; a large body arrives in chunks."""
+        client.queue_id = self.engine.new_queue_id()
+        if len(client.token) <= INLINE:
+            self._accept(client, None)
+            return
+        try:
+            body = self.bodies.create(client.queue_id)
+        except PowerCut as error:
+            self.died(error)
+            return
+        self._receive_chunk(client, body, self.process)
+
+    def _receive_chunk(self, client: Client, body: Body, process: SpoolProcess | None) -> None:
+        if process is None or process is not self.process:
+            return
+        offset = body.size
+        if offset == len(client.token):
+            self._accept(client, body)
+            return
+        chunk = client.token[offset : offset + CHUNK]
+        try:
+            body.write(chunk)
+        except PowerCut as error:
+            self.died(error)
+            return
+        except OSError as error:
+            self._story.tell(f"{self.name}: 452 {client.queue_id}: {error}")
+            body.discard()
+            return
+        process.engine.body_chunk(client.queue_id, offset, chunk)
+        process.heed()
+        wait = self._rng.choice([0, 0, 5, 50])
+        self._clock.after(wait, lambda: self._receive_chunk(client, body, process))
+
+    def _accept(self, client: Client, body: Body | None) -> None:
         envelope = Envelope(client.sender, tuple(Recipient(r) for r in client.recipients))
-        body = None
-        if len(client.token) > INLINE:
-            try:
-                body = self._write_body(engine, client)
-            except PowerCut:
-                self.power_cut()
-                return
         self.submit(
             Accept(
-                ("client", client),
+                Then(lambda _: self._told(client)),
                 client.queue_id,
                 _encode(envelope),
                 tuple(domain_key(r) for r in client.recipients),
@@ -205,149 +293,61 @@ class Node:
             )
         )
 
-    def _write_body(self, engine: Engine, client: Client) -> Body:
-        body = self._bodies.create(client.queue_id)
-        for offset in range(0, len(client.token), 100):
-            chunk = client.token[offset : offset + 100]
-            body.write(chunk)
-            engine.body_chunk(client.queue_id, offset, chunk)
-        self._heed()
-        return body
+    def _told(self, client: Client) -> None:
+        client.told = self.engine.pair.mode
+        self._story.tell(f"{self.name}: 250 {client.queue_id} in {client.told}")
 
-    def _content(self, queue_id: str) -> bytes:
-        assert self.engine is not None
+    def content(self, queue_id: str) -> bytes:
+        """A message's content."""
         content = self.engine.store.content(queue_id)
-        return self._bodies.read(queue_id, 0, 1 << 30) if content is None else content
+        return self.bodies.read(queue_id, 0, 1 << 30) if content is None else content
 
-    def _poke(self) -> None:
-        generation = self.generation
-        self._clock.after(0, lambda: self._step(generation))
+    # What the engine wants done (process.Host).
 
-    def _step(self, generation: int) -> None:
-        if self.engine is None or generation != self.generation or self._committing:
-            return
-        if self._clock.now < self.stalled_until:
-            return
-        try:
-            self.engine.tick(self._clock.now)
-            changed = self.engine.busy(self._clock.now) and self.engine.turn(self._clock.now)
-        except PowerCut:
-            self.power_cut()
-            return
-        self._heed()
-        if changed:
-            self._committing = True
-            self._clock.after(self._rng.randint(0, 4), lambda: self._commit(generation))
-        elif self.engine.replication.behind:
-            self._poke()
-        else:
-            self._set_timer(generation)
+    def send(self, frame: Frame) -> None:
+        self._world.network.send(self.name, frame)
 
-    def _commit(self, generation: int) -> None:
-        if self.engine is None or generation != self.generation:
-            return
-        if self._clock.now < self.stalled_until:
-            wait = self.stalled_until - self._clock.now
-            self._clock.after(wait, lambda: self._commit(generation))
-            return
-        try:
-            self.engine.commit()
-        except PowerCut:
-            self.power_cut()
-            return
-        self._committing = False
-        self.engine.committed(self._clock.now)
-        self._heed()
-        self._poke()
+    def reset_link(self, reason: str) -> None:
+        self._story.tell(f"{self.name}: link reset, {reason}")
+        self._world.network.drop()
 
-    def _set_timer(self, generation: int) -> None:
-        assert self.engine is not None
-        due = self.engine.next_timer(self._clock.now)
-        if due is not None:
-            wait = max(1, due - self._clock.now)
-            if wait <= 5_000:
-                self._clock.after(wait, lambda: self._step(generation))
+    def answered(self, token: object, value: object) -> None:
+        if isinstance(token, Then):
+            token.take(value)
 
-    def _keep_alive(self, generation: int) -> None:
-        if self.engine is None or generation != self.generation:
-            return
-        if self._clock.now >= self.stalled_until:
-            self.engine.keep_alive(self._clock.now)
-            if self.delivery:
-                self.delivery.renewed_at = self._clock.now
-            self._step(generation)
-            self._heed()
-        self._clock.after(5_000, lambda: self._keep_alive(generation))
+    def refused(self, token: object, error: Exception) -> None:
+        self._story.tell(f"{self.name}: refused, {error}")
 
-    def _heed(self) -> None:
-        while self.engine and self.engine.effects:
-            effects, self.engine.effects = self.engine.effects, []
-            for effect in effects:
-                self._do(effect)
+    def revoked(self, effect: Revoke) -> None:
+        if self.delivery:
+            self.delivery.revoke(effect.attempts)
 
-    def _do(self, effect: Effect) -> None:
-        match effect:
-            case Send():
-                self._network.send(self.name, effect.frame)
-            case ResetLink():
-                self._story.tell(f"{self.name}: link reset, {effect.reason}")
-                self._network.drop()
-            case Done():
-                self._done(effect.token, effect.value)
-            case Failed():
-                self._story.tell(f"{self.name}: refused, {effect.error}")
-            case Revoke():
-                if self.delivery:
-                    self.delivery.revoke(effect.attempts)
-            case Happened():
-                self._story.tell(f"{self.name}: {effect.event} {effect.fields}")
+    def happened(self, event: Happened) -> None:
+        self._story.tell(f"{self.name}: {event.event} {event.fields}")
+        if event.event in ("adopted", "taken_over"):
+            self._world.on_claim(self, event)
 
-    def _done(self, token: object, value: object) -> None:
-        match token:
-            case ("client", client):
-                assert self.engine is not None
-                client.told = self.engine.pair.mode
-                self._story.tell(f"{self.name}: 250 {client.queue_id} in {client.told}")
-            case ("lease", delivery):
-                if delivery is self.delivery and delivery.alive and delivery.submit:
-                    delivery.leased(value)
-                else:
-                    self.submit(Cancel(value))  # type: ignore[arg-type]
-            case ("report", delivery, batch):
-                delivery.reported(batch)
-            case ("present", delivery):
-                if delivery is self.delivery and delivery.submit:
-                    delivery.presented(value)
+    def renew(self) -> None:
+        if self.delivery and self.delivery.submit:
+            self.delivery.renewed_at = self._clock.now
 
-    def _receive(self, frame: Frame) -> None:
-        if self.engine:
-            self.engine.receive(frame, self._clock.now)
-            self._heed()
-            self._poke()
+    # The peer link (world.End).
 
-    def _link_up(self) -> None:
-        if self.engine:
-            self.engine.link_up(self._clock.now)
-            self._heed()
+    def link_up(self) -> None:
+        if self.process:
+            self.process.link_up()
 
-    def _link_down(self) -> None:
-        if self.engine:
-            self.engine.link_down(self._clock.now)
-            self._heed()
-            self._poke()
+    def link_down(self) -> None:
+        if self.process:
+            self.process.link_down()
 
-    # What the oracle asks.
+    def receive(self, frame: Frame) -> None:
+        if self.process:
+            self.process.receive(frame)
 
-    def leases_open(self) -> int:
-        """Recipients whose attempts are under way now."""
-        if self.delivery is None:
-            return 0
-        return sum(len(lease.recipients) for lease in self.delivery.open.values())
-
-    def dump(self) -> list[bytes]:
-        """The canonical dump; the node is up."""
-        assert self.engine is not None
-        return dump(self.engine.store)
+    def hear(self, alive: bool) -> None:
+        if self.process and self._clock.now >= self.stopped_until:
+            self.process.hear(alive)
 
     def close(self) -> None:
         """Give back the connection."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
 from appliance.replica.frames import Frame, decode, encode
 from tests.sim.clock import Clock
@@ -22,8 +23,29 @@ class Story:
         self.lines.append(f"{self._clock.now / 1000:9.3f}  {text}")
 
 
+class End(Protocol):
+    """A node as the network sees it."""
+
+    name: str
+    stopped_until: int
+
+    @property
+    def up(self) -> bool:
+        """True while its spool runs."""
+
+    @property
+    def powered(self) -> bool:
+        """True while the machine runs: then its heartbeat can be heard."""
+
+    def link_up(self) -> None: ...
+    def link_down(self) -> None: ...
+    def receive(self, frame: Frame) -> None: ...
+    def hear(self, alive: bool) -> None:
+        """The peer's heartbeat is heard, or has ceased on all paths."""
+
+
 class Network:
-    """The link between the two nodes: ordered, delayed, cut at times.
+    """The link between two nodes: ordered, delayed, cut at times; and their heartbeats.
 
     Every connection has a number; what was under way on an older one is lost.
     """
@@ -31,65 +53,100 @@ class Network:
     def __init__(self, clock: Clock, rng: Random) -> None:
         self._clock = clock
         self._rng = rng
+        self.ends: dict[str, End] = {}
         self.connected = False
         self.whole = True
+        self.heartbeats: bool | None = True
+        """Whether any path carries them; None in a pair that has none."""
         self.delay = (0, 3)
-        self._epoch = 0
+        self._number = 0
         self._last: Counter[str] = Counter()
-        self.ends: dict[str, tuple[Callable[[], bool], Callable[[], None], Callable[[], None]]] = {}
-        self.inlets: dict[str, tuple[Callable[[Frame], None], Callable[[], int]]] = {}
+        self._trap: tuple[type, int, Callable[[], None]] | None = None
 
     def consider(self) -> None:
-        """Connect if both nodes are there and the link is whole."""
-        if self.whole and not self.connected and all(up() for up, _, _ in self.ends.values()):
-            self._epoch += 1
-            epoch = self._epoch
-            self._clock.after(self._rng.randint(1, 300), lambda: self._connect(epoch))
+        """Something changed: connect if both nodes are there, and let heartbeats be heard."""
+        if self.whole and not self.connected and all(end.up for end in self.ends.values()):
+            self._number += 1
+            number = self._number
+            self._clock.after(self._rng.randint(1, 300), lambda: self._connect(number))
+        if self.heartbeats is not None:
+            self._clock.after(self._rng.randint(100, 900), self._tell_heartbeats)
 
-    def _connect(self, epoch: int) -> None:
-        ready = self.whole and all(up() for up, _, _ in self.ends.values())
-        if ready and not self.connected and epoch == self._epoch:
+    def _tell_heartbeats(self) -> None:
+        for end in self.ends.values():
+            others = [other.powered for other in self.ends.values() if other is not end]
+            end.hear(bool(self.heartbeats) and all(others))
+
+    def _connect(self, number: int) -> None:
+        ready = self.whole and all(end.up for end in self.ends.values())
+        if ready and not self.connected and number == self._number:
             self.connected = True
-            for _, on_up, _ in self.ends.values():
-                on_up()
+            for end in self.ends.values():
+                end.link_up()
 
     def drop(self) -> None:
-        """The connection breaks; each end notices in its own time."""
+        """The connection breaks; it is made anew when it can be."""
         if self.connected:
             self.connected = False
-            self._epoch += 1
-            for _, _, on_down in self.ends.values():
-                on_down()
+            self._number += 1
+            for end in self.ends.values():
+                end.link_down()
         self._clock.after(self._rng.randint(50, 800), self.consider)
+
+    def cut(self) -> None:
+        """No connection until `mend`."""
+        self.whole = False
+        self.drop()
+
+    def mend(self) -> None:
+        """Connections can be made again."""
+        self.whole = True
+        self.consider()
+
+    def trap(self, kind: type, nth: int, action: Callable[[], None]) -> None:
+        """Do `action` instead of carrying the `nth` frame of a kind from now on."""
+        self._trap = (kind, nth, action)
+
+    def forget_trap(self) -> None:
+        """Carry every frame."""
+        self._trap = None
 
     def send(self, sender: str, frame: Frame) -> None:
         """Carry a frame to the other end, as bytes."""
-        if not self.connected:
+        if not self.connected or self._trapped(frame):
             return
-        data, epoch = encode(frame), self._epoch
-        (receiver,) = self.inlets.keys() - {sender}
+        (receiver,) = self.ends.keys() - {sender}
+        end, data, number = self.ends[receiver], encode(frame), self._number
         arrival = max(self._last[sender], self._clock.now + self._rng.randint(*self.delay))
         self._last[sender] = arrival
 
-        take, stopped_until = self.inlets[receiver]
-
         def deliver() -> None:
-            if self.connected and epoch == self._epoch:
-                if self._clock.now < stopped_until():
-                    self._clock.after(stopped_until() - self._clock.now, deliver)
+            if self.connected and number == self._number:
+                if self._clock.now < end.stopped_until:
+                    self._clock.after(end.stopped_until - self._clock.now, deliver)
                 else:
-                    take(decode(data))
+                    end.receive(decode(data))
 
         self._clock.after(arrival - self._clock.now, deliver)
+
+    def _trapped(self, frame: Frame) -> bool:
+        if self._trap is None or not isinstance(frame, self._trap[0]):
+            return False
+        kind, left, action = self._trap
+        self._trap = (kind, left - 1, action) if left > 1 else None
+        if left > 1:
+            return False
+        action()
+        return True
 
 
 class Sink:
     """The next hop: it keeps the tokens that it really received. It is the oracle."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, trouble: float) -> None:
         self._rng = rng
+        self.trouble = trouble
         self.received: Counter[tuple[bytes, str]] = Counter()
-        self.trouble = 0.3
 
     def offer(self, content: bytes, address: str) -> str:
         """One recipient of one message: "ok", "later" or "never"."""

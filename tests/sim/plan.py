@@ -1,0 +1,50 @@
+"""What schedules may contain: one plan for each kind of trouble, and one with all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`faults` strike `strikes` times in all, `operators` act up to `acts` times."""
+
+    faults: tuple[str, ...] = ()
+    strikes: tuple[int, int] = (1, 3)
+    operators: tuple[str, ...] = ()
+    acts: int = 4
+    messages: int = 12
+    duration: int = 60_000
+    trouble: float = 0.3
+    large: float = 0.2
+    keep: int = 1_000
+    """How many segments the journal keeps though both nodes hold them."""
+
+
+COMMANDS = ("hold", "release", "retry", "redirect", "remove")
+DISK_LOSSES = ("restore", "install anew", "replace")
+"""Faults after which a disk lacks what it held: at most one of them in a schedule."""
+CRASHES = ("kill", "kill both", "delivery", "power", "power both", "power in commit")
+LINK = ("cut", "flap", "slow", "split", "cut frame", "power at frame")
+STOPS = ("stop", "pause")
+DISK = ("bad sync", "bad write", "disk full")
+DEATHS = ("long death", "succession")
+ALL = CRASHES + LINK + STOPS + DISK + DEATHS
+
+PLANS = {
+    "quiet": Plan(),
+    "operators": Plan(operators=(*COMMANDS, "hand over", "take over"), acts=12),
+    **{name: Plan((name,)) for name in ALL},
+    **{name: Plan((name,), strikes=(1, 1)) for name in DISK_LOSSES},
+    "crashes": Plan(CRASHES, strikes=(2, 5)),
+    "bodies": Plan(("cut frame", "power at frame", "flap"), large=0.9),
+    "pruned": Plan(("long death", "cut", "install anew", "replace"), strikes=(1, 2), keep=3),
+    "hand over": Plan((*CRASHES, *LINK), operators=("hand over",), acts=6),
+    "take over": Plan((*DEATHS, "split"), operators=("take over",), acts=6),
+    "wild": Plan(
+        ALL + DISK_LOSSES,
+        strikes=(2, 5),
+        operators=(*COMMANDS, "hand over", "take over"),
+        keep=10,
+    ),
+}

@@ -1,0 +1,28 @@
+"""Plays one seed of one plan; a failure carries its story and the command that replays it."""
+
+from __future__ import annotations
+
+from tests.sim.plan import PLANS
+from tests.sim.schedule import Simulation
+from tests.support.disk_vfs import DiskVFS
+
+
+class Failure(AssertionError):
+    """Something did not hold, or something raised."""
+
+    def __init__(self, seed: int, plan: str, story: list[str], cause: Exception) -> None:
+        self.replay = f"python -m tests.sim --plan '{plan}' --first {seed} --tell"
+        super().__init__("\n".join([*story, f"{type(cause).__name__}: {cause}", self.replay]))
+
+
+def play(seed: int, plan: str) -> list[str]:
+    """The story of one seed; raises Failure."""
+    with DiskVFS(f"sim-{plan}-{seed}") as vfs:
+        simulation = Simulation(seed, PLANS[plan], vfs)
+        try:
+            simulation.run()
+        except Exception as error:  # whatever went wrong, the story and the seed are what helps
+            raise Failure(seed, plan, simulation.story.lines, error) from error
+        finally:
+            simulation.close()
+        return simulation.story.lines
