@@ -21,12 +21,12 @@ async def serve(context: Context) -> None:
     layout, node = context.layout, context.node
     keys = KeyStore(layout.keys).identity()
     mail = MailProcess(layout.mail_socket)
-    reader = Reader(layout.spool, node.name, lambda: mail.last, monotonic)
+    reader = Reader(layout.spool, str(node.name), lambda: mail.last, monotonic)
     identity = Identity(
-        node.name,
-        node.hostname,
+        str(node.name),
+        str(node.hostname),
         version("twinpost"),
-        tuple(node.virtual.addresses),
+        tuple(map(str, node.virtual.addresses)),
         keys.peer is not None,
     )
     observer = Observer(
