@@ -70,12 +70,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, tag=5):
 
 
 class Introduced(msgspec.Struct, frozen=True, array_like=True):
-    """An incarnation as a snapshot names it."""
+    """An incarnation as a snapshot names it; `at` is its node's running time at the tip."""
 
     id: bytes
     node: bytes
     epoch: int
     tip: Mark
+    at: int
 
 
 class SnapshotBegin(msgspec.Struct, frozen=True, array_like=True, tag=6):

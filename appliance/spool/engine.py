@@ -330,7 +330,7 @@ class Engine:
             segment, data = self.store.write_claim(owner, reason, doubt, running)
             self._wrote(segment, data, {})
             self._ownership_changed()
-            self._happened(reason.replace(" ", "_"), epoch=self.store.epoch)
+            self._happened(reason.replace(" ", "_"), epoch=self.store.epoch, doubt=doubt)
             if owner == self.store.node:
                 offs = self._owner.write_offs(self._leased_here, running)
                 if offs:

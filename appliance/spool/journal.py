@@ -15,7 +15,10 @@ from appliance.spool.schema import rows
 
 @dataclass(slots=True)
 class Incarnation:
-    """One incarnation as this node holds it; `shared` is what the peer holds durably."""
+    """One incarnation as this node holds it.
+
+    `at` is its node's running time at the tip; `shared` is what the peer holds durably.
+    """
 
     idx: int
     id: bytes
@@ -23,6 +26,7 @@ class Incarnation:
     node: bytes
     epoch: int
     tip: Mark
+    at: int
     shared: int
 
 
@@ -45,10 +49,11 @@ class Journal:
         self.incarnations: dict[bytes, Incarnation] = {}
         self.by_idx: dict[int, Incarnation] = {}
         self.by_tag: dict[str, Incarnation] = {}
-        for idx, id_, tag_, node, epoch, seq, hash_, shared in connection.execute(
-            "SELECT idx, id, tag, node, epoch, seq, hash, shared FROM incarnation ORDER BY idx"
+        for idx, id_, tag_, node, epoch, seq, hash_, at, shared in connection.execute(
+            "SELECT idx, id, tag, node, epoch, seq, hash, at, shared FROM incarnation ORDER BY idx"
         ):
-            self._remember(Incarnation(idx, id_, tag_, node, epoch, Mark(seq, hash_), shared))
+            tip = Mark(seq, hash_)
+            self._remember(Incarnation(idx, id_, tag_, node, epoch, tip, at, shared))
         self._next_lsn = (connection.execute("SELECT max(lsn) FROM journal").get or 0) + 1
 
     @property
@@ -60,6 +65,10 @@ class Journal:
     def epoch(self) -> int:
         """The highest epoch any incarnation started with."""
         return max((i.epoch for i in self.incarnations.values()), default=0)
+
+    def clock(self, node: bytes) -> int:
+        """The running time that the records of `node` show it has reached."""
+        return max((i.at for i in self.incarnations.values() if i.node == node), default=0)
 
     def tip(self, incarnation: bytes) -> Mark | None:
         """The end of what is held of an incarnation."""
@@ -114,10 +123,7 @@ class Journal:
             started = segment.records[0]
             assert isinstance(started, Started)
             known = self.introduce(segment.incarnation, started.node, segment.epoch)
-        known.tip = tip
-        self._db.execute(
-            "UPDATE incarnation SET seq=?, hash=? WHERE idx=?", (tip.seq, tip.hash, known.idx)
-        )
+        self._move_tip(known, tip, segment.at)
         self._db.execute(
             "INSERT INTO journal(lsn, inc, first, last, hash, segment) VALUES(?,?,?,?,?,?)",
             (self._next_lsn, known.idx, segment.first, tip.seq, tip.hash, data),
@@ -127,7 +133,7 @@ class Journal:
     def introduce(self, incarnation: bytes, node: bytes, epoch: int) -> Incarnation:
         """Make an incarnation known, with nothing held of it yet."""
         idx = max(self.by_idx, default=0) + 1
-        known = Incarnation(idx, incarnation, tag(incarnation), node, epoch, Mark(0, b""), 0)
+        known = Incarnation(idx, incarnation, tag(incarnation), node, epoch, Mark(0, b""), 0, 0)
         self._db.execute(
             "INSERT INTO incarnation(idx, id, tag, node, epoch, seq, hash) VALUES(?,?,?,?,?,0,x'')",
             (idx, incarnation, known.tag, node, epoch),
@@ -135,14 +141,18 @@ class Journal:
         self._remember(known)
         return known
 
-    def jump(self, incarnation: bytes, tip: Mark) -> None:
+    def jump(self, incarnation: bytes, tip: Mark, at: int) -> None:
         """What was merged from a snapshot replaces the records up to `tip`."""
         known = self.incarnations[incarnation]
         if tip.seq > known.tip.seq:
-            known.tip = tip
-            self._db.execute(
-                "UPDATE incarnation SET seq=?, hash=? WHERE idx=?", (tip.seq, tip.hash, known.idx)
-            )
+            self._move_tip(known, tip, at)
+
+    def _move_tip(self, known: Incarnation, tip: Mark, at: int) -> None:
+        known.tip, known.at = tip, at
+        self._db.execute(
+            "UPDATE incarnation SET seq=?, hash=?, at=? WHERE idx=?",
+            (tip.seq, tip.hash, at, known.idx),
+        )
 
     def share(self, positions: Positions) -> None:
         """The peer holds these positions durably now (or again no more than these)."""

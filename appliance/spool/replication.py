@@ -67,7 +67,7 @@ class Replication:
         self._streams: dict[str, int] = {}
         self._transfer: Iterator[Frame] | None = None
         self._reader: SnapshotReader | None = None
-        self._snapshot: tuple[SnapshotBegin, dict[bytes, Mark]] | None = None
+        self._snapshot: SnapshotBegin | None = None
 
     @property
     def greeted(self) -> bool:
@@ -166,7 +166,7 @@ class Replication:
             raise Broken("the peer did not say hello first")
         match frame:
             case Batch():
-                return self._take_batch(frame)
+                return self._take_batch(frame, running)
             case BodyChunk():
                 self._take_chunk(frame)
             case SnapshotBegin():
@@ -175,17 +175,17 @@ class Replication:
                 self._take_part(frame, running)
                 return True
             case SnapshotEnd():
-                self._end_snapshot()
+                self._end_snapshot(running)
                 return True
         return False
 
-    def _take_batch(self, frame: Batch) -> bool:
+    def _take_batch(self, frame: Batch, running: int) -> bool:
         try:
             segment = records.decode(frame.segment)
             for record in segment.records:
                 if isinstance(record, Accepted) and record.external:
                     self._finish_body(record)
-            if self._store.ingest(frame.segment, frame.contents) is None:
+            if self._store.ingest(frame.segment, frame.contents, running) is None:
                 return False
         except Diverged as error:
             self.diverged = str(error)
@@ -229,18 +229,18 @@ class Replication:
             if told.id not in journal.incarnations:
                 journal.introduce(told.id, told.node, told.epoch)
                 self._store.ownership.nodes[told.id] = told.node
-        self._snapshot = (begin, {told.id: told.tip for told in begin.incarnations})
+        self._snapshot = begin
 
-    def _end_snapshot(self) -> None:
-        if self._snapshot is None:
+    def _end_snapshot(self, running: int) -> None:
+        begin, self._snapshot = self._snapshot, None
+        if begin is None:
             raise Broken("a snapshot ended that had not begun")
-        begin, tips = self._snapshot
-        self._snapshot = None
         for claim in begin.claims:
             self._store.claim(claim)
-        for incarnation, tip in tips.items():
-            self._store.journal.jump(incarnation, tip)
-            self._sent[incarnation] = max(self._sent.get(incarnation, 0), tip.seq)
+        for told in begin.incarnations:
+            self._store.journal.jump(told.id, told.tip, told.at)
+            self._store.heard(told.node, told.at, running)
+            self._sent[told.id] = max(self._sent.get(told.id, 0), told.tip.seq)
 
     def pump(self, budget: int = 8) -> Iterator[Frame]:
         """Some of what is to be sent while catching up. Runs when no transaction is open."""

@@ -38,7 +38,10 @@ class SnapshotReader:
         self.tips = journal.positions()
         self._begin = SnapshotBegin(
             tuple(
-                [Introduced(i.id, i.node, i.epoch, i.tip) for i in journal.incarnations.values()]
+                [
+                    Introduced(i.id, i.node, i.epoch, i.tip, i.at)
+                    for i in journal.incarnations.values()
+                ]
             ),
             store.ownership.claims,
         )

@@ -75,7 +75,7 @@ class Store:
         self.offsets[node] = 0
         self.epoch = max(self.ownership.epoch, self.journal.epoch) + 1
         self.messages.now = self._number("clock")
-        self._running_from = self.messages.now - elapsed
+        self._running_from = self._from_at_begin = self.messages.now - elapsed
         self.unapplied = 0
         self.messages.duplicates = self._number("duplicates")
         self.messages.doubts = self._number("doubts")
@@ -89,6 +89,7 @@ class Store:
     def begin(self) -> None:
         """Open the transaction of one turn."""
         self._db.execute("BEGIN IMMEDIATE")
+        self._from_at_begin = self._running_from
 
     def flush(self, running: int) -> None:
         """Write the working set; after this only the commit is left."""
@@ -96,7 +97,10 @@ class Store:
         self.messages.flush(self.offsets)
         for slot in self.messages.woken:
             self.scheduler.woken(slot)
-        self._set_meta("clock", running)
+        gained = self._running_from - self._from_at_begin
+        self._set_meta("clock", running + gained)
+        if gained:
+            self._set_meta("running from", self._running_from)
         counts = (self.messages.duplicates, self.messages.doubts)
         if counts != self._counts:
             self._counts = counts
@@ -150,7 +154,7 @@ class Store:
         """Heed claims that a peer told of ahead of its journal."""
         self.ownership.fence(claims)
 
-    def ingest(self, data: bytes, contents: Mapping[str, bytes]) -> Segment | None:
+    def ingest(self, data: bytes, contents: Mapping[str, bytes], running: int) -> Segment | None:
         """Journal and apply a segment of the peer's; None if it is held already.
 
         Raises Diverged, LookupError for a gap, Damaged, and msgspec.DecodeError; then nothing
@@ -163,6 +167,7 @@ class Store:
                     raise Damaged(f"content of {record.queue_id} does not match its digest")
         if not self.journal.ingest(segment, data):
             return None
+        self.heard(self.journal.incarnations[segment.incarnation].node, segment.at, running)
         self._apply(segment, contents)
         return segment
 
@@ -244,9 +249,26 @@ class Store:
         self.scheduler.reload()
 
     def hear_clock(self, node: bytes, clock: int, running: int) -> None:
-        """A peer told its running time: due times it wrote can now be read."""
-        self.offsets[node] = running - clock
-        self._set_meta(f"offset:{node.hex()}", running - clock)
+        """A peer told its running time: due times it wrote can now be read.
+
+        One that lost its disk begins at 0 again, until its records have come back to it.
+        """
+        self._set_offset(node, running - max(clock, self.journal.clock(node)))
+
+    def heard(self, node: bytes, at: int, running: int) -> None:
+        """A record shows that the running time of `node` had reached `at`.
+
+        So due times can be read even if its node never said hello here, or is this one and lost
+        its disk: no reckoning of a clock is behind what it wrote.
+        """
+        if node == self.node:
+            self._running_from = max(self._running_from, self._from_at_begin + at - running)
+        elif node not in self.offsets or running - at < self.offsets[node]:
+            self._set_offset(node, running - at)
+
+    def _set_offset(self, node: bytes, offset: int) -> None:
+        self.offsets[node] = offset
+        self._set_meta(f"offset:{node.hex()}", offset)
 
     def open_leases(self) -> list[tuple[Attempt, int]]:
         """Every open attempt with its message's key."""
