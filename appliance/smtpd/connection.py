@@ -114,8 +114,6 @@ class Connection(SMTP, ABC):
 
     async def next_block(self, most: int) -> bytes:
         """The next bytes of a message, b"" if no more will come."""
-        if self.closing:
-            return b""
         block = self.inbox.take(most)
         if block:
             return block

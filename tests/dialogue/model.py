@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+VERBS = {b"EHLO", b"HELO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"QUIT"}
 LINES = re.compile(rb"(?:[^\r\n\0]*\r\n)*")
 BDAT = re.compile(rb"BDAT +(\d+)( +LAST)? *", re.IGNORECASE)
 KNOWN = {b"<ann@site.test>", b"<bob@site.test>", b"<postmaster>"}
@@ -32,7 +33,6 @@ class Model:
     messages: list[tuple[bytes, tuple[bytes, ...], bytes]] = field(default_factory=list)
     extended: bool | None = None
     transaction: Transaction | None = None
-    mail_refused: bool = False
 
     def run(self) -> Model:
         while (line := self.next_line()) is not None:
@@ -60,29 +60,35 @@ class Model:
         argument = argument.strip(b" ")
         if verb.startswith(b"BDAT"):
             self.bdat(line)
-        elif verb not in (b"EHLO", b"HELO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"QUIT"):
+        elif verb not in VERBS or re.search(rb"[\0-\x1f]", argument):
             self.codes.append(500)
-        elif re.search(rb"[\0-\x1f]", argument):
-            self.codes.append(500)
+        elif verb in (b"MAIL", b"RCPT", b"DATA"):
+            self.transact(verb, argument)
         elif verb in (b"EHLO", b"HELO"):
             self.hello(verb, argument)
-        elif verb in (b"RSET", b"QUIT", b"DATA") and argument:
-            # Without a transaction DATA is out of order before it is anything else.
-            out_of_order = verb == b"DATA" and self.transaction is None
-            self.codes.append(503 if out_of_order else 501)
-        elif verb == b"NOOP":
+        else:
+            self.simple(verb, argument)
+
+    def simple(self, verb: bytes, argument: bytes) -> None:
+        if verb == b"NOOP":
             self.codes.append(250)
+        elif argument:
+            self.codes.append(501)
         elif verb == b"RSET":
-            self.transaction, self.mail_refused = None, False
+            self.transaction = None
             self.codes.append(250)
-        elif verb == b"QUIT":
+        else:
             self.end(221)
-        elif verb == b"MAIL":
+
+    def transact(self, verb: bytes, argument: bytes) -> None:
+        if verb == b"MAIL":
             self.mail(argument)
         elif self.transaction is None:
             self.codes.append(503)
         elif verb == b"RCPT":
             self.rcpt(self.transaction, argument)
+        elif argument:
+            self.codes.append(501)
         else:
             self.data(self.transaction)
 
@@ -90,7 +96,7 @@ class Model:
         if not argument:
             self.codes.append(501)
             return
-        self.transaction, self.mail_refused = None, False
+        self.transaction = None
         self.extended = verb == b"EHLO"
         self.codes.append(250)
 

@@ -16,7 +16,7 @@ import uvloop
 
 from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
-from appliance.mail.route import Mailbox, NextHop, Routes, Smtp
+from appliance.mail.route import NextHop, Routes, Smtp
 from appliance.smtpd.events import Event
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.server import SmtpServer

@@ -89,7 +89,7 @@ def test_a_connection_lost_before_the_commit_accepts_nothing(text: bytes) -> Non
 
 @pytest.mark.parametrize("text", [SMALL, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize(
-    ("error", "reply"),
+    "error, reply",
     [
         (Refused(Reply(452, "4.3.1", "Disk full")), "452 4.3.1 Disk full"),
         (Refused(Reply(554, "5.6.0", "Not this")), "554 5.6.0 Not this"),
@@ -138,12 +138,12 @@ def test_421_of_the_intake_ends_the_connection() -> None:
 
 def test_an_intake_that_is_not_available_is_said_at_once() -> None:
     full = Refused(Reply(452, "4.3.1", "Disk full"))
-    with serving(intake=MemoryIntake(raising={"available": full})) as served:
-        with served.client() as client:
-            client.greet()
-            assert client.ask("MAIL FROM:<a@b.example>") == "452 4.3.1 Disk full"
-            served.intake.raising.clear()
-            assert client.ask("MAIL FROM:<a@b.example>") == "250 2.1.0 Ok"
+    intake = MemoryIntake(raising={"available": full})
+    with serving(intake=intake) as served, served.client() as client:
+        client.greet()
+        assert client.ask("MAIL FROM:<a@b.example>") == "452 4.3.1 Disk full"
+        intake.raising.clear()
+        assert client.ask("MAIL FROM:<a@b.example>") == "250 2.1.0 Ok"
 
 
 def test_a_bug_costs_one_connection() -> None:
@@ -182,7 +182,7 @@ def test_the_envelope_and_the_trace() -> None:
         assert b"for <" not in two.content
 
 
-@pytest.mark.parametrize(("hops", "code"), [(99, "250"), (100, "554")])
+@pytest.mark.parametrize("hops, code", [(99, "250"), (100, "554")])
 @pytest.mark.parametrize("tail", [b"text\r\n", LARGE], ids=["small", "large"])
 def test_a_message_that_goes_in_circles_is_refused(hops: int, code: str, tail: bytes) -> None:
     text = b"".join(b"received: from %d\r\n by x\r\n" % hop for hop in range(hops)) + b"\r\n" + tail

@@ -8,10 +8,12 @@ import tracemalloc
 import pytest
 
 from appliance.config.limits import Limits
+from appliance.config.units import Size
 from tests.dialogue.intake import Gate, MemoryIntake
 from tests.dialogue.served import Client, serving
 
 MIB = 1 << 20
+HALF_A_MESSAGE = b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<ann@site.test>\r\nDATA\r\nhalf"
 
 
 class Drain(MemoryIntake):
@@ -100,11 +102,7 @@ def test_500_slow_clients_cost_little_and_keep_nobody_waiting() -> None:
             slow = [socket.create_connection(address, 30) for _ in range(500)]
             for number, client in enumerate(slow):
                 client.recv(100)  # the greeting
-                client.sendall(
-                    b"EHLO slow\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<ann@site.test>\r\nDATA\r\nhalf"
-                    if number % 2
-                    else b"EHLO sl"
-                )
+                client.sendall(HALF_A_MESSAGE if number % 2 else b"EHLO sl")
             with served.client() as prompt:
                 prompt.greet()
                 prompt.begin()
@@ -120,7 +118,7 @@ def test_500_slow_clients_cost_little_and_keep_nobody_waiting() -> None:
 
 def test_a_body_is_dropped_once_it_is_refused() -> None:
     intake = MemoryIntake()
-    with serving(Limits(message_size=MIB), intake) as served, served.client() as client:
+    with serving(Limits(message_size=Size(MIB)), intake) as served, served.client() as client:
         client.greet()
         client.begin()
         assert client.ask("DATA").startswith("354")

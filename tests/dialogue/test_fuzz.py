@@ -26,13 +26,14 @@ COMMANDS = [
     b"RCPT TO:<x@site.test>\r\n", b"RCPT TO:<x@y.test>\r\n", b"RCPT TO:<>\r\n", b"DATA\r\n",
     b"data\r\n", b"DATA now\r\n", b"RSET\r\n", b"NOOP\r\n", b"QUIT\r\n", b"XXXX\r\n",
     b"BDAT 0\r\n", b"BDAT 3\r\n", b"BDAT 9 LAST\r\n", b"BDAT 30 LAST\r\n", b"bdat 0 last\r\n",
-    b"BDAT 99999 LAST\r\n", b"BDAT x\r\n", b"BDAT\r\n",
+    b"BDAT 99999 LAST\r\n", b"BDAT x\r\n", b"BDAT 3\0\r\n", b"BDAT\t3\r\n", b"BDAT\r\n",
 ]  # fmt: skip
 TEXT = [b"text\r\n", b".\r\n", b"..\r\n", b".", b"\r\n", b"\r", b"\n", b"\0", b"x", b"\r\n.\r\n"]
 ENVELOPE = b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<ann@site.test>\r\n"
 # Streams that get somewhere: states are entered on purpose, then anything follows.
-STATES = [b"", b"EHLO c\r\n", ENVELOPE[:24], ENVELOPE, ENVELOPE + b"DATA\r\n",
-          ENVELOPE + b"BDAT 4\r\nab\r\n", ENVELOPE + b"BDAT 2\r\nab", ENVELOPE + b"BDAT 1\r\n\n"]  # fmt: skip
+CHUNKS = [b"BDAT 4\r\nab\r\n", b"BDAT 2\r\nab", b"BDAT 1\r\n\n"]
+STATES = [b"", b"EHLO c\r\n", ENVELOPE[:24], ENVELOPE, ENVELOPE + b"DATA\r\n"]
+STATES += [ENVELOPE + chunk for chunk in CHUNKS]
 MESSAGES = [ENVELOPE[8:] + b"DATA\r\nhello\r\n.\r\n", ENVELOPE[8:] + b"BDAT 5 LAST\r\nhello"]
 
 

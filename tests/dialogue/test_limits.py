@@ -8,6 +8,7 @@ from appliance.config.limits import Limits
 from appliance.config.units import Size
 from appliance.mail.reply import Refused, Reply
 from appliance.smtpd.events import Event
+from tests.dialogue.intake import MemoryIntake
 from tests.dialogue.served import serving
 from tests.dialogue.wire import Bench, Wire, run
 
@@ -100,6 +101,22 @@ def test_message_size(extra: int, command: str) -> None:
         assert client.ask("NOOP") == "250 2.0.0 Ok"
 
 
+def test_a_chunk_that_will_be_too_much_is_not_even_begun() -> None:
+    async def test() -> None:
+        bench = Bench(Limits(message_size=KIB64), MemoryIntake(inline_limit=1000))
+        wire = await bench.connect()
+        await wire.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<ann@site.test>\r\n")
+        await wire.send(b"BDAT 2000\r\n" + b"x" * 1998 + b"\r\n")
+        assert bench.intake.open_bodies
+        await wire.send(b"BDAT %d LAST\r\n" % KIB64)
+        assert not bench.intake.open_bodies
+        await wire.send(b"x" * KIB64)
+        assert wire.said.endswith(b"552 5.3.4 Message is larger than this server takes\r\n")
+        await wire.leave()
+
+    run(test)
+
+
 def test_dots_added_for_transparency_do_not_count() -> None:
     text = b".\r\n" * (KIB64 // 3)
     with serving(Limits(message_size=KIB64)) as served, served.client() as client:
@@ -110,7 +127,7 @@ def test_dots_added_for_transparency_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "code"), [(KIB64, "250 2.1.0"), (KIB64 + 1, "552 5.3.4"), (10**19, "552 5.3.4")]
+    "size, code", [(KIB64, "250 2.1.0"), (KIB64 + 1, "552 5.3.4"), (10**19, "552 5.3.4")]
 )
 def test_declared_size(size: int, code: str) -> None:
     with serving(Limits(message_size=KIB64)) as served, served.client() as client:

@@ -96,7 +96,7 @@ class Wire(asyncio.Transport):
     async def send(self, *pieces: bytes) -> None:
         """Each piece is one read of the server."""
         for piece in pieces:
-            if self.ended:
+            if self.is_closing():
                 return
             self.session.data_received(piece)
             await settle()

@@ -70,7 +70,7 @@ SMUGGLING = [
 ]
 
 
-@pytest.mark.parametrize(("stream", "defect"), SMUGGLING)
+@pytest.mark.parametrize("stream, defect", SMUGGLING)
 def test_what_others_might_take_for_an_end_spoils_the_message(
     stream: bytes, defect: Defect
 ) -> None:
@@ -87,7 +87,7 @@ def test_what_others_might_take_for_an_end_spoils_the_message(
 
 
 @pytest.mark.parametrize(
-    ("stream", "content"),
+    "stream, content",
     [
         (b".\r\n", b""),
         (b"\r\n.\r\n", b"\r\n"),
