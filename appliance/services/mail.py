@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from appliance.config.node import NodeSettings
@@ -69,6 +70,7 @@ async def serve(context: Context) -> None:
     content.mkdir(exist_ok=True)
     path = str(layout.spool / "spool.db")
     connection = open_writer(path)
+    _sync_directory(layout.spool)
     checkpointer = Checkpointer(connection, path)
     now = monotonic()
     store = Store(connection, identity.node_id, os.urandom(16), now)
@@ -90,6 +92,15 @@ async def serve(context: Context) -> None:
         await spool.stop()
         checkpointer.close()
         connection.close()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the names of new files durable: SQLite does not say if it could not."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 async def _serve(context: Context, identity: Identity, spool: Spool, gate: Gate) -> None:

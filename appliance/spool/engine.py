@@ -23,7 +23,7 @@ from appliance.mail.queue_id import QueueId, queue_id, tag
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.work import AttemptId
 from appliance.replica import pair as modes
-from appliance.replica.frames import Ack, Answer, Ask, Frame, Hello
+from appliance.replica.frames import Ack, Answer, Ask, BodyChunk, Frame, Hello
 from appliance.replica.pair import Mode, Pair
 from appliance.replica.position import Mark
 from appliance.replica.record import Accepted, Attempt, Diverged, Record, Segment
@@ -144,8 +144,17 @@ class Engine:
             if self.replication.acknowledged(frame):
                 self.pair.progress(now)
             self._settle(now)
+        elif isinstance(frame, BodyChunk) and self.replication.greeted:
+            # At once, not in a turn: a large body must not pile up in memory.
+            self._take_chunk(frame)
         else:
             self._inbox.append(frame)
+
+    def _take_chunk(self, chunk: BodyChunk) -> None:
+        try:
+            self.replication.take_chunk(chunk)
+        except (Broken, OSError) as error:
+            self._refuse_link(str(error))
 
     def body_chunk(self, queue_id: str, offset: int, data: bytes) -> None:
         """Part of a large body arrived and was written here: the peer gets it too."""
@@ -273,11 +282,14 @@ class Engine:
             frame = self._inbox.popleft()
             try:
                 self._take_in_one(frame, now, running)
-            except (Broken, Diverged, Damaged) as error:
-                self._inbox.clear()
-                self._happened("link_refused", reason=str(error))
-                self.effects.append(ResetLink(str(error)))
+            except (Broken, Diverged, Damaged, OSError) as error:
+                self._refuse_link(str(error))
                 return
+
+    def _refuse_link(self, reason: str) -> None:
+        self._inbox.clear()
+        self._happened("link_refused", reason=reason)
+        self.effects.append(ResetLink(reason))
 
     def _take_in_one(self, frame: Frame, now: int, running: int) -> None:
         match frame:
@@ -287,6 +299,8 @@ class Engine:
                 self._old_exposed = self.store.exposed() - self._waiting.exposed
                 self._ownership_changed()
                 self._heed(self.pair.link_up(now, regressed), now)
+                if self._owner.orphans(frame.node):
+                    self._claims.append((self.store.node, "adopted", True))
             case Ask():
                 self.effects.append(self._desk.asked(frame, running))
             case Answer():

@@ -168,7 +168,7 @@ class Replication:
             case Batch():
                 return self._take_batch(frame, running)
             case BodyChunk():
-                self._take_chunk(frame)
+                self.take_chunk(frame)
             case SnapshotBegin():
                 self._begin_snapshot(frame)
             case SnapshotPart():
@@ -195,7 +195,8 @@ class Replication:
         self._sent[segment.incarnation] = segment.last
         return True
 
-    def _take_chunk(self, chunk: BodyChunk) -> None:
+    def take_chunk(self, chunk: BodyChunk) -> None:
+        """Write part of a large body; raises Broken, OSError."""
         if chunk.offset == 0:
             stale = self._incoming.pop(chunk.queue_id, None)
             if stale:
