@@ -194,6 +194,19 @@ class Owner:
             and not self.owns(self._store.messages.by_key(key))
         )
 
+    def orphans(self, peer: bytes) -> bool:
+        """True if something belongs to neither node of the pair: `peer` took its owner's place.
+
+        The link pins the peer's key, so the peer is another one only after `pair replace`.
+        """
+        lanes, ownership = self._store.lanes, self._store.ownership
+        by_idx = self._store.journal.by_idx
+        return any(
+            lane.low < by_idx[lane.inc].tip.seq
+            and lanes.owner(lane, ownership) not in (self._store.node, peer, b"")
+            for lane in lanes
+        )
+
     def owns(self, entry: Entry) -> bool:
         """True if this node may act on a message."""
         lane = self._store.lanes.of(entry.key >> 40, entry.state.seq)
