@@ -56,9 +56,12 @@ def key_of(queue_id: str, journal: Journal) -> int:
     """The row of a message; raises LookupError if no known incarnation made the id."""
     try:
         tag, number = parse(queue_id)
-        return journal.by_tag[tag].idx << NUMBER_BITS | number
+        index = journal.by_tag[tag].idx
     except (ValueError, KeyError):
         raise LookupError(f"no message {queue_id}") from None
+    if number >> NUMBER_BITS:
+        raise LookupError(f"no message {queue_id}")
+    return index << NUMBER_BITS | number
 
 
 def queue_id_of(key: int, journal: Journal) -> str:
@@ -271,11 +274,12 @@ class Messages:
 
     def move(self, before: int, after: int, low: int) -> None:
         """Move messages accepted after record `low` from one lane to another (after a cut)."""
-        inc = self._lanes.get(after).inc
+        lane = self._lanes.get(after)
+        first, end = lane.inc << NUMBER_BITS, (lane.inc + 1) << NUMBER_BITS
         found = rows(
             self._db,
-            "SELECT key FROM message WHERE key>=? AND key<? AND seq>? AND stage=?",
-            (inc << NUMBER_BITS, (inc + 1) << NUMBER_BITS, low, Stage.OPEN),
+            "SELECT key FROM message WHERE key>=? AND key<? AND seq>? AND seq<=? AND stage=?",
+            (first, end, low, lane.high, Stage.OPEN),
         )
         for (key,) in list(found):
             entry = self.by_key(key)
