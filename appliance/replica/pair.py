@@ -51,7 +51,7 @@ class Pair:
 
     def __init__(self, timing: Timing, now: int, *, alone: bool = False) -> None:
         self._timing = timing
-        self._alone = alone
+        self.alone = alone
         self.mode = Mode.SOLO
         self.synced = alone
         self._started = now

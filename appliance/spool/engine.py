@@ -49,6 +49,7 @@ from appliance.spool.operations import (
 )
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Broken, Replication
+from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
 
@@ -77,10 +78,19 @@ class _Batch:
 class Engine:
     """One node's spool at work; `now` is milliseconds of a monotonic clock everywhere."""
 
-    def __init__(self, store: Store, bodies: Bodies, pair: Pair, name: str, now: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bodies: Bodies,
+        pair: Pair,
+        name: str,
+        now: int,
+        sizes: Sizes = USUAL,
+    ) -> None:
         self.store = store
         self.pair = pair
-        self.replication = Replication(store, bodies, name)
+        self.replication = Replication(store, bodies, name, sizes)
+        self._keep = sizes.keep
         self.effects: list[Effect] = []
         self._tag = tag(store.incarnation)
         self._number = 0
@@ -218,6 +228,7 @@ class Engine:
             self.store.rollback()
             return False
         self.replication.store_acks()
+        self.store.journal.prune(self._keep, shared=not self.pair.alone)
         self.store.flush(running)
         self.effects.extend(
             Send(frame) for frame in self.replication.send_live(self._written, before)

@@ -12,6 +12,8 @@ from appliance.replica.position import Mark, Positions
 from appliance.replica.record import Record, Segment, Started, encode, follows, mark
 from appliance.spool.schema import rows
 
+_PRUNED = 256
+
 
 @dataclass(slots=True)
 class Incarnation:
@@ -55,6 +57,7 @@ class Journal:
             tip = Mark(seq, hash_)
             self._remember(Incarnation(idx, id_, tag_, node, epoch, tip, at, shared))
         self._next_lsn = (connection.execute("SELECT max(lsn) FROM journal").get or 0) + 1
+        self._tail = connection.execute("SELECT min(lsn) FROM journal").get or self._next_lsn
 
     @property
     def head(self) -> int:
@@ -201,21 +204,25 @@ class Journal:
         ):
             yield Stored(lsn_, self.by_idx[inc].id, first, last, data)
 
-    def prune(self, keep: int, limit: int = 200) -> int:
-        """Drop old segments that both nodes hold, but for the last `keep`; returns how many."""
-        dropped = 0
-        for lsn, inc, last in list(
-            rows(
-                self._db,
-                "SELECT lsn, inc, last FROM journal WHERE lsn<? ORDER BY lsn LIMIT ?",
-                (self.head - keep, limit),
-            )
-        ):
-            if last > self.by_idx[inc].shared:
+    def prune(self, keep: int, shared: bool) -> int:
+        """Drop the oldest segments, now and then, but for the last `keep`; returns how many.
+
+        `shared`: only those that both nodes hold durably. A peer that comes back without them
+        gets a snapshot.
+        """
+        excess = self._next_lsn - self._tail - keep
+        if excess < min(keep, _PRUNED):
+            return 0
+        dropped = list[int]()
+        oldest = "SELECT lsn, inc, last FROM journal ORDER BY lsn LIMIT ?"
+        for lsn, inc, last in rows(self._db, oldest, (min(excess, _PRUNED),)):
+            if shared and last > self.by_idx[inc].shared:
                 break
-            self._db.execute("DELETE FROM journal WHERE lsn=?", (lsn,))
-            dropped += 1
-        return dropped
+            dropped.append(lsn)
+        if dropped:
+            self._tail = dropped[-1] + 1
+            self._db.execute("DELETE FROM journal WHERE lsn<?", (self._tail,))
+        return len(dropped)
 
     def _remember(self, known: Incarnation) -> None:
         self.incarnations[known.id] = known

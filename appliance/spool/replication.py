@@ -28,10 +28,9 @@ from appliance.replica.frames import (
 from appliance.replica.position import Mark, covers, positions
 from appliance.replica.record import Accepted, Diverged
 from appliance.spool.bodies import Bodies, Body
+from appliance.spool.sizes import Sizes
 from appliance.spool.snapshot import SnapshotReader, merge_part
 from appliance.spool.store import Damaged, Store
-
-CHUNK = 128 * 1024
 
 
 class Broken(Exception):
@@ -41,11 +40,11 @@ class Broken(Exception):
 class Replication:
     """One node's side of the link; a new connection calls `connect`, a lost one `disconnect`."""
 
-    def __init__(self, store: Store, bodies: Bodies, name: str, window: int = 8 << 20) -> None:
+    def __init__(self, store: Store, bodies: Bodies, name: str, sizes: Sizes) -> None:
         self._store = store
         self._bodies = bodies
         self._name = name
-        self._window = window
+        self._sizes = sizes
         self.peer: Hello | None = None
         self.last_hello: Hello | None = None
         self.diverged = ""
@@ -133,7 +132,7 @@ class Replication:
         self._goal = (store.journal.positions(), held)
         self._cursor = store.journal.start_for(held)
         if self._cursor is None:
-            self._reader = SnapshotReader(store, self._bodies, CHUNK)
+            self._reader = SnapshotReader(store, self._bodies, self._sizes)
             self._transfer = self._reader.frames(running)
         return regressed
 
@@ -246,7 +245,7 @@ class Replication:
     def pump(self, budget: int = 8) -> Iterator[Frame]:
         """Some of what is to be sent while catching up. Runs when no transaction is open."""
         journal = self._store.journal
-        while budget > 0 and self.greeted and self._in_flight < self._window:
+        while budget > 0 and self.greeted and self._in_flight < self._sizes.window:
             if self._transfer is not None:
                 budget -= 1
                 frame = next(self._transfer, None)
@@ -267,7 +266,7 @@ class Replication:
     @property
     def behind(self) -> bool:
         """True if `pump` has more to send as soon as the link takes it."""
-        if not self.greeted or self._in_flight >= self._window:
+        if not self.greeted or self._in_flight >= self._sizes.window:
             return False
         return self._transfer is not None or (
             self._cursor is not None and self._cursor < self._store.journal.head
@@ -284,7 +283,7 @@ class Replication:
                     return
                 yield self._batch(stored.incarnation, stored.last, stored.data, contents)
             self._cursor = stored.lsn + 1
-            if self._in_flight >= self._window:
+            if self._in_flight >= self._sizes.window:
                 return
 
     def _contents(self, data: bytes) -> tuple[dict[str, bytes], set[str]]:
@@ -300,7 +299,7 @@ class Replication:
     def _body_frames(self, queue_ids: set[str]) -> Iterator[Frame]:
         for queue_id in sorted(queue_ids):
             offset = 0
-            while data := self._bodies.read(queue_id, offset, CHUNK):
+            while data := self._bodies.read(queue_id, offset, self._sizes.chunk):
                 yield BodyChunk(queue_id, offset, data)
                 offset += len(data)
             self._whole.add(queue_id)
@@ -323,7 +322,7 @@ class Replication:
         """
         if not self.greeted or self._cursor != before:
             return
-        if self._in_flight >= self._window:
+        if self._in_flight >= self._sizes.window:
             return
         for segment, data, contents in written:
             external = {

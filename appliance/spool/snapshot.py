@@ -19,9 +19,8 @@ from appliance.replica.frames import (
 from appliance.replica.message import MessageState, merged
 from appliance.spool.bodies import Bodies
 from appliance.spool.messages import Entry, key_of
+from appliance.spool.sizes import Sizes
 from appliance.spool.store import Damaged, Store
-
-_PART_BYTES = 512 * 1024
 
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
@@ -30,10 +29,10 @@ _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 class SnapshotReader:
     """Reads this node's messages in key order, a part at a time, while it goes on working."""
 
-    def __init__(self, store: Store, bodies: Bodies, chunk: int) -> None:
+    def __init__(self, store: Store, bodies: Bodies, sizes: Sizes) -> None:
         self._store = store
         self._bodies = bodies
-        self._chunk = chunk
+        self._sizes = sizes
         journal = store.journal
         self.tips = journal.positions()
         self._begin = SnapshotBegin(
@@ -62,7 +61,7 @@ class SnapshotReader:
                 copies.append(self._copy(entry, running))
                 after = entry.key
                 size += entry.size
-                if size >= _PART_BYTES:
+                if size >= self._sizes.part:
                     break
             yield SnapshotPart(known, tuple(copies))
         yield SnapshotEnd()
@@ -81,7 +80,7 @@ class SnapshotReader:
 
     def _body(self, queue_id: str) -> Iterator[Frame]:
         offset = 0
-        while data := self._bodies.read(queue_id, offset, self._chunk):
+        while data := self._bodies.read(queue_id, offset, self._sizes.chunk):
             yield BodyChunk(queue_id, offset, data)
             offset += len(data)
 

@@ -17,6 +17,7 @@ from appliance.spool.bodies import Bodies, Body
 from appliance.spool.engine import Engine
 from appliance.spool.operations import Accept, Happened, Operation, Revoke
 from appliance.spool.schema import open_writer
+from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
 from tests.sim.clock import Clock, Monotonic
 from tests.sim.delivery import Delivery, Then
@@ -56,7 +57,7 @@ class World:
         self.timing = timing
         self.on_fault: Callable[[Node], None] = lambda node: None
         self.on_claim: Callable[[Node, Happened], None] = lambda node, event: None
-        self.keep = 1_000
+        self.sizes = Sizes()
 
 
 class Node:
@@ -131,7 +132,8 @@ class Node:
         now = self._monotonic()
         store = Store(connection, self.id, self._rng.randbytes(16), now)
         self.bodies = Bodies(DiskFiles(self.disk, "content"))
-        engine = Engine(store, self.bodies, Pair(self._world.timing, now), self.name, now)
+        pair = Pair(self._world.timing, now)
+        engine = Engine(store, self.bodies, pair, self.name, now, self._world.sizes)
         self.bodies.sweep(store.holds)
         return engine
 

@@ -8,6 +8,7 @@ from functools import partial
 from appliance.replica.pair import Mode, Timing
 from appliance.spool.messages import key_of
 from appliance.spool.operations import Command, HandOver, Happened, TakeOver
+from appliance.spool.sizes import Sizes
 from tests.sim.faults import Faults
 from tests.sim.node import INLINE, Client, Node, World
 from tests.sim.oracle import Allowance, Oracle, known_attempts, messages_of
@@ -30,7 +31,8 @@ class Simulation:
             stale_wait=self.rng.choice([10_000, 600_000]),
         )
         world.network.heartbeats = self.rng.choice([True, True, None])
-        world.keep = plan.keep
+        window = self.rng.choice([500, 8 << 20])
+        world.sizes = Sizes(window=window, chunk=150, part=1, keep=plan.keep)
         world.on_fault = self._note_leases
         world.on_claim = self._note_claim
         self.nodes = [Node(name, world) for name in "ab"]
