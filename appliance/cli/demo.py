@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import termios
@@ -21,10 +22,13 @@ from appliance.cli.pair_view import pair_text
 
 if TYPE_CHECKING:
     from appliance.config import Layout
+    from appliance.config.units import Endpoint
     from appliance.control.schema import Status
+    from appliance.services.demo import Member
 
 _REFRESH = 1.0
 _START_LIMIT = 60.0
+_LOOPBACK = re.compile(r"127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){2}")
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -44,33 +48,42 @@ _CLEAR = "\x1b[H\x1b[2J"
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Use this site.toml on both nodes.",
 )
-def command(data: Path, headless: bool, seconds: float | None, site: Path | None) -> None:
+@click.option(
+    "--net",
+    default="127.0.0",
+    show_default=True,
+    metavar="A.B.C",
+    help="Loopback network to use when the data directory is new.",
+)
+def command(data: Path, headless: bool, seconds: float | None, site: Path | None, net: str) -> None:
     """Run a pair on loopback: node a 127.0.0.11, node b 127.0.0.12, virtual 127.0.0.10."""
-    layouts = _prepared(data, site)
+    members = _prepared(data, site, net)
     watched = not headless and sys.stdin.isatty() and sys.stdout.isatty()
-    asyncio.run(_Demo(data, layouts, headless, watched, seconds).run())
+    asyncio.run(_Demo(data, members, headless, watched, seconds).run())
 
 
-def _prepared(data: Path, site: Path | None) -> Sequence[Layout]:
+def _prepared(data: Path, site: Path | None, net: str) -> Sequence[Member]:
     from appliance.services.demo import Taken, check_addresses, prepare
 
+    if not _LOOPBACK.fullmatch(net):
+        raise click.UsageError("--net is the first three numbers of a loopback address: 127.1.2")
     try:
         with config_errors():
-            layouts = prepare(data, site)
-        check_addresses()
+            members = prepare(data, net, site)
+        check_addresses(members)
     except Taken as error:
-        hint = "is another demo running? End it, or the program that listens there"
+        hint = "is another demo running? End it, or the program that listens there, or use --net"
         raise CliError(str(error), hint, Exit.UNAVAILABLE) from error
     except OSError as error:
         hint = "the demo needs the loopback addresses of Linux and a directory it may write"
         raise CliError(str(error), hint, Exit.CANNOT_WRITE) from error
-    return layouts
+    return members
 
 
 @dataclass
 class _Demo:
     data: Path
-    layouts: Sequence[Layout]
+    members: Sequence[Member]
     headless: bool
     watched: bool
     seconds: float | None
@@ -88,10 +101,11 @@ class _Demo:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         try:
             with locked(self.data.absolute() / "lock"):
-                await pair(self.layouts)
+                await pair(self.members)
                 log = LogFile(self.data / "demo.log", os.open(os.devnull, os.O_WRONLY))
                 ready = asyncio.Event()
-                nodes = supervisor(self.data, EventLog(log.write, "demo"), ready.set)
+                emit = EventLog(log.write, "demo")
+                nodes = supervisor(self.members, self.data / "nodes.json", emit, ready.set)
                 running = asyncio.create_task(nodes.run(stop))
                 await self._show(stop, ready)
                 stop.set()
@@ -112,9 +126,9 @@ class _Demo:
                 stop.set()
                 self._say(f"The pair did not come up.\n  → {hint}")
             return
-        await asyncio.to_thread(_send_some)
+        await asyncio.to_thread(_send_some, self._server)
         if self.headless:
-            click.echo(f"READY {self.data.absolute()} smtp=127.0.0.10:2525 http=127.0.0.11:2580")
+            click.echo(f"READY {self.data.absolute()} smtp={self._server}")
         elif not self.watched:
             self._say(await self._screen())
         if self.watched:
@@ -150,7 +164,7 @@ class _Demo:
                 pair_text(await self._statuses()),
                 "",
                 "Mail goes to alice, bob, carol and dave at site.test. Try, in another terminal:",
-                "  twinpost send --server 127.0.0.10:2525 --from alice@site.test"
+                f"  twinpost send --server {self._server} --from alice@site.test"
                 " --to bob@site.test FILE",
                 f"  twinpost mailbox list --data {self.data}/b",
                 f"  twinpost queue list --data {self.data}/a",
@@ -160,8 +174,12 @@ class _Demo:
 
     async def _statuses(self) -> Sequence[tuple[str, Status | None]]:
         return await asyncio.gather(
-            *(asyncio.to_thread(_status, layout) for layout in self.layouts)
+            *(asyncio.to_thread(_status, member.layout) for member in self.members)
         )
+
+    @property
+    def _server(self) -> Endpoint:
+        return self.members[0].server
 
     def _say(self, text: str) -> None:
         click.echo(text, err=self.headless)
@@ -176,7 +194,7 @@ def _status(layout: Layout) -> tuple[str, Status | None]:
         return layout.data.name, None
 
 
-def _send_some() -> None:
+def _send_some(server: Endpoint) -> None:
     """A few messages to each other, by SMTP like anybody else's."""
     from appliance.cli.sender import Mail, Pool
 
@@ -190,7 +208,7 @@ def _send_some() -> None:
         )
         for sender in people
     ]
-    with Pool("127.0.0.10", 2525, 2, 30.0) as pool:
+    with Pool(server.host, server.port, 2, 30.0) as pool:
         for sent in pool.send(mails):
             if not sent.taken:
                 click.echo(f"the demo's own mail was not taken: {sent.code} {sent.text}", err=True)

@@ -8,11 +8,11 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.config import Layout, load_site, open_layout
+from appliance.config import Layout, NodeSettings, load_site, open_layout
 from appliance.config.units import Endpoint
 from appliance.link.code import PairingCode
 from appliance.link.identity import KeyStore
@@ -20,7 +20,6 @@ from appliance.link.pairing import join, start_pairing
 from appliance.monitor.events import Emit
 from appliance.services.supervise import Command, Supervisor
 
-VIRTUAL = "127.0.0.10"
 SMTP, HTTP, LINK, PAIRING = 2525, 2580, 2526, 2527
 _NODE_PATIENCE = 90.0
 
@@ -60,18 +59,14 @@ class Plan:
     name: str
     address: str
     peer: str
-    virtual: bool
+    virtual: str
+    serves_virtual: bool
 
     @property
     def smtp(self) -> Sequence[Endpoint]:
         """Its SMTP listeners."""
-        hosts = [self.address, VIRTUAL] if self.virtual else [self.address]
+        hosts = [self.address, self.virtual] if self.serves_virtual else [self.address]
         return [Endpoint(f"{host}:{SMTP}") for host in hosts]
-
-    @property
-    def endpoints(self) -> Sequence[Endpoint]:
-        """All its listeners, those of pairing included."""
-        return [*self.smtp, *(Endpoint(f"{self.address}:{port}") for port in (HTTP, LINK, PAIRING))]
 
     def node_toml(self) -> str:
         """Its settings."""
@@ -94,23 +89,50 @@ pairing = "{self.address}:{PAIRING}"
 peer = "{self.peer}:{LINK}"
 
 [virtual]
-addresses = ["{VIRTUAL}"]
+addresses = ["{self.virtual}"]
 """
 
 
-A, B = "127.0.0.11", "127.0.0.12"
-PLANS = (Plan("a", A, B, virtual=True), Plan("b", B, A, virtual=False))
+def plans(network: str) -> Sequence[Plan]:
+    """Both nodes on `network`, the first three numbers of loopback addresses."""
+    virtual, a, b = (f"{network}.{host}" for host in (10, 11, 12))
+    # Until addresses move between nodes, the virtual one is simply node a's.
+    return (
+        Plan("a", a, b, virtual, serves_virtual=True),
+        Plan("b", b, a, virtual, serves_virtual=False),
+    )
 
 
-def prepare(data: Path, site: Path | None) -> Sequence[Layout]:
-    """Write what is missing in the data directories; raises ConfigError, Taken, OSError.
+@dataclass(frozen=True)
+class Member:
+    """One node of the pair as its data directory says."""
+
+    layout: Layout
+    settings: NodeSettings
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """All its listeners, that of pairing included."""
+        settings = self.settings
+        link = (settings.link.listen, settings.link.pairing)
+        return [*settings.smtp.listen, *settings.http.listen, *link]
+
+    @property
+    def server(self) -> Endpoint:
+        """Where clients send: its listener at a virtual address, else its first."""
+        listen, virtual = self.settings.smtp.listen, self.settings.virtual.addresses
+        return next((endpoint for endpoint in listen if endpoint.host in virtual), listen[0])
+
+
+def prepare(data: Path, network: str, site: Path | None) -> Sequence[Member]:
+    """Write what is missing in the data directories; raises ConfigError and OSError.
 
     `site` replaces the site.toml of both nodes.
     """
     if site is not None:
         load_site(site)
-    layouts = []
-    for plan in PLANS:
+    members = []
+    for plan in plans(network):
         folder = data / plan.name
         folder.mkdir(parents=True, exist_ok=True)
         node_toml, site_toml = folder / "node.toml", folder / "site.toml"
@@ -120,17 +142,17 @@ def prepare(data: Path, site: Path | None) -> Sequence[Layout]:
             shutil.copyfile(site, site_toml)
         elif not site_toml.exists():
             site_toml.write_text(SITE_TOML)
-        layout, _ = open_layout(folder)
-        load_site(layout.site_toml)
-        layout.create()
-        layouts.append(layout)
-    return layouts
+        member = Member(*open_layout(folder))
+        load_site(member.layout.site_toml)
+        member.layout.create()
+        members.append(member)
+    return members
 
 
-def check_addresses() -> None:
+def check_addresses(members: Sequence[Member]) -> None:
     """Raise Taken for the first address that another program listens on."""
-    for plan in PLANS:
-        for endpoint in plan.endpoints:
+    for member in members:
+        for endpoint in member.endpoints:
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -141,25 +163,33 @@ def check_addresses() -> None:
                     raise Taken(endpoint) from error
 
 
-async def pair(layouts: Sequence[Layout]) -> None:
+async def pair(members: Sequence[Member]) -> None:
     """Pair the two nodes unless they are; raises PairingFailed, OSError."""
-    stores = [KeyStore(layout.keys) for layout in layouts]
+    stores = [KeyStore(member.layout.keys) for member in members]
     if all(store.identity().peer for store in stores):
         return
-    ours, theirs = (open_layout(layout.data)[1].link for layout in layouts)
+    ours, theirs = (member.settings.link for member in members)
     inviting = await start_pairing(stores[0], ours.pairing, ours.listen, replacing=True)
     code = PairingCode.parse(inviting.code)
     joined = join(stores[1], code, ours.pairing, theirs.listen, replacing=True)
     await asyncio.gather(inviting.wait(), joined)
 
 
-def supervisor(data: Path, emit: Emit, on_ready: Callable[[], None]) -> Supervisor:
+def supervisor(
+    members: Sequence[Member], published: Path, emit: Emit, on_ready: Callable[[], None]
+) -> Supervisor:
     """Runs both nodes as `twinpost node` does its services; each has a process tree of its own."""
-    return Supervisor(list(_nodes(data)), emit, os.environ, data / "nodes.json", on_ready)
+    commands = [
+        Command(
+            str(member.settings.name),
+            _arguments(member.layout.data),
+            member.layout.log_file("node"),
+            _NODE_PATIENCE,
+        )
+        for member in members
+    ]
+    return Supervisor(commands, emit, os.environ, published, on_ready)
 
 
-def _nodes(data: Path) -> Iterator[Command]:
-    for plan in PLANS:
-        folder = data.absolute() / plan.name
-        arguments = [sys.executable, "-P", "-m", "appliance.cli", "node", "--data", str(folder)]
-        yield Command(plan.name, arguments, folder / "log" / "node.log", _NODE_PATIENCE)
+def _arguments(data: Path) -> Sequence[str]:
+    return [sys.executable, "-P", "-m", "appliance.cli", "node", "--data", str(data)]

@@ -39,10 +39,10 @@ def locked(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            pid, _, _ = os.read(descriptor, 32).decode("ascii", "replace").partition("\n")
             raise InUse(lock.parent, pid or "unknown") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # In this order a reader finds a process id in the first line at any moment.
+        os.ftruncate(descriptor, os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0))
         yield
     finally:
         os.close(descriptor)
