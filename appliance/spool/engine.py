@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from appliance.mail import work
 from appliance.mail.queue_id import QueueId, queue_id, tag
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.work import AttemptId
@@ -44,11 +45,13 @@ from appliance.spool.operations import (
     ResetLink,
     Revoke,
     Send,
+    Sweep,
     TakeOver,
     Want,
 )
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Broken, Replication
+from appliance.spool.retention import Retention
 from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
@@ -90,10 +93,14 @@ class Engine:
         self.store = store
         self.pair = pair
         self.replication = Replication(store, bodies, name, sizes)
+        self._bodies = bodies
+        self._retention = Retention(store)
         self._keep = sizes.keep
         self.effects: list[Effect] = []
         self._tag = tag(store.incarnation)
         self._number = 0
+        self.delivered = 0
+        """Recipients delivered since this start."""
         self._owner = Owner(store, self.new_queue_id)
         self._desk = Desk(store, self._owner, self.replication, pair, self._write)
         self._operations: deque[Operation] = deque()
@@ -236,8 +243,10 @@ class Engine:
         return True
 
     def commit(self) -> None:
-        """See Store.commit."""
+        """See Store.commit. A crash before the bodies are gone leaves them to the next start."""
         self.store.commit()
+        self._bodies.remove(self.store.dropped)
+        self.store.dropped.clear()
 
     def committed(self, now: int) -> None:
         """The turn's transaction is durable here."""
@@ -396,6 +405,15 @@ class Engine:
             case TakeOver():
                 self._heed(self.pair.take_over(), now)
                 self.effects.append(Done(operation.token))
+            case Sweep():
+                self._sweep(operation, running)
+
+    def _sweep(self, sweep: Sweep, running: int) -> None:
+        if self.replication.sending_snapshot:
+            return
+        record = self._retention.choose(running, sweep.keep, shared=not self.pair.alone)
+        if record is not None:
+            self._write([record], {}, running)
 
     def _accept(self, accept: Accept, batch: _Batch) -> None:
         batch.records.append(self._owner.accepted(accept))
@@ -417,6 +435,9 @@ class Engine:
             except (LookupError, ValueError) as error:
                 self._happened("outcome_refused", reason=str(error))
                 continue
+            if records:
+                told = outcome.recipients
+                self.delivered += sum(one.result is work.Result.DELIVERED for one in told)
             batch.records += records
             batch.contents |= contents
             batch.size += sum(map(len, contents.values()))

@@ -31,6 +31,7 @@ def mail_view(
         positions=positions,
         peer=_peer(spool),
         accepted=spool.accepted,
+        delivered=engine.delivered,
         connections=connections,
         open_leases=len(store.open_leases()) if not spool.committing else 0,
         delivery_connected=handler.delivery is not None,
