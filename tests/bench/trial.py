@@ -89,7 +89,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
         if scenario.backlog:
             _fill(system, sink, scenario.backlog, folder)
         system.check()
-        used = _cpu(system)
+        used, sink_used = _cpu(system), sink.ask("count").cpu
         load = run_load(
             system.listen,
             tokens,
@@ -119,7 +119,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
         p50=load.p50 * 1000,
         p99=load.p99 * 1000,
         cpu=used / load.accepted * 1000,
-        overhead=(load.cpu + taken.cpu) / load.accepted * 1000,
+        overhead=(load.cpu + taken.cpu - sink_used) / load.accepted * 1000,
         memory=highest,
         messages=load.accepted,
         duplicates=taken.messages - taken.distinct,
