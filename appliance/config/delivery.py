@@ -56,3 +56,6 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise Wrong(f"{name} must be more than nothing")
         if self.backoff_max < self.backoff_min:
             raise Wrong("backoff_max is shorter than backoff_min")
+        if self.leases < 2 * self.connections:
+            hint = "slow next hops would fill the hands: leave room for the mail of others"
+            raise Wrong("leases must be at least twice connections", hint)

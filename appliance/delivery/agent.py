@@ -19,7 +19,6 @@ from appliance.mail.work import AttemptId, Outcome
 from appliance.monitor.events import Emit, Event
 
 _BATCH = 128  # leases asked for at once
-_WORTH_ASKING = 32  # room for fewer is left to grow while there is other work
 _MAX_PULLS = 4
 _TICK = 1.0  # seconds
 _LAST_WORDS = 5.0  # seconds for the last reports when delivery stops
@@ -41,6 +40,8 @@ class Agent:
         self._settings = settings
         self._emit = emit
         self._pause = pause
+        # A call may bring mail for one destination only: not so much that it fills our hands.
+        self._batch = max(1, min(_BATCH, settings.leases // 8))
         self._outbox = Outbox()
         self._open: set[AttemptId] = set()
         """Leases in hand or not yet acknowledged."""
@@ -52,7 +53,7 @@ class Agent:
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         dispatcher.done = self._done
-        dispatcher.unblocked = self._pull
+        dispatcher.blocked_changed = self._pull
 
     @property
     def in_hand(self) -> int:
@@ -87,7 +88,7 @@ class Agent:
                 if lost:
                     self._emit(Event.SPOOL_FOUND)
                 async with asyncio.TaskGroup() as self._spool:
-                    self._spool.create_task(self._report())
+                    self._talk(self._report)
                     self._pull()
             except* ConnectionError as error:
                 self._emit(Event.SPOOL_LOST, error=repr(error.exceptions[0]))
@@ -100,21 +101,34 @@ class Agent:
             await self._pause(_TICK)
 
     def _pull(self) -> None:
-        """Ask for leases, if there is room and no open call would bring all that is wanted."""
+        """Ask for leases, if there is room and no open call asks for the same."""
         if self._spool is None or self._stop.is_set():
             return
         room = self._settings.leases - len(self._open)
-        if room < (_WORTH_ASKING if len(self._open) >= _WORTH_ASKING else 1):
-            return
+        if room < self._batch // 4 or room <= 0:
+            return  # a little more room is worth waiting for: there is enough to do
         blocked = self._dispatcher.blocked
-        if self._pulls and self._pulled_without <= blocked:
+        if self._pulls and self._pulled_without == blocked:
             return
         if len(self._pulls) >= _MAX_PULLS:
             return
         self._pulled_without = blocked
-        pull = self._spool.create_task(self._pull_once(min(room, _BATCH), blocked))
+        pull = self._talk(partial(self._pull_once, min(room, self._batch), blocked))
         self._pulls.add(pull)
         pull.add_done_callback(self._pulled)
+
+    def _talk(self, exchange: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Run `exchange` as long as this connection to the spool lasts; its failure ends it."""
+
+        async def talk() -> None:
+            try:
+                await exchange()
+            except BaseException:
+                self._spool = None  # at once: a group that is ending takes no more tasks
+                raise
+
+        assert self._spool is not None
+        return self._spool.create_task(talk())
 
     async def _pull_once(self, limit: int, blocked: frozenset[str]) -> None:
         leases = await self._work.leases(limit, list(blocked))
@@ -146,7 +160,7 @@ class Agent:
         self._dispatcher.stop()
         if self._spool is not None and self._pulls:
             # Calls off the open ones: they return, and no lease is on its way without us.
-            self._spool.create_task(self._pull_once(0, frozenset()))
+            self._talk(partial(self._pull_once, 0, frozenset()))
         if not await self._until(self._all_settled, self._settings.stop_timeout.seconds):
             self._dispatcher.abort()
         await self._until(self._all_reported, _LAST_WORDS)

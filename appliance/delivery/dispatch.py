@@ -29,7 +29,7 @@ _MAX_BLOCKED = 5000  # domains named at a time; mail for others is taken and giv
 class Dispatcher:
     """Every lease that is accepted ends in one call of `done`, whatever happens to it.
 
-    `unblocked` is called when `blocked` may have changed. `clock` counts seconds.
+    `blocked_changed` is called when `blocked` has changed. `clock` counts seconds.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Dispatcher:
         random: Callable[[], float],
     ) -> None:
         self.done: Callable[[Outcome], None] = _nobody
-        self.unblocked: Callable[[], None] = _nothing
+        self.blocked_changed: Callable[[], None] = _nothing
         self._content = content
         self._routes = routes
         self._connector = connector
@@ -178,7 +178,7 @@ class Dispatcher:
             self._blocked[hop.name] = hop
         else:
             self._blocked.pop(hop.name, None)
-            self.unblocked()
+        self.blocked_changed()
 
     def rested(self, hop: Hop, reply: Reply | None) -> None:
         if reply is None:

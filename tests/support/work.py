@@ -71,6 +71,8 @@ class MemoryWork:
         self.doubtful: set[AttemptId] = set()
         self.fence = True
         self.lost = False
+        self.drop_acknowledgement = False
+        """Lose the spool right after it has taken the next report."""
         self.due: dict[str, deque[Lease]] = {}
         self._changed = asyncio.Condition()
         self._call = 0
@@ -150,7 +152,11 @@ class MemoryWork:
             self.open.pop(outcome.attempt, None)
             self.outcomes[outcome.attempt] = outcome
             self.notifications += outcome.notifications
+        if self.drop_acknowledgement:
+            self.drop_acknowledgement = False
+            self.lost = True
         await self.wake()
+        self._check()
 
     def may_send(self, lease: Lease) -> bool:
         return self.fence and not self.lost
@@ -165,9 +171,18 @@ class MemoryWork:
         async with self._changed:
             await self._changed.wait_for(lambda: len(self.pulls) >= count)
 
+    async def pulled_without(self, blocked: Collection[str]) -> None:
+        """Wait until the last call of `leases` named just these."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: bool(self.pulls) and self.pulls[-1] == blocked)
+
     def results(self) -> list[RecipientOutcome]:
-        """Every recipient's outcome, in the order of attempts."""
-        return [r for _, outcome in sorted(self.outcomes.items()) for r in outcome.recipients]
+        """Every recipient's outcome, in the order of attempts, then of the envelope."""
+        return [
+            recipient
+            for _, outcome in sorted(self.outcomes.items(), key=lambda item: item[0])
+            for recipient in sorted(outcome.recipients, key=lambda recipient: recipient.index)
+        ]
 
     def count(self, result: Result) -> int:
         return sum(r.result is result for r in self.results())
