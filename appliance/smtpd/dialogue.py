@@ -75,15 +75,11 @@ class Dialogue(Connection):
         verb, _, argument = line.partition(b" ")
         verb = verb.upper()
         command = self.commands.get(verb)
-        if command is None or _CONTROL.search(argument):
+        text = _text(argument)
+        if command is None or text is None:
             self._no_command(verb)
-            return True
-        try:
-            text = argument.decode().strip(" ")
-        except UnicodeDecodeError:
-            self._no_command(verb)
-            return True
-        await command(self, text)
+        else:
+            await command(self, text)
         return True
 
     def _no_command(self, verb: bytes) -> None:
@@ -190,3 +186,15 @@ class Dialogue(Connection):
         b"EXPN": _expn,
         b"QUIT": _quit,
     }
+
+
+def _text(argument: bytes) -> str | None:
+    """The argument of a command, None if it holds control characters or is not UTF-8."""
+    try:
+        text = argument.decode()
+    except UnicodeDecodeError:
+        return None
+    # What else is not printable is for the grammar of addresses to judge.
+    if not text.isprintable() and _CONTROL.search(argument):
+        return None
+    return text.strip(" ")
