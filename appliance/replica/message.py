@@ -73,8 +73,9 @@ class RecipientState(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def doubts(self) -> int:
-        """Attempts of which nobody knows whether they delivered."""
-        return sum(trial.result is Result.DOUBT for trial in self.trials)
+        """Attempts of which nobody knows whether they delivered, or whether they were made."""
+        unseen = [trial.stale for trial in self.trials if trial.result in _SEEN] == [True]
+        return sum(trial.result is Result.DOUBT for trial in self.trials) + unseen
 
     @property
     def duplicates(self) -> int:

@@ -58,6 +58,7 @@ class Pair:
         self._linked = False
         self._heartbeat: bool | None = None
         self._lost_at = now
+        self._link_lost_at = now
         self._progress_at = now
         self._outstanding = False
         self._head_since: int | None = None
@@ -79,7 +80,7 @@ class Pair:
         """The link is dead."""
         if self._linked:
             self._linked = False
-            self._lost_at = now
+            self._lost_at = self._link_lost_at = now
         self._head_since = None
         return self._enter(Mode.SOLO) if self.mode is Mode.CATCHING_UP else []
 
@@ -89,6 +90,12 @@ class Pair:
             self._lost_at = max(self._lost_at, now)
         self._heartbeat = alive
         return self.tick(now)
+
+    @property
+    def seen_dying(self) -> bool:
+        """True if the peer's heartbeat ceased with the link: it had no time to go solo."""
+        silent = self._heartbeat is False
+        return silent and self._lost_at - self._link_lost_at < self._timing.no_progress
 
     def progress(self, now: int) -> None:
         """The peer acknowledged something."""
@@ -127,7 +134,7 @@ class Pair:
             stalled = self._outstanding and now - self._progress_at >= timing.no_progress
             if stalled:
                 self._linked = False
-                self._lost_at = now
+                self._lost_at = self._link_lost_at = now
                 effects += [Effect.RESET_LINK, *self._enter(Mode.SOLO)]
             elif (
                 self.mode is Mode.CATCHING_UP

@@ -291,7 +291,9 @@ class Engine:
                 case modes.Effect.RESET_LINK:
                     self.effects.append(ResetLink("no progress"))
                 case modes.Effect.ADOPT:
-                    doubt = self.replication.mode_of_peer != Mode.PAIRED
+                    # What it did in another mode, or in none that is known, nobody here saw.
+                    paired = self.replication.mode_of_peer == Mode.PAIRED
+                    doubt = not (paired and self.pair.seen_dying)
                     self._claims.append((self.store.node, "adopted", doubt))
                 case modes.Effect.TAKE_OVER:
                     self._allowed.clear()
