@@ -27,10 +27,14 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """One encoded segment and the inline content of the messages it accepts."""
+    """One encoded segment and the inline content of the messages it accepts.
+
+    `gone`: those whose content the sender has no more, because it was pruned since.
+    """
 
     segment: bytes
     contents: dict[str, bytes]
+    gone: frozenset[str] = frozenset()
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True, tag=2):

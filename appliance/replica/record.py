@@ -138,8 +138,14 @@ class Claimed(msgspec.Struct, frozen=True, array_like=True, tag=6):
     doubt: bool = False
 
 
-Record = Started | Accepted | Leased | Ended | Logged | Removed | Claimed
-KINDS = frozenset(range(7))
+class Pruned(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Messages that had come to their end, in the journals of both nodes, are forgotten."""
+
+    queue_ids: tuple[str, ...]
+
+
+Record = Started | Accepted | Leased | Ended | Logged | Removed | Claimed | Pruned
+KINDS = frozenset(range(8))
 """The kinds of record this release understands (they are the structs' tags)."""
 
 

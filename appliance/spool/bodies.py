@@ -7,7 +7,8 @@ without a record, which the next start removes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from itertools import count
 
@@ -74,6 +75,12 @@ class Bodies:
     def read(self, queue_id: str, offset: int, size: int) -> bytes:
         """Part of a durable body."""
         return self._files.read(queue_id, offset, size)
+
+    def remove(self, queue_ids: Iterable[str]) -> None:
+        """Remove the bodies of messages that are no more; what fails is left to `sweep`."""
+        for queue_id in queue_ids:
+            with suppress(OSError):
+                self._files.unlink(queue_id)
 
     def sweep(self, known: Callable[[str], bool]) -> int:
         """Remove files that no record speaks of; returns how many. Run at start only."""

@@ -52,6 +52,11 @@ def lsns(trace: bytes) -> list[int]:
     ]
 
 
+def last_lsn(trace: bytes) -> int:
+    """The segment that changed a message last, from its `trace`."""
+    return int.from_bytes(trace[-_LSN:], "big")
+
+
 def key_of(queue_id: str, journal: Journal) -> int:
     """The row of a message; raises LookupError if no known incarnation made the id."""
     try:
@@ -142,6 +147,12 @@ class Messages:
         self._dirty[entry.key] = entry
         self._trace(entry)
 
+    def drop(self, entry: Entry) -> None:
+        """Forget a message that has ended; the working set is written."""
+        self._db.execute("DELETE FROM message WHERE key=?", (entry.key,))
+        self._db.execute("DELETE FROM content WHERE key=?", (entry.key,))
+        self._entries.pop(entry.key, None)
+
     def _trace(self, entry: Entry) -> None:
         lsn = (self._journal.head - 1).to_bytes(_LSN, "big")
         if entry.trace[-_LSN:] != lsn:
@@ -205,9 +216,8 @@ class Messages:
 
     def _stage(self, entry: Entry, slots: tuple[Slot, ...]) -> tuple[int, int]:
         """The columns `stage` and `since`."""
-        if slots or not entry.state.finished:
-            return Stage.OPEN, entry.arrived
-        return (Stage.KEPT if _mailboxes(entry.state) else Stage.ENDED), self.now
+        stage = Stage.OPEN if slots else stage_of(entry.state)
+        return stage, entry.arrived if stage is Stage.OPEN else self.now
 
     def _slots(self, entry: Entry, offsets: Mapping[bytes, int]) -> tuple[Slot, ...]:
         wakes: dict[str, int] = {}
@@ -264,7 +274,8 @@ class Messages:
             self._tally.add(lane, state, sign)
             for recipient in state.recipients:
                 trials = recipient.trials
-                if len(trials) > 1 or (trials and trials[0].result is Result.DOUBT):
+                only = trials[0] if len(trials) == 1 else None
+                if trials and (only is None or only.stale or only.result is Result.DOUBT):
                     doubts = recipient.doubts
                     self.doubts += sign * doubts
                     self.duplicates += sign * (recipient.duplicates - doubts)
@@ -289,6 +300,13 @@ class Messages:
             self._db.execute("UPDATE message SET slots=? WHERE key=?", (_encode(slots), entry.key))
             self._reschedule(entry, slots)
             entry.slots = slots
+
+
+def stage_of(state: MessageState) -> Stage:
+    """Where a message stands as a whole."""
+    if not state.finished:
+        return Stage.OPEN
+    return Stage.KEPT if _mailboxes(state) else Stage.ENDED
 
 
 def _mailboxes(state: MessageState) -> set[str]:

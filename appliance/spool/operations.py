@@ -86,7 +86,17 @@ class TakeOver:
     token: Token
 
 
-Operation = Accept | Want | Report | Present | Cancel | Command | HandOver | TakeOver
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Prune some messages that ended more than `keep` milliseconds ago; to be asked for often.
+
+    `keep` 0 where the disk is short. Nobody waits for an answer.
+    """
+
+    keep: int
+
+
+Operation = Accept | Want | Report | Present | Cancel | Command | HandOver | TakeOver | Sweep
 
 
 @dataclass(frozen=True, slots=True)

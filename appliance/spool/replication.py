@@ -9,7 +9,7 @@ local commit is still under way. Otherwise segments are read back from the journ
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -183,8 +183,9 @@ class Replication:
             segment = records.decode(frame.segment)
             for record in segment.records:
                 if isinstance(record, Accepted) and record.external:
-                    self._finish_body(record)
-            if self._store.ingest(frame.segment, frame.contents, running) is None:
+                    if record.queue_id not in frame.gone:
+                        self._finish_body(record)
+            if self._store.ingest(frame.segment, frame.contents, running, frame.gone) is None:
                 return False
         except Diverged as error:
             self.diverged = str(error)
@@ -264,6 +265,11 @@ class Replication:
                 yield from self._from_journal(self._cursor)
 
     @property
+    def sending_snapshot(self) -> bool:
+        """True while a snapshot is being read: what it has begun to read must stay."""
+        return self._reader is not None
+
+    @property
     def behind(self) -> bool:
         """True if `pump` has more to send as soon as the link takes it."""
         if not self.greeted or self._in_flight >= self._sizes.window:
@@ -275,26 +281,29 @@ class Replication:
     def _from_journal(self, cursor: int) -> Iterator[Frame]:
         for stored in self._store.journal.read(cursor):
             if self._sent.get(stored.incarnation, 0) < stored.last:
-                contents, external = self._contents(stored.data)
+                contents, external, gone = self._contents(stored.data)
                 missing = external - self._whole
                 if missing:
                     self._transfer = self._body_frames(missing)
                     self._cursor = stored.lsn
                     return
-                yield self._batch(stored.incarnation, stored.last, stored.data, contents)
+                yield self._batch(stored.incarnation, stored.last, stored.data, contents, gone)
             self._cursor = stored.lsn + 1
             if self._in_flight >= self._sizes.window:
                 return
 
-    def _contents(self, data: bytes) -> tuple[dict[str, bytes], set[str]]:
-        contents, external = dict[str, bytes](), set[str]()
+    def _contents(self, data: bytes) -> tuple[dict[str, bytes], set[str], set[str]]:
+        """Content of the messages a segment accepts: inline, as files, and gone."""
+        contents, external, gone = dict[str, bytes](), set[str](), set[str]()
         for record in records.decode(data).records:
             if isinstance(record, Accepted):
-                if record.external:
-                    external.add(record.queue_id)
-                elif (body := self._store.content(record.queue_id)) is not None:
+                if (body := self._store.content(record.queue_id)) is not None:
                     contents[record.queue_id] = body
-        return contents, external
+                elif record.external and self._bodies.durable(record.queue_id):
+                    external.add(record.queue_id)
+                else:
+                    gone.add(record.queue_id)
+        return contents, external, gone
 
     def _body_frames(self, queue_ids: set[str]) -> Iterator[Frame]:
         for queue_id in sorted(queue_ids):
@@ -305,13 +314,18 @@ class Replication:
             self._whole.add(queue_id)
 
     def _batch(
-        self, incarnation: bytes, last: int, data: bytes, contents: Mapping[str, bytes]
+        self,
+        incarnation: bytes,
+        last: int,
+        data: bytes,
+        contents: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> Batch:
         cost = len(data) + sum(map(len, contents.values()))
         self._flight.append((incarnation, last, cost))
         self._in_flight += cost
         self._sent[incarnation] = last
-        return Batch(data, dict(contents))
+        return Batch(data, dict(contents), frozenset(gone))
 
     def send_live(
         self, written: list[tuple[records.Segment, bytes, Mapping[str, bytes]]], before: int

@@ -68,7 +68,8 @@ CREATE TABLE claim(
   epoch INTEGER NOT NULL, owner BLOB NOT NULL, claim BLOB NOT NULL, PRIMARY KEY(epoch, owner));
 -- records that could not be applied: kept, shown, and in nobody's way
 CREATE TABLE unapplied(
-  inc INTEGER NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY(inc, seq));
+  inc INTEGER NOT NULL, seq INTEGER NOT NULL, key INTEGER, reason TEXT NOT NULL,
+  PRIMARY KEY(inc, seq));
 """
 
 

@@ -5,7 +5,7 @@ Synchronous and without a clock: the asyncio service and the simulation drive th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from appliance.replica.record import (
     Ended,
     Leased,
     Logged,
+    Pruned,
     Record,
     Removed,
     Segment,
@@ -30,9 +31,10 @@ from appliance.replica.record import (
 )
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
-from appliance.spool.messages import Entry, Messages, key_of
+from appliance.spool.messages import Entry, Messages, key_of, stage_of
 from appliance.spool.scheduler import Scheduler
-from appliance.spool.schema import NUMBER_BITS, rows
+from appliance.spool.schema import NUMBER_BITS, Stage, rows
+from appliance.spool.unapplied import Unapplied
 
 
 class Damaged(Exception):
@@ -76,11 +78,20 @@ class Store:
         self.epoch = max(self.ownership.epoch, self.journal.epoch) + 1
         self.messages.now = self._number("clock")
         self._running_from = self._from_at_begin = self.messages.now - elapsed
-        self.unapplied = 0
+        self._aside = Unapplied(connection, self.journal)
+        self.late = 0
+        """Records that came after their message had been pruned."""
+        self.dropped: list[str] = []
+        """Bodies to be removed once the pruning of their messages is committed."""
         self.messages.duplicates = self._number("duplicates")
         self.messages.doubts = self._number("doubts")
         self._counts = (self.messages.duplicates, self.messages.doubts)
         self._bodies: list[Durable] = []
+
+    @property
+    def unapplied(self) -> int:
+        """Records that are journalled but could not be applied."""
+        return self._aside.count
 
     def running(self, elapsed: int) -> int:
         """This node's running time, given its monotonic clock (both milliseconds)."""
@@ -94,9 +105,7 @@ class Store:
     def flush(self, running: int) -> None:
         """Write the working set; after this only the commit is left."""
         self.messages.now = running
-        self.messages.flush(self.offsets)
-        for slot in self.messages.woken:
-            self.scheduler.woken(slot)
+        self._flush_messages()
         gained = self._running_from - self._from_at_begin
         self._set_meta("clock", running + gained)
         if gained:
@@ -106,6 +115,11 @@ class Store:
             self._counts = counts
             self._set_meta("duplicates", counts[0])
             self._set_meta("doubts", counts[1])
+
+    def _flush_messages(self) -> None:
+        self.messages.flush(self.offsets)
+        for slot in self.messages.woken:
+            self.scheduler.woken(slot)
 
     def durable_first(self, body: Durable) -> None:
         """Make a large body durable before the commit that names it."""
@@ -154,11 +168,17 @@ class Store:
         """Heed claims that a peer told of ahead of its journal."""
         self.ownership.fence(claims)
 
-    def ingest(self, data: bytes, contents: Mapping[str, bytes], running: int) -> Segment | None:
+    def ingest(
+        self,
+        data: bytes,
+        contents: Mapping[str, bytes],
+        running: int,
+        gone: Collection[str] = (),
+    ) -> Segment | None:
         """Journal and apply a segment of the peer's; None if it is held already.
 
-        Raises Diverged, LookupError for a gap, Damaged, and msgspec.DecodeError; then nothing
-        was changed.
+        `gone`: messages it accepts that were pruned since, content and all. Raises Diverged,
+        LookupError for a gap, Damaged, and msgspec.DecodeError; then nothing was changed.
         """
         segment = decode(data)
         for record in segment.records:
@@ -168,17 +188,24 @@ class Store:
         if not self.journal.ingest(segment, data):
             return None
         self.heard(self.journal.incarnations[segment.incarnation].node, segment.at, running)
-        self._apply(segment, contents)
+        self._apply(segment, contents, gone)
         return segment
 
-    def _apply(self, segment: Segment, contents: Mapping[str, bytes]) -> None:
+    def _apply(
+        self, segment: Segment, contents: Mapping[str, bytes], gone: Collection[str] = ()
+    ) -> None:
         node = self.journal.incarnations[segment.incarnation].node
         for seq, record in enumerate(segment.records, segment.first):
             stamp = Stamp(segment.epoch, node, segment.incarnation, seq)
+            if isinstance(record, Accepted) and record.queue_id in gone:
+                continue
             try:
                 self._apply_one(record, stamp, segment.at, contents)
             except (LookupError, ValueError) as error:
-                self._set_aside(stamp, error)
+                if self._is_late(record):
+                    self.late += 1
+                else:
+                    self._aside.add(record, stamp, error)
 
     def _apply_one(
         self, record: Record, stamp: Stamp, at: int, contents: Mapping[str, bytes]
@@ -200,6 +227,8 @@ class Store:
                 self.messages.put(entry, rules.removed(entry.state, record, stamp))
             case Claimed():
                 self.claim(Claim(stamp.epoch, record.owner, record.scope, record.doubt))
+            case Pruned():
+                self._prune(record)
             case Started():
                 self.ownership.nodes[stamp.incarnation] = record.node
 
@@ -229,6 +258,38 @@ class Store:
             content,
         )
 
+    def _prune(self, record: Pruned) -> None:
+        self._flush_messages()
+        alive = []
+        for queue_id in record.queue_ids:
+            key = key_of(queue_id, self.journal)
+            self._aside.forget(key)
+            if key not in self.messages:
+                continue
+            entry = self.messages.by_key(key)
+            if stage_of(entry.state) is not Stage.ENDED:
+                alive.append(queue_id)
+                continue
+            self.messages.drop(entry)
+            if entry.external:
+                self.dropped.append(queue_id)
+        if alive:
+            raise ValueError(f"pruned by the peer, but not ended here: {', '.join(alive)}")
+
+    def _is_late(self, record: Record) -> bool:
+        """True for a record about a message that is here no more.
+
+        Records come after those they depend on: a message that is not here, and whose acceptance
+        could be applied, was here and was pruned (rule 11).
+        """
+        if not isinstance(record, Leased | Ended | Logged | Removed):
+            return False
+        try:
+            key = key_of(record.queue_id, self.journal)
+        except LookupError:
+            return False
+        return key not in self.messages and key not in self._aside
+
     def claim(self, claim: Claim) -> None:
         """Take in a claim: cut the lanes it ends in the middle of."""
         self.ownership.add(claim)
@@ -237,15 +298,13 @@ class Store:
             "INSERT OR REPLACE INTO claim(epoch, owner, claim) VALUES(?,?,?)",
             (claim.epoch, claim.owner, msgspec.msgpack.encode(claim)),
         )
-        self.messages.flush(self.offsets)
+        self._flush_messages()
         for incarnation, seq in claim.scope.items():
             known = self.journal.incarnations.get(incarnation)
             cut = self.lanes.cut(known.idx, seq) if known else None
             if cut:
                 self.messages.move(cut[0].id, cut[1].id, seq)
-        self.messages.flush(self.offsets)
-        for slot in self.messages.woken:
-            self.scheduler.woken(slot)
+        self._flush_messages()
         self.scheduler.reload()
 
     def hear_clock(self, node: bytes, clock: int, running: int) -> None:
@@ -308,13 +367,6 @@ class Store:
             "SELECT body FROM content WHERE key=?", (key_of(queue_id, self.journal),)
         ).get
         return None if found is None else bytes(found)
-
-    def _set_aside(self, stamp: Stamp, error: Exception) -> None:
-        self.unapplied += 1
-        self._db.execute(
-            "INSERT OR REPLACE INTO unapplied(inc, seq, reason) VALUES(?,?,?)",
-            (self.journal.incarnations[stamp.incarnation].idx, stamp.seq, str(error)),
-        )
 
     def _number(self, name: str) -> int:
         found = self._db.execute("SELECT value FROM meta WHERE name=?", (name,)).get

@@ -1,0 +1,41 @@
+"""Records that could not be applied: kept, shown, and in nobody's way (rule 11)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import apsw
+
+from appliance.replica.message import Stamp
+from appliance.replica.record import Record
+from appliance.spool.journal import Journal
+from appliance.spool.messages import key_of
+
+
+class Unapplied:
+    """The table `unapplied`; `count` is its length."""
+
+    def __init__(self, connection: apsw.Connection, journal: Journal) -> None:
+        self._db = connection
+        self._journal = journal
+        self.count: int = connection.execute("SELECT count(*) FROM unapplied").get
+
+    def add(self, record: Record, stamp: Stamp, error: Exception) -> None:
+        """Set a record aside."""
+        key = None
+        with suppress(LookupError):
+            key = key_of(getattr(record, "queue_id", ""), self._journal)
+        self.count += 1
+        self._db.execute(
+            "INSERT OR REPLACE INTO unapplied(inc, seq, key, reason) VALUES(?,?,?,?)",
+            (self._journal.incarnations[stamp.incarnation].idx, stamp.seq, key, str(error)),
+        )
+
+    def __contains__(self, key: int) -> bool:
+        """Whether a record about the message with this row is among them."""
+        return self._db.execute("SELECT 1 FROM unapplied WHERE key=?", (key,)).get is not None
+
+    def forget(self, key: int) -> None:
+        """The message has ended and is pruned: nothing is left to apply."""
+        self._db.execute("DELETE FROM unapplied WHERE key=?", (key,))
+        self.count -= self._db.changes()
