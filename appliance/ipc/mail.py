@@ -60,9 +60,7 @@ class HandOverCall(msgspec.Struct, frozen=True, array_like=True, tag=6):
     by: str
 
 
-Call = (
-    PresentCall | LeasesCall | ReportCall | CommandCall | ViewCall | TakeOverCall | HandOverCall
-)
+Call = PresentCall | LeasesCall | ReportCall | CommandCall | ViewCall | TakeOverCall | HandOverCall
 
 
 class Presented(msgspec.Struct, frozen=True, array_like=True, tag=0):

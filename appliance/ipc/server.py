@@ -6,7 +6,8 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol
 
@@ -70,7 +71,7 @@ class Peer(MessageProtocol[Sent, Received]):
         self.credentials = Credentials(0, 0, 0)
         self._server = server
         self._handler = server.handler
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Sent]] = set()
         self._reading = True
 
     def opened(self) -> None:
@@ -114,21 +115,23 @@ class Peer(MessageProtocol[Sent, Received]):
         except Exception as error:  # see _failed
             self._failed(number, error)
             return
-        task = self._loop.create_task(self._finish_call(number, result))
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
         if self._end is not None:  # the handler closed the connection
-            task.cancel()
+            result.close()
+            return
+        task = self._loop.create_task(result)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._call_done, number))
         self._gate()
 
-    async def _finish_call(self, number: int, result: Awaitable[Sent]) -> None:
-        try:
-            reply = await result
-            self._reply(number, reply)
-        except asyncio.CancelledError:
+    def _call_done(self, number: int, task: asyncio.Task[Sent]) -> None:
+        self._tasks.discard(task)
+        self._gate()
+        if task.cancelled():
             # By the end of the connection, or by the handler itself: then the caller still waits.
             self._refuse(number, Failure("internal", "the call was cancelled"))
-            raise
+            return
+        try:
+            self._reply(number, task.result())
         except Exception as error:  # see _failed
             self._failed(number, error)
 
@@ -152,10 +155,6 @@ class Peer(MessageProtocol[Sent, Received]):
     def _refuse(self, number: int, failure: Failure) -> None:
         if self._end is None:
             self._send(FAILURE, number, failure)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._gate()
 
     def pause_writing(self) -> None:
         super().pause_writing()

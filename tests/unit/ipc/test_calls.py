@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import pytest
@@ -83,6 +83,9 @@ class Recorder:
             return Unwanted()
         if message.what == "give up":
             return self._give_up()
+        if message.what == "goodbye":
+            peer.close()
+            return self._hold(message)
         return Answer(message.what, message.body)
 
     async def _hold(self, message: Ask) -> Answer:
@@ -236,6 +239,15 @@ async def test_work_for_a_lost_client_is_cancelled(client: AClient, handler: Rec
         await call
 
 
+async def test_work_begun_for_a_client_just_turned_away_is_cancelled(
+    client: AClient, handler: Recorder
+) -> None:
+    with pytest.raises(ConnectionLost):
+        await client.request(Ask("goodbye"), Answer)
+    await handler.ends.get()
+    assert all(task is asyncio.current_task() for task in asyncio.all_tasks())
+
+
 async def test_a_cancelled_caller_leaves_the_connection_in_order(
     client: AClient, handler: Recorder
 ) -> None:
@@ -341,6 +353,47 @@ async def test_a_server_reads_no_more_calls_than_it_can_have_open(
     await client.wait_writable()
     for call in calls:
         assert await call == Answer("held", b"x")
+
+
+async def test_a_server_reads_no_calls_while_its_answers_are_not_read(client: AClient) -> None:
+    client.pause_reading()
+    calls: list[asyncio.Future[Answer]] = []
+    while client.writable:
+        calls.append(client.call(Ask("echo", b"x" * 8192), Answer))
+        assert len(calls) < 5_000, "the server takes everything"
+        await asyncio.sleep(0)
+    client.resume_reading()
+    for call in calls:
+        assert (await call).what == "echo"
+
+
+class Accepted:
+    """What the loop hands over when it accepted a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.closed = False
+
+    def get_extra_info(self, name: str) -> socket.socket | None:
+        return self._sock if name == "socket" else None
+
+    def set_write_buffer_limits(self, high: int, low: int) -> None: ...
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_connection_accepted_while_the_server_closes_is_ended(
+    server: Server[ToClient, ToServer], handler: Recorder
+) -> None:
+    server.close()
+    near, far = socket.socketpair()
+    with near, far:
+        accepted = Accepted(near)
+        peer = Peer(server, asyncio.get_running_loop())
+        peer.connection_made(cast(asyncio.Transport, accepted))
+    assert accepted.closed
+    assert handler.peers == []
+    assert handler.ends.empty()
 
 
 async def test_pushes_to_a_client_that_does_not_read_wait_then_go_on(

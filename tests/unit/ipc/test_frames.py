@@ -163,6 +163,18 @@ async def test_close_sends_what_was_sent_before_and_ends_once() -> None:
         await protocol.wait_writable()
 
 
+async def test_what_comes_in_after_closing_is_dropped() -> None:
+    protocol = Frames(asyncio.get_running_loop())
+    connected(protocol)
+    protocol.feed(struct.pack(">I", LIMIT), 1000)
+    protocol.close()
+    for _ in range(100):
+        room = len(protocol.get_buffer(-1))
+        assert room > 0
+        protocol.buffer_updated(room)
+    assert protocol.frames == []
+
+
 async def test_waiting_writers_go_on_when_the_other_side_reads_again() -> None:
     protocol = Frames(asyncio.get_running_loop())
     connected(protocol)

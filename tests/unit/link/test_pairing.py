@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from appliance.config.units import Endpoint
 from appliance.link.ceremony import (
+    Confirmed,
     Done,
     Grant,
     Greeting,
@@ -322,6 +323,41 @@ async def test_a_joiner_that_dies_after_the_grant_can_come_again(table: Table) -
     assert table.a.identity().pairing is None
     await join(table.b, code_of(inviting), at(inviting), LINK_B)
     await waiting
+
+
+async def test_the_inviter_waits_until_the_joiner_has_heard_that_it_is_paired(
+    table: Table,
+) -> None:
+    inviting = await table.invite()
+    waiting = asyncio.create_task(inviting.wait())
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", inviting.port, ssl=joiner_context(), server_hostname=""
+    )
+    greeting = await hear(reader)
+    assert isinstance(greeting, Greeting)
+    key = inviting_authority(inviting).key.public_key
+    joining = Joining(table.b.identity(), code_of(inviting), key, False)
+    await say(writer, joining.request(greeting, bytes(32), LINK_B))
+    assert isinstance(await hear(reader), Grant)
+    await say(writer, Done())
+    assert await hear(reader) == Confirmed()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    writer.close()
+    await waiting
+
+
+async def test_who_talks_without_listening_is_cut_off(table: Table) -> None:
+    inviting = await table.invite()
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", inviting.port, ssl=joiner_context(), server_hostname=""
+    )
+    assert isinstance(await hear(reader), Greeting)
+    writer.write((struct.pack(">I", 1) + b"\xc0") * 10)
+    with pytest.raises((OSError, EOFError)):
+        await hear(reader)
+    writer.close()
 
 
 @pytest.mark.parametrize(

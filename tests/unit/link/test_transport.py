@@ -257,7 +257,7 @@ def dated(identity: Identity, first: int, last: int) -> Identity:
 
 async def test_strangers_that_say_nothing_do_not_keep_the_peer_out(nodes: Nodes) -> None:
     low, high = nodes.pair()
-    listening = await nodes.listening(high)
+    listening = await nodes.listening(high, Timing(handshake=1000.0))
     strangers = [await asyncio.open_connection("127.0.0.1", listening.link.port) for _ in range(40)]
     await nodes.dialling(low, listening.link.port)
     await listening.ear.up()
@@ -289,6 +289,15 @@ async def test_a_connection_without_a_hello_never_comes_up(
     writer.write(said)
     writer.close()
     assert (await listening.ear.refused()).refusal == refusal
+
+
+async def test_before_the_hello_only_a_small_frame_is_read(nodes: Nodes) -> None:
+    low, high = nodes.pair()
+    listening = await nodes.listening(high)
+    _, writer = await nodes.raw(low, listening.link.port)
+    writer.write(struct.pack(">I", 1000))
+    refused = await listening.ear.refused()
+    assert refused == (Refusal.NO_HELLO, "1000 bytes; the limit is 64")
 
 
 async def test_a_connection_that_says_nothing_is_ended(nodes: Nodes) -> None:
@@ -455,6 +464,37 @@ async def test_a_link_can_be_stopped_while_it_dials(nodes: Nodes) -> None:
         with accepted:
             await dialling.link.stop()
         assert dialling.ear.heard.empty()
+
+
+async def test_a_stopped_listener_leaves_no_connection_half_made(nodes: Nodes) -> None:
+    low, high = nodes.pair()
+    listening = await nodes.listening(high)
+    reader, writer = await nodes.raw(low, listening.link.port)
+    assert await reader.readexactly(len(HELLO)) == HELLO
+    await listening.link.stop()
+    writer.write(HELLO)
+    assert await reader.read() == b""
+    assert listening.ear.heard.empty()
+
+
+async def test_a_stopped_dialler_leaves_no_connection_half_made(nodes: Nodes) -> None:
+    low, high = nodes.pair()
+    greeted = asyncio.Event()
+    rest: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(HELLO))
+        greeted.set()
+        rest.put_nowait(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0, ssl=tls(high, server=True))
+    dialling = await nodes.dialling(low, server.sockets[0].getsockname()[1])
+    await greeted.wait()
+    await dialling.link.stop()
+    assert await rest.get() == b""
+    assert dialling.ear.heard.empty()
+    server.close()
 
 
 # What it needs.
