@@ -19,7 +19,7 @@ def command(data: Path) -> None:
 
     try:
         with config_errors():
-            run_node(data)
+            run_node(data, lambda text: click.echo(text, err=True))
     except InUse as error:
         hint = "stop that process first, or name another directory with --data"
         raise CliError(str(error), hint, Exit.UNAVAILABLE) from error

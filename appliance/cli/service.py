@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import click
 
-from appliance.cli.errors import config_errors
+from appliance.cli.errors import CliError, Exit, config_errors
 from appliance.cli.options import data_option
 
+_ADDRESS_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 NAMES = ("mail", "delivery", "control")
 
 
@@ -22,5 +24,11 @@ def command(data: Path, name: str) -> None:
     from appliance.services.process import run_service
 
     module = importlib.import_module(f"appliance.services.{name}")
-    with config_errors():
-        run_service(name, data, module.serve)
+    try:
+        with config_errors():
+            run_service(name, data, module.serve)
+    except OSError as error:
+        if error.errno not in _ADDRESS_ERRORS:
+            raise
+        hint = "another program has the address, or this machine does not: see node.toml"
+        raise CliError(f"{name}: {error}", hint, Exit.UNAVAILABLE) from error

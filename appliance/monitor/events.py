@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -85,43 +86,79 @@ class Emit(Protocol):
         """Tell `event`; never raises, never waits."""
 
 
-def wall_clock() -> datetime:
-    """The time shown to people, in UTC."""
-    return datetime.now(UTC)
+def wall_clock() -> int:
+    """Milliseconds since 1970, shown to people only."""
+    return time.time_ns() // 1_000_000
 
 
 class EventLog:
-    """An `Emit` that writes JSON lines; safe to call from any thread."""
+    """An `Emit` that writes JSON lines; safe to call from any thread.
+
+    With `later` (a loop's call_soon) the lines of one tick are written in one go, as a write
+    costs more than a line does; what other threads tell is written at once. Whoever ends the
+    loop calls `flush` after it.
+    """
 
     def __init__(
         self,
         write: Callable[[bytes], object],
         process: str,
-        clock: Callable[[], datetime] = wall_clock,
+        clock: Callable[[], int] = wall_clock,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
+        """`write` may raise OSError; `clock` tells milliseconds since 1970."""
         self._write = write
         self._process = process
         self._clock = clock
+        self._later = later
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._lines: list[bytes] = []
         self._lost = 0
+        self._second = -1
+        self._time = ""
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
 
     def __call__(self, event: str, queue_id: object = "", **values: object) -> None:
         """Write one line; a line that cannot be written is counted and told of later."""
-        try:
+        with self._lock:
+            self._lines.append(self._line(event, queue_id, values))
+            waiting = len(self._lines)
+        if self._later is None or threading.get_ident() != self._thread:
+            self.flush()
+        elif waiting == 1:
+            self._later(self.flush)
+
+    def flush(self) -> None:
+        """Write what is there."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if not lines:
+                return
             if self._lost:
-                self._write(self._line(Event.LOG_LINES_LOST, "", {"lines": self._lost}))
+                lines.insert(0, self._line(Event.LOG_LINES_LOST, "", {"lines": self._lost}))
+            try:
+                self._write(b"".join(lines))
+            except OSError:
+                self._lost += len(lines) - bool(self._lost)
+            else:
                 self._lost = 0
-            self._write(self._line(event, queue_id, values))
-        except OSError:
-            self._lost += 1
 
     def _line(self, event: str, queue_id: object, values: dict[str, object]) -> bytes:
-        at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        fields = {"id": queue_id, "event": event, "at": at, "process": self._process, **values}
+        at, process = self._now(), self._process
+        fields = {"id": queue_id, "event": event, "at": at, "process": process, **values}
         try:
             return self._encode(fields) + b"\n"
         except UnicodeEncodeError:  # a lone surrogate: bytes that some client sent
             return self._encode({name: _printable(fields[name]) for name in fields}) + b"\n"
+
+    def _now(self) -> str:
+        """RFC 3339 in UTC; what stays the same for a second is put together once a second."""
+        second, millisecond = divmod(self._clock(), 1000)
+        if second != self._second:
+            self._second = second
+            self._time = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+        return f"{self._time}.{millisecond:03d}Z"
 
 
 def _printable(value: object) -> str:

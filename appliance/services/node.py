@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from appliance.config import Layout, load_site, open_layout
@@ -19,8 +20,10 @@ ORDER = (("delivery", 30.0), ("mail", 30.0), ("control", 10.0))
 PROCESSES = "processes.json"
 
 
-def run_node(data: Path) -> None:
+def run_node(data: Path, tell: Callable[[str], None]) -> None:
     """Run the node in `data` until SIGTERM or SIGINT; raises ConfigError and InUse.
+
+    `tell` gets the few lines that whoever started it wants to see.
 
     SIGHUP starts the services anew.
     """
@@ -28,7 +31,14 @@ def run_node(data: Path) -> None:
     layout, node = open_layout(data)
     load_site(layout.site_toml)
     layout.create()
+    if LOG_FILE in os.environ:  # standard error is the log: no place for sentences
+        tell = _silent
     notifier = Notifier.from_environment(os.environ)
+
+    def ready() -> None:
+        notifier.ready()
+        tell(f"Node {node.name} serves SMTP at {', '.join(node.smtp.listen)}.")
+
     with locked(layout.lock):
         emit = EventLog(_log(layout).write, "node")
         emit(Event.NODE_STARTED, node=node.name, pid=os.getpid())
@@ -40,10 +50,16 @@ def run_node(data: Path) -> None:
             emit,
             os.environ,
             layout.run / PROCESSES,
-            notifier.ready,
+            ready,
         )
+        tell(f"Node {node.name} starts; its logs are in {layout.log}.")
         asyncio.run(_until_told(supervisor, notifier))
         emit(Event.NODE_STOPPED)
+        tell(f"Node {node.name} has stopped.")
+
+
+def _silent(text: str) -> None:
+    """For nobody."""
 
 
 def _log(layout: Layout) -> LogFile:

@@ -59,33 +59,42 @@ def die_with_parent(environment: MutableMapping[str, str], how: int = signal.SIG
         sys.exit(0)
 
 
-def open_log(environment: MutableMapping[str, str], process: str) -> EventLog:
+def open_log(
+    environment: MutableMapping[str, str], process: str, loop: asyncio.AbstractEventLoop
+) -> EventLog:
     """The event log: in the file the supervisor named, else on standard error."""
     path = environment.pop(LOG_FILE, None)
-    if path is None:
-        return EventLog(lambda line: os.write(2, line), process)
-    return EventLog(LogFile(Path(path)).write, process)
+    write = LogFile(Path(path)).write if path is not None else _to_standard_error
+    return EventLog(write, process, later=loop.call_soon)
+
+
+def _to_standard_error(line: bytes) -> None:
+    os.write(2, line)
 
 
 def run_service(name: str, data: Path, serve: Serve) -> None:
     """Run one service until it is told to stop; raises ConfigError and what `serve` raises."""
     die_with_parent(os.environ)
     notifier = Notifier.from_environment(os.environ)
-    emit = open_log(os.environ, name)
     layout, node = open_layout(data)
     site = load_site(layout.site_toml)
     layout.create()
 
     async def main() -> None:
         stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
 
         def stopping() -> None:
             notifier.stopping()
             stop.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping)
-        await serve(Context(layout, node, site, emit, stop, notifier.ready))
+            loop.add_signal_handler(number, stopping)
+        emit = open_log(os.environ, name, loop)
+        try:
+            await serve(Context(layout, node, site, emit, stop, notifier.ready))
+        finally:
+            emit.flush()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

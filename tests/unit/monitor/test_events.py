@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import msgspec
 import appliance
 from appliance.monitor.events import Event, EventLog, LogFile
 
-AT = datetime(2026, 11, 22, 2, 30, 0, 123456, tzinfo=UTC)
+AT = int(datetime(2026, 11, 22, 2, 30, tzinfo=UTC).timestamp()) * 1000 + 123
 
 
 def log_to(lines: list[bytes]) -> EventLog:
@@ -52,9 +54,27 @@ def test_lines_lost_to_a_full_disk_are_counted() -> None:
     log(Event.NODE_READY)
     full = False
     log(Event.NODE_STOPPING)
-    told = [msgspec.json.decode(line) for line in lines]
+    told = [msgspec.json.decode(line) for line in b"".join(lines).splitlines()]
     assert [one["event"] for one in told] == ["log-lines-lost", "node-stopping"]
     assert told[0]["lines"] == 2
+
+
+def test_the_lines_of_one_tick_are_one_write() -> None:
+    writes: list[bytes] = []
+    due: list[Callable[[], None]] = []
+    log = EventLog(writes.append, "mail", lambda: AT, due.append)
+    log(Event.NODE_STARTED)
+    log(Event.NODE_READY)
+    assert (writes, len(due)) == ([], 1)
+    due.pop()()
+    assert [one.count(b"\n") for one in writes] == [2]
+    log(Event.NODE_STOPPING)
+    other = threading.Thread(target=log, args=(Event.NODE_STOPPED,))
+    other.start()
+    other.join()
+    assert [one.count(b"\n") for one in writes] == [2, 2]
+    due.pop()()
+    assert len(writes) == 2
 
 
 def test_rotation_keeps_so_many_files_of_such_a_size(tmp_path: Path) -> None:
