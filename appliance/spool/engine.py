@@ -114,7 +114,6 @@ class Engine:
         self._kept: set[Attempt] = set()
         self._stale_leases = False
         self._allowed: dict[int, bool] = {}
-        self._touched = False
         self._old_exposed = store.exposed()
         store.begin()
         store.start(store.running(now))
@@ -161,11 +160,18 @@ class Engine:
             if self.replication.acknowledged(frame):
                 self.pair.progress(now)
             self._settle(now)
-        elif isinstance(frame, BodyChunk) and self.replication.greeted:
-            # At once, not in a turn: a large body must not pile up in memory.
+        elif isinstance(frame, BodyChunk) and self._take_at_once():
             self._take_chunk(frame)
         else:
             self._inbox.append(frame)
+
+    def _take_at_once(self) -> bool:
+        """Chunks don't wait for a turn: a large body must not pile up in memory.
+
+        Those that came while the peer's hello still waited do, and what follows them.
+        """
+        late = any(isinstance(frame, BodyChunk) for frame in self._inbox)
+        return self.replication.greeted and not late
 
     def _take_chunk(self, chunk: BodyChunk) -> None:
         try:
@@ -224,14 +230,13 @@ class Engine:
         running = self.store.running(now)
         self.effects.extend(Send(frame) for frame in self.replication.pump())
         before = self.store.journal.head
-        self._touched = False
         self.store.begin()
         self._take_in(now, running)
         self._claim(running)
         self._write_off_stale(running)
         self._operate(now, running)
         self._lease(running)
-        if not self._touched:
+        if not self.store.changed:
             self.store.rollback()
             return False
         self.replication.store_acks()
@@ -316,7 +321,6 @@ class Engine:
     def _take_in_one(self, frame: Frame, now: int, running: int) -> None:
         match frame:
             case Hello():
-                self._touched = True
                 regressed = self.replication.greet(frame, running)
                 self._old_exposed = self.store.exposed() - self._waiting.exposed
                 self._ownership_changed()
@@ -329,7 +333,7 @@ class Engine:
                 self.effects.extend(self._desk.answered(frame))
             case _:
                 claims = self.store.ownership.claims
-                self._touched |= self.replication.take_in(frame, running)
+                self.replication.take_in(frame, running)
                 if self.store.ownership.claims != claims:
                     self._ownership_changed()
 
@@ -341,7 +345,6 @@ class Engine:
 
     def _wrote(self, segment: Segment, data: bytes, contents: Mapping[str, bytes]) -> None:
         self._written.append((segment, data, contents))
-        self._touched = True
         for seq, record in enumerate(segment.records, segment.first):
             if isinstance(record, Accepted):
                 self._waiting.accepted(seq)

@@ -159,6 +159,11 @@ class Messages:
             # How it began, and the latest of what became of it.
             entry.trace = entry.trace[:_LSN] + entry.trace[_LSN:][-_TRACE_LIMIT:] + lsn
 
+    @property
+    def changed(self) -> bool:
+        """True if there is something to write."""
+        return bool(self._dirty)
+
     def forget(self) -> None:
         """Drop the working set."""
         self._dirty.clear()

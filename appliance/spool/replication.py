@@ -156,44 +156,42 @@ class Replication:
             self._store.journal.share(self.acked)
             self._unstored_acks = False
 
-    def take_in(self, frame: Frame, running: int) -> bool:
-        """Take in a segment or body, inside a transaction; True if something was journalled.
+    def take_in(self, frame: Frame, running: int) -> None:
+        """Take in a segment or body, inside a transaction.
 
-        Raises Broken, Diverged, Damaged.
+        Raises Broken, Diverged, Damaged, OSError.
         """
         if self.peer is None:
             raise Broken("the peer did not say hello first")
+        try:
+            self._take_in(frame, running)
+        except Diverged as error:
+            self.diverged = str(error)
+            raise
+        except (LookupError, ValueError, msgspec.DecodeError) as error:
+            raise Broken(f"a {type(frame).__name__} cannot be taken in: {error}") from error
+
+    def _take_in(self, frame: Frame, running: int) -> None:
         match frame:
             case Batch():
-                return self._take_batch(frame, running)
+                self._take_batch(frame, running)
             case BodyChunk():
                 self.take_chunk(frame)
             case SnapshotBegin():
                 self._begin_snapshot(frame)
             case SnapshotPart():
                 self._take_part(frame, running)
-                return True
             case SnapshotEnd():
                 self._end_snapshot(running)
-                return True
-        return False
 
-    def _take_batch(self, frame: Batch, running: int) -> bool:
-        try:
-            segment = records.decode(frame.segment)
-            for record in segment.records:
-                if isinstance(record, Accepted) and record.external:
-                    if record.queue_id not in frame.gone:
-                        self._finish_body(record)
-            if self._store.ingest(frame.segment, frame.contents, running, frame.gone) is None:
-                return False
-        except Diverged as error:
-            self.diverged = str(error)
-            raise
-        except (LookupError, msgspec.DecodeError) as error:
-            raise Broken(f"a segment cannot be taken in: {error}") from error
-        self._sent[segment.incarnation] = segment.last
-        return True
+    def _take_batch(self, frame: Batch, running: int) -> None:
+        segment = records.decode(frame.segment)
+        for record in segment.records:
+            if isinstance(record, Accepted) and record.external:
+                if record.queue_id not in frame.gone:
+                    self._finish_body(record)
+        if self._store.ingest(frame.segment, frame.contents, running, frame.gone) is not None:
+            self._sent[segment.incarnation] = segment.last
 
     def take_chunk(self, chunk: BodyChunk) -> None:
         """Write part of a large body; raises Broken, OSError."""

@@ -101,6 +101,12 @@ class Store:
         """Open the transaction of one turn."""
         self._db.execute("BEGIN IMMEDIATE")
         self._from_at_begin = self._running_from
+        self._changes = self._db.total_changes()
+
+    @property
+    def changed(self) -> bool:
+        """True if this turn has something to commit."""
+        return self.messages.changed or self._db.total_changes() != self._changes
 
     def flush(self, running: int) -> None:
         """Write the working set; after this only the commit is left."""

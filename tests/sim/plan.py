@@ -39,7 +39,9 @@ PLANS = {
     "crashes": Plan(CRASHES, strikes=(2, 5)),
     "bodies": Plan(("cut frame", "power at frame", "flap"), large=0.9),
     "pruned": Plan(
-        ("long death", "cut", "install anew", "replace", "slow", "cut frame"), strikes=(2, 4), keep=3
+        ("long death", "cut", "install anew", "replace", "slow", "cut frame"),
+        strikes=(2, 4),
+        keep=3,
     ),
     "hand over": Plan((*CRASHES, *LINK), operators=("hand over",), acts=6),
     "take over": Plan((*DEATHS, "split"), operators=("take over",), acts=6),

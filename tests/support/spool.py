@@ -14,6 +14,7 @@ from appliance.spool.store import Store
 def check_spool(store: Store, bodies: Bodies) -> None:
     """Raises AssertionError."""
     check_journal(store)
+    check_reload(store)
     entries = list(store.messages.after(0, 1 << 40))
     check_contents(store, bodies, entries)
     check_derived(store, entries)
@@ -35,6 +36,22 @@ def check_journal(store: Store) -> None:
     for inc, tip in last.items():
         known = store.journal.by_idx[inc]
         assert tip == (known.tip.seq, known.tip.hash), "the journal does not end at its tip"
+
+
+def check_reload(store: Store) -> None:
+    """A start would find in the tables what is in memory."""
+    again = Store(store.connection, store.node, store.incarnation, 0)
+    ours, theirs = store.journal.incarnations, again.journal.incarnations
+    assert ours == theirs, f"incarnations: {ours} is not {theirs}"
+    assert lanes_of(again) == lanes_of(store), "lanes"
+    assert again.ownership.nodes == store.ownership.nodes, "nodes of incarnations"
+    assert again.ownership.claims == store.ownership.claims, "claims"
+    assert again.offsets == store.offsets, "clocks"
+    assert again.scheduler.next_wake() == store.scheduler.next_wake(), "schedule"
+
+
+def lanes_of(store: Store) -> list[tuple[int, int, int, int]]:
+    return sorted((lane.inc, lane.low, lane.high, lane.id) for lane in store.lanes)
 
 
 def check_contents(store: Store, bodies: Bodies, entries: list[Entry]) -> None:
