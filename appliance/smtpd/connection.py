@@ -17,6 +17,8 @@ from appliance.smtpd.service import Service
 
 _WRITE_AHEAD = 64 << 10
 """Bytes of replies that may wait for the client to read them while it sends more commands."""
+_TURN = 50
+"""Commands of one client obeyed before the others get their turn."""
 
 
 class Connection(SMTP, ABC):
@@ -51,6 +53,7 @@ class Connection(SMTP, ABC):
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
+        self._turn = 0
         self._waits_for_command = False
         self._conversing = True
 
@@ -62,8 +65,7 @@ class Connection(SMTP, ABC):
 
     def say(self, reply: bytes) -> None:
         """Answer, at the latest when the client has to be waited for (RFC 2920 §3.2)."""
-        if not self.closing:
-            self._out.append(reply)
+        self._out.append(reply)
 
     def hang_up(self, reply: Reply, reason: str) -> None:
         """Say a last word and end the connection; what the client still sends is not read."""
@@ -95,6 +97,9 @@ class Connection(SMTP, ABC):
             return None
         line = self.inbox.take_line(limit)
         if line is not None:
+            self._turn += 1
+            if self._turn % _TURN == 0:
+                await asyncio.sleep(0)
             return line
         await self._flush()
         if self.service.draining:

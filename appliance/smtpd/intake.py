@@ -15,7 +15,7 @@ class BodyWriter(Protocol):
         """Append `chunk`; waits when disk or peer is slower than the client."""
 
     async def abort(self) -> None:
-        """Forget the body."""
+        """Forget the body, unless it was accepted; called after a failed `accept_body` too."""
 
 
 class Intake(Protocol):

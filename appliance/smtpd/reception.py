@@ -63,13 +63,12 @@ class Reception:
             await self._outcome(body.abort())
 
     async def commit(self, envelope: Envelope) -> Reply | None:
-        """Hand the message over; None if it is as durable as the pair's mode demands, or why not.
-
-        Whatever a failed commit left behind is the intake's own to clear away.
-        """
-        if self.refusal is not None:
-            return self.refusal
-        return await self._outcome(self._commit(envelope))
+        """Hand the message over; None if it is as durable as the pair's mode demands."""
+        if self.refusal is None:
+            refusal = await self._outcome(self._commit(envelope))
+            if refusal is not None:
+                await self.refuse(refusal)
+        return self.refusal
 
     async def _commit(self, envelope: Envelope) -> None:
         if self._body is None:

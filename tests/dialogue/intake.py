@@ -75,8 +75,8 @@ class MemoryIntake:
 
     async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: BodyWriter) -> None:
         assert isinstance(body, Body)
-        self.open_bodies.remove(body)
         await self.pause("accept")
+        self.open_bodies.remove(body)
         self.taken.append(Taken(queue_id, envelope, b"".join(body.chunks), streamed=True))
 
     async def pause(self, step: str) -> None:

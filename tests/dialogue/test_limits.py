@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from appliance.config.limits import Limits
@@ -156,6 +158,23 @@ def test_recipients_without_end_are_sent_away() -> None:
             ["250"] * 100 + ["452"] * 900 + ["421"]
         )
         assert client.reply() == ""
+
+
+def test_a_burst_of_commands_does_not_keep_the_others_waiting() -> None:
+    async def test() -> None:
+        bench = Bench(Limits(recipients=5000))
+        wire = await bench.connect()
+        await wire.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\n")
+        wire.session.data_received(b"RCPT TO:<ann@site.test>\r\n" * 5000)
+        before, turns = len(wire.said), 0
+        while len(wire.said) == before:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 50
+        assert wire.said.count(b"250 2.1.5 Ok\r\n") == 5000
+        await wire.leave()
+
+    run(test)
 
 
 def test_a_long_line_passes_unchanged() -> None:

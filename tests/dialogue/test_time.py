@@ -45,6 +45,36 @@ def test_a_client_that_leaves_when_told_is_not_waited_for() -> None:
     run(test)
 
 
+def test_each_command_buys_new_time() -> None:
+    async def test() -> None:
+        bench = Bench()
+        wire = await bench.connect()
+        await asyncio.sleep(COMMAND - 1)
+        await wire.send(b"NOOP\r\n")
+        await asyncio.sleep(COMMAND - 1)
+        assert wire.said.endswith(b"250 2.0.0 Ok\r\n")
+        await asyncio.sleep(2)
+        assert wire.said.endswith(TIMEOUT)
+        await wire.leave()
+
+    run(test)
+
+
+def test_a_client_that_does_not_leave_when_sent_away_is_cut_off() -> None:
+    async def test() -> None:
+        bench = Bench()
+        wire = await bench.connect()
+        await wire.send(b"NOOP\n")
+        assert wire.said.endswith(b"500 5.5.2 Bare LF: lines must end with CRLF\r\n")
+        await asyncio.sleep(CLOSE - 1)
+        assert not wire.is_closing()
+        await asyncio.sleep(2)
+        assert wire.ended == "abort"
+        assert not bench.connections
+
+    run(test)
+
+
 def test_bytes_that_dribble_in_do_not_make_a_command() -> None:
     async def test() -> None:
         bench = Bench()
