@@ -31,7 +31,7 @@ test-sim: dev ## the simulation of two replicas with SEEDS=20000 schedules
 	SIM_SEEDS=$(SEEDS) $(bin)/python -m pytest -n 2 --dist loadgroup tests/sim $(PYTEST)
 
 test-crash: dev ## kill processes and nodes under load, ROUNDS=200 times
-	CRASH_ROUNDS=$(ROUNDS) $(bin)/python -m pytest -m crash tests $(PYTEST)
+	CRASH_ROUNDS=$(ROUNDS) $(bin)/python -m pytest -n 2 -m crash tests/pair $(PYTEST)
 
 bench: runtime ## measure the pair, and Postfix beside it where it is installed (BENCH="--help")
 	@$(bin)/python -m tests.bench $(BENCH)
