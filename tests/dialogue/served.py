@@ -8,9 +8,8 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
 import uvloop
 
@@ -26,8 +25,6 @@ HOSTNAME = "node.site.test"
 NOW = 1_790_000_000_000  # Mon, 21 Sep 2026
 PATIENCE = 30.0
 """Seconds until a test that waits for what never comes fails."""
-
-T = TypeVar("T")
 
 
 def policy(relay: Sequence[str] = ()) -> Policy:
@@ -90,11 +87,11 @@ class Served:
         self._thread.start()
         self.run(self.server.start)
 
-    def run(self, function: Callable[[], object]) -> None:
+    def run(self, function: Callable[[], Awaitable[object]]) -> None:
         """Run a coroutine function in the server's loop."""
 
         async def call() -> None:
-            await function()  # type: ignore[misc]
+            await function()
 
         asyncio.run_coroutine_threadsafe(call(), self.loop).result(PATIENCE)
 

@@ -64,7 +64,7 @@ def check(stream: bytes, cuts: list[int]) -> None:
     run(test)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(
     st.lists(st.sampled_from(STATES + MESSAGES + COMMANDS + TEXT), max_size=12),
     st.sampled_from(STATES),
