@@ -82,5 +82,4 @@ class Inbox(asyncio.StreamReader):
         """Nothing more is wanted: forget what is there, wake whoever waits for more."""
         self._buffer.clear()
         self._maybe_resume_transport()
-        if not self._eof:
-            self.feed_eof()
+        self.feed_eof()

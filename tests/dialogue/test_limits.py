@@ -160,6 +160,23 @@ def test_recipients_without_end_are_sent_away() -> None:
         assert client.reply() == ""
 
 
+def test_a_client_that_is_sent_away_is_read_until_it_leaves() -> None:
+    """Unread input would keep its end from being seen, and turn the end into a reset."""
+
+    async def test() -> None:
+        bench = Bench()
+        wire = await bench.connect()
+        wire.session.data_received(b"NOOP\n" + b"NOOP\r\n" * 40_000)
+        assert wire.paused
+        await wire.send(b"NOOP\r\n" * 40_000)
+        assert wire.said.endswith(b"500 5.5.2 Bare LF: lines must end with CRLF\r\n")
+        assert not wire.paused
+        await wire.leave()
+        assert wire.ended == "close"
+
+    run(test)
+
+
 def test_a_burst_of_commands_does_not_keep_the_others_waiting() -> None:
     async def test() -> None:
         bench = Bench(Limits(recipients=5000))
