@@ -96,6 +96,12 @@ class FrameProtocol(asyncio.BufferedProtocol):
             return len(self._out)
         return len(self._out) + self._transport.get_write_buffer_size()
 
+    @property
+    def peer_address(self) -> str:
+        """The IP address of the other end; "" when it has none or is gone."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        return str(peer[0]) if peer else ""
+
     def pause_reading(self) -> None:
         """Stop reading soon: frames already read (at most 256 KiB of them) still arrive."""
         if self._transport is not None and self._end is None:

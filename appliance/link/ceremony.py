@@ -171,8 +171,13 @@ class Invitation:
         """The first message of a connection, with a nonce (32 bytes) of its own."""
         return Greeting(VERSION, self._identity.public_key, nonce)
 
-    def answer(self, now: float, greeting: Greeting, request: Request) -> tuple[Grant, Pairing]:
-        """What to grant, and what to store here when the joiner is done; raises PairingFailed."""
+    def answer(
+        self, now: float, greeting: Greeting, request: Request, seen: str
+    ) -> tuple[Grant, Pairing]:
+        """What to grant, and what to store here when the joiner is done; raises PairingFailed.
+
+        `seen` is the address the joiner came from.
+        """
         self.check(now)
         transcript = _transcript(self._authority.key.public_key, greeting, request)
         if not hmac.compare_digest(_proof(self.code, b"joiner", transcript), request.proof):
@@ -187,7 +192,7 @@ class Invitation:
             verify(request.public_key, request.signature, transcript)
             granted = self._authority.issue(request.public_key)
             own = self._authority.issue(self._identity.public_key)
-            peer = Peer(request.public_key, str(Endpoint.parse(request.endpoint)))
+            peer = Peer(request.public_key, _reachable(request.endpoint, seen))
         except (BadKey, Wrong) as error:
             raise PairingFailed(Problem.MALFORMED, str(error)) from None
         self._joiner = request.public_key
@@ -240,8 +245,11 @@ class Joining:
             signature=self.identity.key.sign(transcript),
         )
 
-    def accept(self, greeting: Greeting, request: Request, grant: Grant) -> Pairing:
-        """Check a grant and say what to store; raises PairingFailed."""
+    def accept(self, greeting: Greeting, request: Request, grant: Grant, seen: str) -> Pairing:
+        """Check a grant and say what to store; `seen` is the inviter's address.
+
+        Raises PairingFailed.
+        """
         transcript = _transcript(self.authority_key, greeting, request)
         if not hmac.compare_digest(_proof(self.code, b"inviter", transcript), grant.proof):
             raise PairingFailed(Problem.WRONG_SECRET, "the other node does not know the secret")
@@ -253,10 +261,21 @@ class Joining:
                 raise BadKey("the certificate is not for this node")
             # Who certifies a key checks that it is one.
             authority.issue(greeting.public_key)
-            peer = Peer(greeting.public_key, str(Endpoint.parse(grant.endpoint)))
+            peer = Peer(greeting.public_key, _reachable(grant.endpoint, seen))
         except (BadKey, Wrong) as error:
             raise PairingFailed(Problem.MALFORMED, str(error)) from None
         return Pairing(grant.authority_certificate, grant.authority_key, grant.certificate, peer)
+
+
+def _reachable(endpoint: str, seen: str) -> str:
+    """Where a link listens that was told as `endpoint`; raises Wrong.
+
+    Who listens on all addresses (0.0.0.0 or [::]) is reached at the one it was seen at.
+    """
+    parsed = Endpoint.parse(endpoint)
+    if parsed.host not in ("0.0.0.0", "::"):
+        return str(parsed)
+    return f"[{seen}]:{parsed.port}" if ":" in seen else f"{seen}:{parsed.port}"
 
 
 def _transcript(authority_key: bytes, greeting: Greeting, request: Request) -> bytes:

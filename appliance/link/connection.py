@@ -79,7 +79,7 @@ class LinkConnection(FrameProtocol):
 
     `send`, `writable`, `wait_writable`, `unsent`, `pause_reading` and `resume_reading` are theirs.
     Frames leave in the order sent: who streams large bodies sends chunks of 64 KiB or so, each
-    after `wait_writable`, and small frames in between wait for at most 256 KiB of them. Reading
+    after `wait_writable`, and small frames in between wait for less than 512 KiB of them. Reading
     must not be paused for long: the peer's kernel drops a link it can't send on for 8 s.
     """
 
@@ -100,12 +100,6 @@ class LinkConnection(FrameProtocol):
         self._spoke = False
         self._reading = True
         self._missed = 0
-
-    @property
-    def peer_address(self) -> str:
-        """The address of the other end, for people; "" when it is gone."""
-        peer = self._transport.get_extra_info("peername") if self._transport else None
-        return str(peer[0]) if peer else ""
 
     def send(self, kind: int, payload: bytes | bytearray | memoryview) -> None:
         """Send a frame of `kind` 1 to 255; never waits. Raises ConnectionLost, FrameTooLarge."""

@@ -187,7 +187,9 @@ class Inviting:
         talk.say(greeting)
         try:
             request = await talk.hear(Request)
-            grant, pairing = self._invitation.answer(self._now(), greeting, request)
+            grant, pairing = self._invitation.answer(
+                self._now(), greeting, request, talk.peer_address
+            )
             talk.say(grant)
             await talk.hear(Done)
             self._store_and_end(pairing)
@@ -260,7 +262,8 @@ async def join(
             greeting = await talk.hear(Greeting)
             request = joining.request(greeting, random(NONCE_LENGTH), link)
             talk.say(request)
-            pairing = joining.accept(greeting, request, await talk.hear(Grant))
+            grant = await talk.hear(Grant)
+            pairing = joining.accept(greeting, request, grant, address.host)
             stored = store.save(pairing).peer
             assert stored is not None
             talk.say(Done())

@@ -20,6 +20,8 @@ from appliance.link.connection import LinkConnection, Refusal, Timing
 from appliance.link.identity import Identity
 from appliance.link.tls import link_context
 
+_UNSENT = 128 * 1024
+
 
 class NotPaired(Exception):
     """A link needs a peer: run `twinpost pair init` and `twinpost pair join` first."""
@@ -209,4 +211,6 @@ class PeerLink:
         sock.setsockopt(tcp, socket.TCP_KEEPIDLE, 2)
         sock.setsockopt(tcp, socket.TCP_KEEPINTVL, 1)
         sock.setsockopt(tcp, socket.TCP_KEEPCNT, 3)
+        # Megabytes of bodies in the kernel's buffer would hold the records behind them up.
+        sock.setsockopt(tcp, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         sock.setsockopt(tcp, socket.TCP_USER_TIMEOUT, int(patience * 1000))

@@ -25,6 +25,7 @@ from appliance.link.code import PairingCode
 from appliance.link.identity import Identity, KeyStore, Pairing, Peer
 
 HERE, THERE = Endpoint("192.0.2.1:2600"), Endpoint("192.0.2.2:2600")
+SEEN = "192.0.2.99"
 SECRET, NONCE, OTHER_NONCE = b"nine byte", b"i" * 32, b"j" * 32
 
 
@@ -48,7 +49,7 @@ class Ceremony:
         return self.joining(replacing=False).request(greeting or self.greeting, OTHER_NONCE, THERE)
 
     def answer(self, request: Request, now: float = 100.0) -> tuple[Grant, Pairing]:
-        return self.invitation.answer(now, self.greeting, request)
+        return self.invitation.answer(now, self.greeting, request, SEEN)
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def problem(error: pytest.ExceptionInfo[PairingFailed]) -> Problem:
 def test_both_pin_each_other_and_hold_the_authority(ceremony: Ceremony) -> None:
     request = ceremony.request()
     grant, inviters = ceremony.answer(request)
-    joiners = ceremony.joining(replacing=False).accept(ceremony.greeting, request, grant)
+    joiners = ceremony.joining(replacing=False).accept(ceremony.greeting, request, grant, SEEN)
     assert inviters.peer == Peer(ceremony.joiner.public_key, str(THERE))
     assert joiners.peer == Peer(ceremony.inviter.public_key, str(HERE))
     for pairing, identity in ((inviters, ceremony.inviter), (joiners, ceremony.joiner)):
@@ -147,7 +148,7 @@ def test_the_joiners_proof_is_not_the_inviters(ceremony: Ceremony) -> None:
     grant, _ = ceremony.answer(request)
     reflected = msgspec.structs.replace(grant, proof=request.proof)
     with pytest.raises(PairingFailed) as error:
-        ceremony.joining(replacing=False).accept(ceremony.greeting, request, reflected)
+        ceremony.joining(replacing=False).accept(ceremony.greeting, request, reflected, SEEN)
     assert problem(error) == Problem.WRONG_SECRET
 
 
@@ -222,8 +223,30 @@ def test_an_endpoint_that_is_none_is_refused(ceremony: Ceremony, endpoint: str) 
     good = ceremony.request()
     grant = msgspec.structs.replace(ceremony.answer(good)[0], endpoint=endpoint)
     with pytest.raises(PairingFailed) as error:
-        ceremony.joining(replacing=False).accept(ceremony.greeting, good, grant)
+        ceremony.joining(replacing=False).accept(ceremony.greeting, good, grant, SEEN)
     assert problem(error) == Problem.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "told, seen, reached",
+    [
+        ("0.0.0.0:2600", "192.0.2.7", "192.0.2.7:2600"),
+        ("[::]:2600", "2001:db8::7", "[2001:db8::7]:2600"),
+        ("192.0.2.1:2600", "192.0.2.7", "192.0.2.1:2600"),
+    ],
+)
+def test_who_listens_everywhere_is_reached_where_it_was_seen(
+    ceremony: Ceremony, told: str, seen: str, reached: str
+) -> None:
+    joining = ceremony.joining(replacing=False)
+    request = joining.request(ceremony.greeting, OTHER_NONCE, Endpoint(told))
+    grant, pairing = ceremony.invitation.answer(100.0, ceremony.greeting, request, seen)
+    assert pairing.peer is not None
+    assert pairing.peer.endpoint == reached
+    grant = msgspec.structs.replace(grant, endpoint=told)
+    accepted = joining.accept(ceremony.greeting, request, grant, seen)
+    assert accepted.peer is not None
+    assert accepted.peer.endpoint == reached
 
 
 def test_a_key_that_is_none_is_refused(ceremony: Ceremony) -> None:
@@ -232,7 +255,7 @@ def test_a_key_that_is_none_is_refused(ceremony: Ceremony) -> None:
     ceremony.greeting = greeting
     grant, _ = ceremony.answer(request)
     with pytest.raises(PairingFailed, match="not a public key"):
-        ceremony.joining(replacing=False).accept(greeting, request, grant)
+        ceremony.joining(replacing=False).accept(greeting, request, grant, SEEN)
 
 
 def test_a_grant_of_another_authority_is_refused(ceremony: Ceremony) -> None:
@@ -243,7 +266,7 @@ def test_a_grant_of_another_authority_is_refused(ceremony: Ceremony) -> None:
         grant, authority_certificate=other.certificate, authority_key=other.key.pem()
     )
     with pytest.raises(PairingFailed, match="another authority"):
-        ceremony.joining(replacing=False).accept(ceremony.greeting, request, forged)
+        ceremony.joining(replacing=False).accept(ceremony.greeting, request, forged, SEEN)
 
 
 def test_a_certificate_for_another_key_is_refused(ceremony: Ceremony) -> None:
@@ -251,7 +274,7 @@ def test_a_certificate_for_another_key_is_refused(ceremony: Ceremony) -> None:
     grant, _ = ceremony.answer(request)
     forged = msgspec.structs.replace(grant, certificate=ceremony.authority.issue(other_key()))
     with pytest.raises(PairingFailed, match="not for this node"):
-        ceremony.joining(replacing=False).accept(ceremony.greeting, request, forged)
+        ceremony.joining(replacing=False).accept(ceremony.greeting, request, forged, SEEN)
 
 
 def test_every_problem_says_what_to_do() -> None:

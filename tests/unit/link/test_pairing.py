@@ -290,7 +290,7 @@ async def test_a_joiner_that_is_not_confirmed_says_that_it_is_paired(table: Tabl
             await say(writer, greeting)
             request = await hear(reader)
             assert isinstance(request, Request)
-            await say(writer, invitation.answer(0.0, greeting, request)[0])
+            await say(writer, invitation.answer(0.0, greeting, request, "127.0.0.1")[0])
             assert await hear(reader) == Done()
 
     impostor = Dying(authority)

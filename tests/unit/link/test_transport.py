@@ -117,6 +117,24 @@ async def test_it_dials_from_the_address_it_is_told(nodes: Nodes) -> None:
     assert connection.peer_address == "127.0.0.11"
 
 
+async def test_both_sides_tell_the_kernel_to_be_quick_and_watchful(nodes: Nodes) -> None:
+    one, other, _, _ = await connected(nodes)
+    for connection in (one, other):
+        assert connection._transport is not None
+        sock = connection._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        options = {
+            name: sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_NODELAY", "TCP_USER_TIMEOUT", "TCP_NOTSENT_LOWAT", "TCP_KEEPIDLE")
+        }
+        assert options == {
+            "TCP_NODELAY": 1,
+            "TCP_USER_TIMEOUT": 8000,
+            "TCP_NOTSENT_LOWAT": 131072,
+            "TCP_KEEPIDLE": 2,
+        }
+
+
 # Whom it lets in.
 
 
