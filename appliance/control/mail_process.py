@@ -73,7 +73,11 @@ class MailProcess:
         return await self._command("remove", targets, by)
 
     async def take_over(self, by: str) -> str:
-        """Act on the old backlog without the peer; raises Refused."""
+        """Act on the old backlog without the peer; raises Refused if nothing waits for it."""
+        if (await self.view()).synced:
+            raise Refused(
+                Reply(450, "4.3.0", "no mail waits for the peer"), "there is nothing to take over"
+            )
         await self._call(TakeOverCall(by), Durable)
         return "The backlog goes out now; attempts the peer may have made are counted as doubts."
 

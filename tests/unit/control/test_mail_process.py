@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.control.mail_process import MailProcess
@@ -30,6 +31,7 @@ from tests.support.control import MAIL
 class Handler:
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.view = MAIL
         self.peers: list[Peer[Said, Call]] = []
 
     def connected(self, peer: Peer[Said, Call]) -> None:
@@ -45,7 +47,7 @@ class Handler:
         self.calls.append(message)
         match message:
             case ViewCall():
-                return View(MAIL)
+                return View(self.view)
             case CommandCall():
                 return Results(
                     tuple(CommandResult(queue_id=one.queue_id) for one in message.targets)
@@ -69,6 +71,10 @@ async def test_calls(tmp_path: Path) -> None:
     told = [call for call in handler.calls if isinstance(call, CommandCall)]
     assert [call.action for call in told] == ["hold", "release", "retry", "remove", "redirect"]
     assert told[-1] == CommandCall("redirect", tuple(targets), "uid 0", "x@y.test")
+    with pytest.raises(Refused) as caught:
+        await mail.take_over("uid 0")
+    assert caught.value.hint == "there is nothing to take over"
+    handler.view = msgspec.structs.replace(MAIL, synced=False)
     with pytest.raises(Refused) as caught:
         await mail.take_over("uid 0")
     assert caught.value.hint == "wait"
