@@ -456,14 +456,9 @@ class Engine:
 
     def _present(self, present: Present, running: int) -> list[Record]:
         self._presented = True
-        kept = {(a.incarnation, a.seq) for a in present.attempts}
-        nodes = self.store.ownership.nodes
+        self._kept = {Attempt(a.incarnation, a.seq) for a in present.attempts}
         records = self._owner.write_offs(
-            lambda attempt: (
-                nodes.get(attempt.incarnation) != self.store.node
-                or (attempt.incarnation, attempt.seq) in kept
-            ),
-            running,
+            lambda a: not self._leased_here(a) or a in self._kept, running
         )
         self.effects.append(Done(present.token, self._owner.invalid(present.attempts)))
         if records:

@@ -165,7 +165,6 @@ class Node:
         if self.delivery is None:
             return
         self._story.tell(f"{self.name}: delivery killed")
-        self._world.on_fault(self)
         self._end_delivery()
         self.delivery = self._new_delivery()
         self._attach_soon()
@@ -197,12 +196,12 @@ class Node:
         self._monotonic = self._new_monotonic()
 
     def _end_delivery(self) -> None:
+        self._world.on_fault(self)
         if self.delivery is not None:
             self.delivery.alive = False
             self.delivery.disconnect()
 
     def _stop(self) -> None:
-        self._world.on_fault(self)
         if self.delivery:
             self.delivery.disconnect()
         if self.process is not None:
