@@ -74,20 +74,28 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, tag=5):
 
 
 class Introduced(msgspec.Struct, frozen=True, array_like=True):
-    """An incarnation as a snapshot names it; `at` is its node's running time at the tip."""
+    """An incarnation as a snapshot names it; `at` is its node's running time at the tip.
+
+    Of the messages accepted up to record `pruned`, those that the snapshot lacks were pruned.
+    """
 
     id: bytes
     node: bytes
     epoch: int
     tip: Mark
     at: int
+    pruned: int
 
 
 class SnapshotBegin(msgspec.Struct, frozen=True, array_like=True, tag=6):
-    """The journal no longer reaches back far enough: whole messages follow, to be merged."""
+    """The journal no longer reaches back far enough: whole messages follow, to be merged.
+
+    `damaged`: messages that the sender could never apply; that it lacks them says nothing.
+    """
 
     incarnations: tuple[Introduced, ...]
     claims: tuple[Claim, ...]
+    damaged: frozenset[str]
 
 
 class Copy(msgspec.Struct, frozen=True, array_like=True):

@@ -250,8 +250,8 @@ class Engine:
     def commit(self) -> None:
         """See Store.commit. A crash before the bodies are gone leaves them to the next start."""
         self.store.commit()
-        self._bodies.remove(self.store.dropped)
-        self.store.dropped.clear()
+        self._bodies.remove(self.store.pruning.dropped)
+        self.store.pruning.dropped.clear()
 
     def committed(self, now: int) -> None:
         """The turn's transaction is durable here."""
@@ -315,7 +315,7 @@ class Engine:
 
     def _refuse_link(self, reason: str) -> None:
         self._inbox.clear()
-        self._happened("link_refused", reason=reason)
+        self._happened("replication_refused", reason=reason)
         self.effects.append(ResetLink(reason))
 
     def _take_in_one(self, frame: Frame, now: int, running: int) -> None:

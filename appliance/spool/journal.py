@@ -19,7 +19,8 @@ _PRUNED = 256
 class Incarnation:
     """One incarnation as this node holds it.
 
-    `at` is its node's running time at the tip; `shared` is what the peer holds durably.
+    `at` is its node's running time at the tip; `shared` is what the peer holds durably. Of the
+    messages accepted up to `pruned`, those that are not here were pruned, or are unapplied.
     """
 
     idx: int
@@ -30,6 +31,7 @@ class Incarnation:
     tip: Mark
     at: int
     shared: int
+    pruned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ class Journal:
         self.incarnations: dict[bytes, Incarnation] = {}
         self.by_idx: dict[int, Incarnation] = {}
         self.by_tag: dict[str, Incarnation] = {}
-        for idx, id_, tag_, node, epoch, seq, hash_, at, shared in connection.execute(
-            "SELECT idx, id, tag, node, epoch, seq, hash, at, shared FROM incarnation ORDER BY idx"
+        for idx, id_, tag_, node, epoch, seq, hash_, at, shared, pruned in rows(
+            connection,
+            "SELECT idx, id, tag, node, epoch, seq, hash, at, shared, pruned FROM incarnation"
+            " ORDER BY idx",
         ):
             tip = Mark(seq, hash_)
-            self._remember(Incarnation(idx, id_, tag_, node, epoch, tip, at, shared))
+            self._remember(Incarnation(idx, id_, tag_, node, epoch, tip, at, shared, pruned))
         self._next_lsn = (connection.execute("SELECT max(lsn) FROM journal").get or 0) + 1
         self._tail = connection.execute("SELECT min(lsn) FROM journal").get or self._next_lsn
 
@@ -136,7 +140,7 @@ class Journal:
     def introduce(self, incarnation: bytes, node: bytes, epoch: int) -> Incarnation:
         """Make an incarnation known, with nothing held of it yet."""
         idx = max(self.by_idx, default=0) + 1
-        known = Incarnation(idx, incarnation, tag(incarnation), node, epoch, Mark(0, b""), 0, 0)
+        known = Incarnation(idx, incarnation, tag(incarnation), node, epoch, Mark(0, b""), 0, 0, 0)
         self._db.execute(
             "INSERT INTO incarnation(idx, id, tag, node, epoch, seq, hash) VALUES(?,?,?,?,?,0,x'')",
             (idx, incarnation, known.tag, node, epoch),
@@ -164,6 +168,13 @@ class Journal:
             if seq is not None and seq != known.shared:
                 known.shared = seq
                 self._db.execute("UPDATE incarnation SET shared=? WHERE idx=?", (seq, known.idx))
+
+    def note_pruned(self, incarnation: bytes, seq: int) -> None:
+        """The message accepted as record `seq` was pruned."""
+        known = self.incarnations[incarnation]
+        if seq > known.pruned:
+            known.pruned = seq
+            self._db.execute("UPDATE incarnation SET pruned=? WHERE idx=?", (seq, known.idx))
 
     def hash_at(self, incarnation: bytes, seq: int) -> bytes | None:
         """The hash after record `seq` if a segment that is still kept ends there."""

@@ -148,7 +148,13 @@ class Messages:
         self._trace(entry)
 
     def drop(self, entry: Entry) -> None:
-        """Forget a message that has ended; the working set is written."""
+        """Forget a message; the working set is written. Mailboxes keep what they hold."""
+        self._reschedule(entry, ())
+        for attempt in _open_attempts(entry.state):
+            self._db.execute("DELETE FROM lease WHERE inc=? AND seq=?", self._row(attempt))
+        lane = self._lanes.of(entry.key >> NUMBER_BITS, entry.state.seq).id
+        self._tally.add(lane, entry.state, -1)
+        self._tally.flush()
         self._db.execute("DELETE FROM message WHERE key=?", (entry.key,))
         self._db.execute("DELETE FROM content WHERE key=?", (entry.key,))
         self._entries.pop(entry.key, None)

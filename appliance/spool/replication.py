@@ -28,6 +28,7 @@ from appliance.replica.frames import (
 from appliance.replica.position import Mark, covers, positions
 from appliance.replica.record import Accepted, Diverged
 from appliance.spool.bodies import Bodies, Body
+from appliance.spool.messages import key_of
 from appliance.spool.sizes import Sizes
 from appliance.spool.snapshot import SnapshotReader, merge_part
 from appliance.spool.store import Damaged, Store
@@ -67,6 +68,7 @@ class Replication:
         self._transfer: Iterator[Frame] | None = None
         self._reader: SnapshotReader | None = None
         self._snapshot: SnapshotBegin | None = None
+        self._present: set[int] = set()
 
     @property
     def greeted(self) -> bool:
@@ -220,6 +222,7 @@ class Replication:
         for copy in part.copies:
             if copy.external:
                 self._finish_body(copy)
+            self._present.add(key_of(copy.queue_id, self._store.journal))
         merge_part(self._store, part, running)
 
     def _begin_snapshot(self, begin: SnapshotBegin) -> None:
@@ -229,6 +232,7 @@ class Replication:
                 journal.introduce(told.id, told.node, told.epoch)
                 self._store.ownership.nodes[told.id] = told.node
         self._snapshot = begin
+        self._present = {key_of(queue_id, journal) for queue_id in begin.damaged}
 
     def _end_snapshot(self, running: int) -> None:
         begin, self._snapshot = self._snapshot, None
@@ -237,9 +241,11 @@ class Replication:
         for claim in begin.claims:
             self._store.claim(claim)
         for told in begin.incarnations:
+            self._store.prune_absent(told.id, told.pruned, self._present)
             self._store.journal.jump(told.id, told.tip, told.at)
             self._store.heard(told.node, told.at, running)
             self._sent[told.id] = max(self._sent.get(told.id, 0), told.tip.seq)
+        self._present.clear()
 
     def pump(self, budget: int = 8) -> Iterator[Frame]:
         """Some of what is to be sent while catching up. Runs when no transaction is open."""

@@ -29,11 +29,12 @@ class Stage(IntEnum):
 _SCHEMA = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- shared: last sequence that the peer said it holds durably; at: running time of its last record
+-- pruned: the last record that accepted a message which was pruned since
 CREATE TABLE incarnation(
   idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, tag TEXT NOT NULL UNIQUE,
   node BLOB NOT NULL, epoch INTEGER NOT NULL,
   seq INTEGER NOT NULL, hash BLOB NOT NULL, at INTEGER NOT NULL DEFAULT 0,
-  shared INTEGER NOT NULL DEFAULT 0);
+  shared INTEGER NOT NULL DEFAULT 0, pruned INTEGER NOT NULL DEFAULT 0);
 -- lsn: the order in which this node learned of the segments, which respects causality
 CREATE TABLE journal(
   lsn INTEGER PRIMARY KEY, inc INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,

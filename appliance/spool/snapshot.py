@@ -38,11 +38,12 @@ class SnapshotReader:
         self._begin = SnapshotBegin(
             tuple(
                 [
-                    Introduced(i.id, i.node, i.epoch, i.tip, i.at)
+                    Introduced(i.id, i.node, i.epoch, i.tip, i.at, i.pruned)
                     for i in journal.incarnations.values()
                 ]
             ),
             store.ownership.claims,
+            store.damaged(),
         )
 
     def frames(self, running: int) -> Iterator[Frame]:

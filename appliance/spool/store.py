@@ -31,9 +31,10 @@ from appliance.replica.record import (
 )
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
-from appliance.spool.messages import Entry, Messages, key_of, stage_of
+from appliance.spool.messages import Entry, Messages, key_of, queue_id_of
+from appliance.spool.pruning import Pruning
 from appliance.spool.scheduler import Scheduler
-from appliance.spool.schema import NUMBER_BITS, Stage, rows
+from appliance.spool.schema import NUMBER_BITS, rows
 from appliance.spool.unapplied import Unapplied
 
 
@@ -79,10 +80,9 @@ class Store:
         self.messages.now = self._number("clock")
         self._running_from = self._from_at_begin = self.messages.now - elapsed
         self._aside = Unapplied(connection, self.journal)
+        self.pruning = Pruning(connection, self.journal, self.messages, self._aside)
         self.late = 0
         """Records that came after their message had been pruned."""
-        self.dropped: list[str] = []
-        """Bodies to be removed once the pruning of their messages is committed."""
         self.messages.duplicates = self._number("duplicates")
         self.messages.doubts = self._number("doubts")
         self._counts = (self.messages.duplicates, self.messages.doubts)
@@ -204,11 +204,12 @@ class Store:
         for seq, record in enumerate(segment.records, segment.first):
             stamp = Stamp(segment.epoch, node, segment.incarnation, seq)
             if isinstance(record, Accepted) and record.queue_id in gone:
+                self.journal.note_pruned(segment.incarnation, seq)
                 continue
             try:
                 self._apply_one(record, stamp, segment.at, contents)
             except (LookupError, ValueError) as error:
-                if self._is_late(record):
+                if self.pruning.is_late(record):
                     self.late += 1
                 else:
                     self._aside.add(record, stamp, error)
@@ -234,7 +235,8 @@ class Store:
             case Claimed():
                 self.claim(Claim(stamp.epoch, record.owner, record.scope, record.doubt))
             case Pruned():
-                self._prune(record)
+                self._flush_messages()
+                self.pruning.apply(record)
             case Started():
                 self.ownership.nodes[stamp.incarnation] = record.node
 
@@ -264,37 +266,14 @@ class Store:
             content,
         )
 
-    def _prune(self, record: Pruned) -> None:
+    def prune_absent(self, incarnation: bytes, upto: int, present: Collection[int]) -> None:
+        """See Pruning.absent."""
         self._flush_messages()
-        alive = []
-        for queue_id in record.queue_ids:
-            key = key_of(queue_id, self.journal)
-            self._aside.forget(key)
-            if key not in self.messages:
-                continue
-            entry = self.messages.by_key(key)
-            if stage_of(entry.state) is not Stage.ENDED:
-                alive.append(queue_id)
-                continue
-            self.messages.drop(entry)
-            if entry.external:
-                self.dropped.append(queue_id)
-        if alive:
-            raise ValueError(f"pruned by the peer, but not ended here: {', '.join(alive)}")
+        self.pruning.absent(incarnation, upto, present)
 
-    def _is_late(self, record: Record) -> bool:
-        """True for a record about a message that is here no more.
-
-        Records come after those they depend on: a message that is not here, and whose acceptance
-        could be applied, was here and was pruned (rule 11).
-        """
-        if not isinstance(record, Leased | Ended | Logged | Removed):
-            return False
-        try:
-            key = key_of(record.queue_id, self.journal)
-        except LookupError:
-            return False
-        return key not in self.messages and key not in self._aside
+    def damaged(self) -> frozenset[str]:
+        """Messages that records speak of but that could not be applied here."""
+        return frozenset([queue_id_of(key, self.journal) for key in self._aside])
 
     def claim(self, claim: Claim) -> None:
         """Take in a claim: cut the lanes it ends in the middle of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import apsw
@@ -10,6 +11,7 @@ from appliance.replica.message import Stamp
 from appliance.replica.record import Record
 from appliance.spool.journal import Journal
 from appliance.spool.messages import key_of
+from appliance.spool.schema import rows
 
 
 class Unapplied:
@@ -34,6 +36,11 @@ class Unapplied:
     def __contains__(self, key: int) -> bool:
         """Whether a record about the message with this row is among them."""
         return self._db.execute("SELECT 1 FROM unapplied WHERE key=?", (key,)).get is not None
+
+    def __iter__(self) -> Iterator[int]:
+        """The rows of the messages concerned."""
+        for (key,) in rows(self._db, "SELECT DISTINCT key FROM unapplied WHERE key IS NOT NULL"):
+            yield key
 
     def forget(self, key: int) -> None:
         """The message has ended and is pruned: nothing is left to apply."""
