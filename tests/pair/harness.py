@@ -132,6 +132,7 @@ class Settings:
     reserve: str = "1MiB"
     leases: int = LEASES
     site: str = ""
+    addresses: Sequence[str] = ()
     spools: dict[str, Path] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)
 
@@ -281,7 +282,7 @@ class Cluster:
     """Two nodes, paired and started by `async with`; killed at its end, logs shown on failure."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        a, b = addresses(2)
+        a, b = settings.addresses or addresses(2)
         self.a = Node("a", a, folder / "a")
         self.b = Node("b", b, folder / "b")
         self.nodes = (self.a, self.b)

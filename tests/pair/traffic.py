@@ -19,14 +19,33 @@ class NextHop:
 
     def __init__(self, host: str) -> None:
         self.sink = Sink()
-        self._host = host
+        self._host, self._port = host, 0
         self._server: asyncio.Server | None = None
-        self.address = ""
+        self._open: set[asyncio.Transport] = set()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as host:port."""
+        return f"{self._host}:{self._port}"
+
+    async def up(self) -> None:
+        """Listen; after `down` on the same port again."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._session, self._host, self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def down(self) -> None:
+        """Refuse connections, and end those there are."""
+        assert self._server
+        self._server.close()
+        for transport in list(self._open):
+            transport.abort()
+
+    def _session(self) -> SinkSession:
+        return _Session(self.sink, self._open)
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: SinkSession(self.sink), self._host, 0)
-        self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
+        await self.up()
         return self
 
     async def __aexit__(
@@ -35,13 +54,25 @@ class NextHop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._server
-        self._server.close()
+        self.down()
 
     @property
     def repeated(self) -> int:
         """Deliveries beyond the first of each token."""
         return self.sink.seen.total() - len(self.sink.seen)
+
+
+class _Session(SinkSession):
+    def __init__(self, sink: Sink, transports: set[asyncio.Transport]) -> None:
+        super().__init__(sink)
+        self._transports = transports
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._transports.add(self._transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transports.discard(self._transport)
 
 
 class Flow(Run):

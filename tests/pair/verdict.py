@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from appliance.control.schema import Status
@@ -14,7 +15,7 @@ from tests.pair.traffic import Flows, NextHop
 _BAD_EVENTS = (
     Event.FAILED,
     Event.CONTENT_DAMAGED,
-    Event.DIVERGED,
+    Event.REPLICATION_REFUSED,
     Event.OUTCOME_REFUSED,
     Event.SPOOL_FAILED,
     Event.SMTP_FAILED,
@@ -83,3 +84,10 @@ def no_bad_signs(node: Node) -> None:
         lines = log.read_text(errors="replace").splitlines()
         bad = [line for line in lines if any(sign in line for sign in _BAD_SIGNS)]
         assert not bad, f"{log}: {bad[:3]}"
+
+
+def modes(node: Node) -> list[str]:
+    """The modes that the node went through, as its log tells."""
+    lines = (node.data / "log" / "mail.log").read_text(encoding="utf-8").splitlines()
+    events = (json.loads(line) for line in lines if f'"event":"{Event.MODE}"' in line)
+    return [event["mode"] for event in events]
