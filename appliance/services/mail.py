@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 from appliance.config.node import NodeSettings
+from appliance.config.units import Endpoint
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import SERVER_CODEC
 from appliance.ipc.server import serve as serve_ipc
@@ -48,18 +49,18 @@ class _Link:
         self._emit = context.emit
 
     def on_up(self, connection: LinkConnection) -> None:
-        self._emit("link-up", peer=connection.peer_address)
+        self._emit("link_up", peer=connection.peer_address)
         self._spool.link_up(connection)
 
     def on_frame(self, kind: int, payload: bytes) -> None:
         self._spool.link_frame(payload)
 
     def on_down(self, error: ConnectionLost) -> None:
-        self._emit("link-down", reason=error.reason, detail=error.detail)
+        self._emit("link_down", reason=error.reason, detail=error.detail)
         self._spool.link_down()
 
     def on_refused(self, refusal: Refusal, detail: str) -> None:
-        self._emit("link-refused", reason=refusal, detail=detail, hint=refusal.hint)
+        self._emit("link_refused", reason=refusal, detail=detail, hint=refusal.hint)
 
 
 async def serve(context: Context) -> None:
@@ -147,12 +148,12 @@ async def _serve(context: Context, identity: Identity, spool: Spool, gate: Gate)
 
 
 def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink | None:
-    peer = context.node.link.peer
-    if identity.peer is None or peer is None:
+    if identity.peer is None:
         return None
     listen = context.node.link.listen
-    handler = _Link(spool, context)
-    return PeerLink(identity, listen, peer, handler, random.random, source=listen.host)
+    peer = context.node.link.peer or Endpoint.parse(identity.peer.endpoint)
+    source = None if ip_address(listen.host).is_unspecified else listen.host
+    return PeerLink(identity, listen, peer, _Link(spool, context), random.random, source=source)
 
 
 async def _renew(handler: MailSocket) -> None:
@@ -164,12 +165,12 @@ async def _renew(handler: MailSocket) -> None:
 async def _hand_over(spool: Spool, context: Context) -> None:
     """Give everything to the peer, so that nothing waits for this node to come back (rule 5)."""
     if spool.engine.pair.mode is not Mode.PAIRED:
-        context.emit("not-handed-over", exposed=spool.engine.exposed)
+        context.emit("not_handed_over", exposed=spool.engine.exposed)
         return
     try:
         await asyncio.wait_for(spool.ask(HandOver), _HAND_OVER_GRACE)
     except (Refused, TimeoutError) as error:
-        context.emit("not-handed-over", reason=str(error), exposed=spool.engine.exposed)
+        context.emit("not_handed_over", reason=str(error), exposed=spool.engine.exposed)
 
 
 def _timing(settings: NodeSettings) -> Timing:

@@ -236,7 +236,7 @@ class Spool:
         self._poke()
 
     def _reset_link(self, reason: str) -> None:
-        self._emit("link-reset", reason=reason)
+        self._emit("link_reset", reason=reason)
         if self._connection is not None:
             self._connection.close()
 
@@ -287,7 +287,7 @@ class Spool:
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
-            self._emit("spool-failed", error=f"{type(error).__name__}: {error}")
+            self._emit("spool_failed", error=f"{type(error).__name__}: {error}")
             self.failed.set_exception(error)
         if self._connection is not None:
             self._connection.close()

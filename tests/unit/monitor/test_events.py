@@ -55,7 +55,7 @@ def test_lines_lost_to_a_full_disk_are_counted() -> None:
     full = False
     log(Event.NODE_STOPPING)
     told = [msgspec.json.decode(line) for line in b"".join(lines).splitlines()]
-    assert [one["event"] for one in told] == ["log-lines-lost", "node-stopping"]
+    assert [one["event"] for one in told] == ["log_lines_lost", "node_stopping"]
     assert told[0]["lines"] == 2
 
 
