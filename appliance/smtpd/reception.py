@@ -46,7 +46,7 @@ class Reception:
             return
         if self.size > self._message_size:
             await self.refuse(TOO_BIG)
-        elif self._body is None and self.size <= self._room:
+        elif self.size <= self._room:
             self._parts.append(piece)
         else:
             refusal = await self._outcome(self._stream(piece))
@@ -54,9 +54,8 @@ class Reception:
                 await self.refuse(refusal)
 
     async def refuse(self, reply: Reply) -> None:
-        """Forget what there is; the first refusal stays."""
-        if self.refusal is None:
-            self.refusal = reply
+        """Forget what there is, and what still comes."""
+        self.refusal = reply
         self._parts.clear()
         body, self._body = self._body, None
         if body is not None:

@@ -217,6 +217,16 @@ def test_endless_empty_chunks_are_no_progress() -> None:
         assert not served.intake.taken
 
 
+def test_messages_refused_again_and_again_are_errors() -> None:
+    with serving(Limits(errors=3)) as served, served.client() as client:
+        client.greet()
+        for _ in range(3):
+            client.begin()
+            assert client.data(b"bare\nLF\r\n").startswith("550 5.6.0 ")
+        assert client.reply().startswith("421 4.7.0 ")
+        assert not served.intake.taken
+
+
 def test_refusals_for_now_use_up_patience_too() -> None:
     """A client that hammers a full disk is sent away."""
     with serving(Limits(idle_commands=10)) as served, served.client() as client:
