@@ -416,6 +416,7 @@ class Engine:
     def _sweep(self, sweep: Sweep, running: int) -> None:
         if self.replication.sending_snapshot:
             return
+        self.replication.store_acks()
         record = self._retention.choose(running, sweep.keep, shared=not self.pair.alone)
         if record is not None:
             self._write([record], {}, running)
