@@ -69,10 +69,10 @@ def remove(queue_id: str, state: MessageState, indexes: Iterable[int] | None) ->
     return Removed(queue_id, chosen) if chosen else None
 
 
-def write_off(queue_id: str, state: MessageState, attempt: Attempt, now: int) -> Ended | None:
-    """Declare an open attempt in doubt and its recipients due again; None if it is not open."""
+def write_off(queue_id: str, state: MessageState, attempt: Attempt) -> Ended | None:
+    """Declare an open attempt in doubt: its recipients are due again; None if it is not open."""
     endings = tuple(
-        Ending(index, Result.DOUBT, log=replace(recipient.log, due=now))
+        Ending(index, Result.DOUBT)
         for index, recipient in enumerate(state.recipients)
         for trial in recipient.trials
         if trial.attempt == attempt and trial.result is Result.OPEN

@@ -81,7 +81,6 @@ class Introduced(msgspec.Struct, frozen=True, array_like=True):
 
     id: bytes
     node: bytes
-    epoch: int
     tip: Mark
     at: int
     pruned: int

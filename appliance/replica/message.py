@@ -25,10 +25,14 @@ FINAL = frozenset(_PRECEDENCE)
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """Orders log entries: the later owner wins, then the later entry."""
+    """Orders log entries: the later owner wins, then the later entry.
+
+    `at` is the running time of `node`, which its restarts and lost disks don't turn back.
+    """
 
     epoch: int
     node: bytes
+    at: int
     incarnation: bytes
     seq: int
 

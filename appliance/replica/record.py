@@ -152,8 +152,8 @@ KINDS = frozenset(range(8))
 class Segment(msgspec.Struct, frozen=True, array_like=True):
     """Consecutive records of one incarnation, the first with sequence number `first`.
 
-    `previous` is the hash of the segment before (b"" for the first); `at` is milliseconds of the
-    writing node's running time.
+    `previous` is the hash of the segment before (b"" for the first); `epoch` that of the latest
+    claim the writer knew of; `at` milliseconds of its running time.
     """
 
     incarnation: bytes

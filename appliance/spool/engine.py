@@ -357,8 +357,7 @@ class Engine:
                     not self._leased_here(a)
                     or a.incarnation == self.store.incarnation
                     or a in self._kept
-                ),
-                running,
+                )
             )
             if records:
                 self._write(records, {}, running)
@@ -371,7 +370,7 @@ class Engine:
             self._ownership_changed()
             self._happened(reason.replace(" ", "_"), epoch=self.store.epoch, doubt=doubt)
             if owner == self.store.node:
-                offs = self._owner.write_offs(self._leased_here, running)
+                offs = self._owner.write_offs(self._leased_here)
                 if offs:
                     self._write(offs, {}, running)
 
@@ -399,10 +398,10 @@ class Engine:
             case Report():
                 self._report(operation, batch, running)
             case Cancel():
-                cancelled = [self._owner.cancelled(one, running) for one in operation.leases]
+                cancelled = [self._owner.cancelled(one) for one in operation.leases]
                 batch.records += cancelled
             case Present():
-                batch.records += self._present(operation, running)
+                batch.records += self._present(operation)
             case Command():
                 batch.commands.append(operation)
             case HandOver():
@@ -455,12 +454,10 @@ class Engine:
         if done:
             self._answers.append(done)
 
-    def _present(self, present: Present, running: int) -> list[Record]:
+    def _present(self, present: Present) -> list[Record]:
         self._presented = True
         self._kept = {Attempt(a.incarnation, a.seq) for a in present.attempts}
-        records = self._owner.write_offs(
-            lambda a: not self._leased_here(a) or a in self._kept, running
-        )
+        records = self._owner.write_offs(lambda a: not self._leased_here(a) or a in self._kept)
         self.effects.append(Done(present.token, self._owner.invalid(present.attempts)))
         if records:
             self._happened("leases_in_doubt", count=len(records))

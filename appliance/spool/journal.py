@@ -27,7 +27,6 @@ class Incarnation:
     id: bytes
     tag: str
     node: bytes
-    epoch: int
     tip: Mark
     at: int
     shared: int
@@ -53,13 +52,13 @@ class Journal:
         self.incarnations: dict[bytes, Incarnation] = {}
         self.by_idx: dict[int, Incarnation] = {}
         self.by_tag: dict[str, Incarnation] = {}
-        for idx, id_, tag_, node, epoch, seq, hash_, at, shared, pruned in rows(
+        for idx, id_, tag_, node, seq, hash_, at, shared, pruned in rows(
             connection,
-            "SELECT idx, id, tag, node, epoch, seq, hash, at, shared, pruned FROM incarnation"
+            "SELECT idx, id, tag, node, seq, hash, at, shared, pruned FROM incarnation"
             " ORDER BY idx",
         ):
             tip = Mark(seq, hash_)
-            self._remember(Incarnation(idx, id_, tag_, node, epoch, tip, at, shared, pruned))
+            self._remember(Incarnation(idx, id_, tag_, node, tip, at, shared, pruned))
         self._next_lsn = (connection.execute("SELECT max(lsn) FROM journal").get or 0) + 1
         self._tail = connection.execute("SELECT min(lsn) FROM journal").get or self._next_lsn
 
@@ -67,11 +66,6 @@ class Journal:
     def head(self) -> int:
         """The lsn that the next segment will get."""
         return self._next_lsn
-
-    @property
-    def epoch(self) -> int:
-        """The highest epoch any incarnation started with."""
-        return max((i.epoch for i in self.incarnations.values()), default=0)
 
     def clock(self, node: bytes) -> int:
         """The running time that the records of `node` show it has reached."""
@@ -129,7 +123,7 @@ class Journal:
         if known is None:
             started = segment.records[0]
             assert isinstance(started, Started)
-            known = self.introduce(segment.incarnation, started.node, segment.epoch)
+            known = self.introduce(segment.incarnation, started.node)
         self._move_tip(known, tip, segment.at)
         self._db.execute(
             "INSERT INTO journal(lsn, inc, first, last, hash, segment) VALUES(?,?,?,?,?,?)",
@@ -137,13 +131,13 @@ class Journal:
         )
         self._next_lsn += 1
 
-    def introduce(self, incarnation: bytes, node: bytes, epoch: int) -> Incarnation:
+    def introduce(self, incarnation: bytes, node: bytes) -> Incarnation:
         """Make an incarnation known, with nothing held of it yet."""
         idx = max(self.by_idx, default=0) + 1
-        known = Incarnation(idx, incarnation, tag(incarnation), node, epoch, Mark(0, b""), 0, 0, 0)
+        known = Incarnation(idx, incarnation, tag(incarnation), node, Mark(0, b""), 0, 0, 0)
         self._db.execute(
-            "INSERT INTO incarnation(idx, id, tag, node, epoch, seq, hash) VALUES(?,?,?,?,?,0,x'')",
-            (idx, incarnation, known.tag, node, epoch),
+            "INSERT INTO incarnation(idx, id, tag, node, seq, hash) VALUES(?,?,?,?,0,x'')",
+            (idx, incarnation, known.tag, node),
         )
         self._remember(known)
         return known

@@ -109,9 +109,11 @@ class Owner:
     def outcome(self, outcome: Outcome, running: int) -> tuple[list[Record], dict[str, bytes]]:
         """An outcome and the DSNs it causes: one transaction; nothing if it was told before.
 
+        Of a message that is another node's by now only the facts are told: the log is its owner's.
         Raises LookupError.
         """
         entry = self._store.messages.get(outcome.queue_id)
+        owned = self.owns(entry)
         attempt = Attempt(outcome.attempt.incarnation, outcome.attempt.seq)
         endings, news = list[Ending](), False
         for told in outcome.recipients:
@@ -121,16 +123,17 @@ class Owner:
             news |= pending
             # What delivered is a fact even if the attempt itself was forgotten here.
             if pending or (known is None and told.result in FACTS):
-                endings.append(
-                    commands.ending(
+                ending = _ending(told)
+                if owned:
+                    ending = commands.ending(
                         recipient,
-                        _ending(told),
+                        ending,
                         running,
                         told.retry_in,
                         hold=told.held,
                         delayed=told.delayed,
                     )
-                )
+                endings.append(ending)
         if not endings:
             return [], {}
         records: list[Record] = [Ended(outcome.queue_id, attempt, tuple(endings))]
@@ -150,27 +153,19 @@ class Owner:
             sha256(message.content).digest(),
         )
 
-    def cancelled(self, lease: Lease, running: int) -> Ended:
+    def cancelled(self, lease: Lease) -> Ended:
         """A lease that delivery never got: due again at once."""
-        entry = self._store.messages.get(lease.queue_id)
-        endings = tuple(
-            [
-                commands.ending(
-                    entry.state.recipients[r.index], Ending(r.index, Result.CANCELLED), running, 0
-                )
-                for r in lease.recipients
-            ]
-        )
+        endings = tuple([Ending(r.index, Result.CANCELLED) for r in lease.recipients])
         return Ended(lease.queue_id, Attempt(lease.attempt.incarnation, lease.attempt.seq), endings)
 
-    def write_offs(self, keep: Callable[[Attempt], bool], running: int) -> list[Record]:
+    def write_offs(self, keep: Callable[[Attempt], bool]) -> list[Record]:
         """Open attempts that will never be reported, declared in doubt."""
         records: list[Record] = []
         for attempt, key in self._store.open_leases():
             if keep(attempt):
                 continue
             entry = self._store.messages.by_key(key)
-            record = commands.write_off(entry.queue_id, entry.state, attempt, running)
+            record = commands.write_off(entry.queue_id, entry.state, attempt)
             if record:
                 records.append(record)
         return records

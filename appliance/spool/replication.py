@@ -229,7 +229,7 @@ class Replication:
         journal = self._store.journal
         for told in begin.incarnations:
             if told.id not in journal.incarnations:
-                journal.introduce(told.id, told.node, told.epoch)
+                journal.introduce(told.id, told.node)
                 self._store.ownership.nodes[told.id] = told.node
         self._snapshot = begin
         self._present = {key_of(queue_id, journal) for queue_id in begin.damaged}

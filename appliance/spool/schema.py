@@ -32,7 +32,7 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- pruned: the last record that accepted a message which was pruned since
 CREATE TABLE incarnation(
   idx INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, tag TEXT NOT NULL UNIQUE,
-  node BLOB NOT NULL, epoch INTEGER NOT NULL,
+  node BLOB NOT NULL,
   seq INTEGER NOT NULL, hash BLOB NOT NULL, at INTEGER NOT NULL DEFAULT 0,
   shared INTEGER NOT NULL DEFAULT 0, pruned INTEGER NOT NULL DEFAULT 0);
 -- lsn: the order in which this node learned of the segments, which respects causality
@@ -66,7 +66,7 @@ CREATE TABLE mailbox(
   mailbox TEXT NOT NULL, arrived INTEGER NOT NULL, key INTEGER NOT NULL, size INTEGER NOT NULL,
   PRIMARY KEY(mailbox, arrived, key)) WITHOUT ROWID;
 CREATE TABLE claim(
-  epoch INTEGER NOT NULL, owner BLOB NOT NULL, claim BLOB NOT NULL, PRIMARY KEY(epoch, owner));
+  claim BLOB PRIMARY KEY) WITHOUT ROWID;
 -- records that could not be applied: kept, shown, and in nobody's way
 CREATE TABLE unapplied(
   inc INTEGER NOT NULL, seq INTEGER NOT NULL, key INTEGER, reason TEXT NOT NULL,

@@ -38,7 +38,7 @@ class SnapshotReader:
         self._begin = SnapshotBegin(
             tuple(
                 [
-                    Introduced(i.id, i.node, i.epoch, i.tip, i.at, i.pruned)
+                    Introduced(i.id, i.node, i.tip, i.at, i.pruned)
                     for i in journal.incarnations.values()
                 ]
             ),

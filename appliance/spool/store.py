@@ -76,9 +76,11 @@ class Store:
             )
         }
         self.offsets[node] = 0
-        self.epoch = max(self.ownership.epoch, self.journal.epoch) + 1
+        self.epoch = self.ownership.epoch
         self.messages.now = self._number("clock")
-        self._running_from = self._from_at_begin = self.messages.now - elapsed
+        # Later than anything the last start wrote: stamps are told apart by it.
+        later = self.messages.now + (self.messages.now > 0)
+        self._running_from = self._from_at_begin = later - elapsed
         self._aside = Unapplied(connection, self.journal)
         self.pruning = Pruning(connection, self.journal, self.messages, self._aside)
         self.late = 0
@@ -167,7 +169,7 @@ class Store:
         self, owner: bytes, reason: str, doubt: bool, running: int
     ) -> tuple[Segment, bytes]:
         """Claim for `owner` everything this node knows of, in a new epoch and its own segment."""
-        self.epoch = max(self.epoch, self.ownership.epoch, self.journal.epoch) + 1
+        self.epoch = max(self.epoch, self.ownership.epoch) + 1
         return self.write([Claimed(owner, self.journal.positions(), reason, doubt)], {}, running)
 
     def fence(self, claims: Iterable[Claim]) -> None:
@@ -202,7 +204,7 @@ class Store:
     ) -> None:
         node = self.journal.incarnations[segment.incarnation].node
         for seq, record in enumerate(segment.records, segment.first):
-            stamp = Stamp(segment.epoch, node, segment.incarnation, seq)
+            stamp = Stamp(segment.epoch, node, segment.at, segment.incarnation, seq)
             if isinstance(record, Accepted) and record.queue_id in gone:
                 self.journal.note_pruned(segment.incarnation, seq)
                 continue
@@ -280,8 +282,7 @@ class Store:
         self.ownership.add(claim)
         self.epoch = max(self.epoch, claim.epoch)
         self._db.execute(
-            "INSERT OR REPLACE INTO claim(epoch, owner, claim) VALUES(?,?,?)",
-            (claim.epoch, claim.owner, msgspec.msgpack.encode(claim)),
+            "INSERT OR REPLACE INTO claim(claim) VALUES(?)", (msgspec.msgpack.encode(claim),)
         )
         self._flush_messages()
         for incarnation, seq in claim.scope.items():

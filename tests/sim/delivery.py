@@ -38,6 +38,8 @@ class Then:
 class Machine(Protocol):
     """What a process knows of the machine it runs on."""
 
+    name: str
+
     @property
     def paused_until(self) -> int:
         """While the machine stands still, so do its processes."""
@@ -85,7 +87,7 @@ class Delivery:
             self.submit(Want(Then(self._leased), self._rng.choice([1, 5, 20])))
 
     def _leased(self, leases: list[Lease]) -> None:
-        """New work; some next hops are slow."""
+        """New work."""
         if self.submit is None:
             if leases:
                 self._machine.submit(Cancel(leases))
@@ -93,8 +95,7 @@ class Delivery:
         self._asking = False
         for lease in leases:
             self.open[lease.attempt] = lease
-            wait = self._rng.randint(0, self._rng.choice([40, 40, 40, 40, 40, 8000]))
-            self._clock.after(wait, partial(self._data, lease))
+            self._clock.after(self._sink.wait(), partial(self._data, lease))
         self._clock.after(self._rng.randint(1, 30), self._want)
 
     def revoke(self, attempts: frozenset[AttemptId]) -> None:
@@ -128,7 +129,7 @@ class Delivery:
             return RecipientOutcome(index, Result.CANCELLED, _LATER, retry_in=500)
         if address.startswith("box"):
             return RecipientOutcome(index, Result.DELIVERED, _OK, "mailbox", mailbox=address)
-        match self._sink.offer(content, address):
+        match self._sink.offer(content, address, self._machine.name):
             case "ok":
                 return RecipientOutcome(index, Result.DELIVERED, _OK, "sink")
             case "never":

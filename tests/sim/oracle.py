@@ -150,10 +150,12 @@ class Oracle:
         return counted
 
 
-def known_attempts(node: Node) -> Counter[Delivered]:
-    """How often a node knows that each message was attempted for each recipient."""
-    known = Counter[Delivered]()
+def known_attempts(node: Node, by: bytes) -> Counter[Delivered]:
+    """How often `node` knows that node `by` attempted each message for each recipient."""
+    known, nodes = Counter[Delivered](), node.engine.store.ownership.nodes
     for message in messages_of(node):
         for address, recipient in message.recipients:
-            known[message.content, address] += len(recipient.trials)
+            known[message.content, address] += sum(
+                nodes[trial.attempt.incarnation] == by for trial in recipient.trials
+            )
     return known

@@ -120,9 +120,10 @@ class Simulation:
                     client.excused |= mark is None or mark.seq < state.seq
                 else:
                     client.excused = True
-        known = known_attempts(other)
-        for what, times in self.world.sink.received.items():
-            self.allowance.unknown[what] = max(0, times - known[what])
+        known = known_attempts(other, node.id)
+        for (content, address, by), times in self.world.sink.received_from.items():
+            if by == node.name:
+                self.allowance.unknown[content, address] = times - known[content, address]
 
     # Healing and verdict.
 

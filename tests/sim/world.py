@@ -147,12 +147,22 @@ class Sink:
         self._rng = rng
         self.trouble = trouble
         self.received: Counter[tuple[bytes, str]] = Counter()
+        self.received_from: Counter[tuple[bytes, str, str]] = Counter()
+        self.pace: int | None = None
+        """Milliseconds an attempt takes to come to DATA; drawn if None."""
 
-    def offer(self, content: bytes, address: str) -> str:
-        """One recipient of one message: "ok", "later" or "never"."""
+    def wait(self) -> int:
+        """How long an attempt takes to come to DATA; some next hops are slow."""
+        if self.pace is not None:
+            return self.pace
+        return self._rng.randint(0, self._rng.choice([40, 40, 40, 40, 40, 8000]))
+
+    def offer(self, content: bytes, address: str, by: str) -> str:
+        """One recipient of one message, from node `by`: "ok", "later" or "never"."""
         if address.startswith("never"):
             return "never"
         if self._rng.random() < self.trouble:
             return "later"
         self.received[content, address] += 1
+        self.received_from[content, address, by] += 1
         return "ok"
