@@ -182,6 +182,22 @@ def test_the_envelope_and_the_trace() -> None:
         assert b"for <" not in two.content
 
 
+@pytest.mark.parametrize("extra", [0, 1])
+def test_the_trace_counts_for_what_goes_through_the_journal(extra: int) -> None:
+    intake = MemoryIntake()
+    with serving(intake=intake) as served, served.client() as client:
+        client.greet()
+        client.begin()
+        client.data(SMALL)
+        trace = len(intake.taken[0].content) - len(SMALL)
+        text = b"x" * 1000 + b"\r\n"
+        intake.inline_limit = trace + len(text) - extra
+        client.begin()
+        client.data(text)
+        assert intake.taken[1].streamed is bool(extra)
+        assert intake.taken[1].text == text
+
+
 @pytest.mark.parametrize("hops, code", [(99, "250"), (100, "554")])
 @pytest.mark.parametrize("tail", [b"text\r\n", LARGE], ids=["small", "large"])
 def test_a_message_that_goes_in_circles_is_refused(hops: int, code: str, tail: bytes) -> None:

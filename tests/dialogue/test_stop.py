@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
+from appliance.config.limits import Limits
+from appliance.config.units import Endpoint
 from appliance.smtpd.events import Event
+from appliance.smtpd.server import SmtpServer
 from tests.dialogue.intake import Gate, MemoryIntake
-from tests.dialogue.served import Client, Served, serving
+from tests.dialogue.served import HOSTNAME, NOW, Client, Log, Served, policy, serving
 
 GOODBYE = "421 4.3.2 Service shutting down, closing connection"
 
@@ -81,7 +85,29 @@ def test_a_commit_is_waited_for_however_long_it_takes() -> None:
         busy.close()
 
 
-def test_start_tells_where_it_listens_and_fails_as_a_whole() -> None:
+def test_a_start_that_fails_listens_nowhere() -> None:
+    with serving() as taken:
+        host, port = taken.server.addresses[0]
+
+        async def start() -> tuple[str, int]:
+            server = SmtpServer(
+                [Endpoint("127.0.0.1:0"), Endpoint(f"{host}:{port}")],
+                hostname=HOSTNAME,
+                limits=Limits(),
+                policy=policy(),
+                intake=MemoryIntake(),
+                emit=Log(),
+                clock=lambda: NOW,
+            )
+            with pytest.raises(OSError, match="in use"):
+                await server.start()
+            return server.addresses[0]
+
+        with pytest.raises(ConnectionRefusedError):
+            Client(asyncio.run(start()))
+
+
+def test_start_tells_where_it_listens() -> None:
     with serving() as served:
         host, port = served.server.addresses[0]
         assert served.log.of(Event.LISTENING) == [{"address": host, "port": port}]
