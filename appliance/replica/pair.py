@@ -122,9 +122,9 @@ class Pair:
 
     def take_over(self) -> list[Effect]:
         """An operator says that the peer will not come: act on the backlog, in doubt."""
-        if self.synced:
+        if self.synced and (self._linked or self._adopted):
             return []
-        self.synced = True
+        self.synced = self._adopted = True
         return [Effect.TAKE_OVER]
 
     def tick(self, now: int) -> list[Effect]:

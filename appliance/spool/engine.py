@@ -67,7 +67,8 @@ class _Batch:
 
     records: list[Record] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
-    commands: list[Command] = field(default_factory=list)
+    after: list[Command | Present] = field(default_factory=list)
+    """What has to see what this turn wrote."""
     reported: set[AttemptId] = field(default_factory=set)
     operations: int = 0
     size: int = 0
@@ -238,6 +239,8 @@ class Engine:
         self._lease(running)
         if not self.store.changed:
             self.store.rollback()
+            if self._answers:  # what they tell of is durable already
+                self.committed(now)
             return False
         self.replication.store_acks()
         self.store.journal.prune(self._keep, shared=not self.pair.alone)
@@ -322,6 +325,8 @@ class Engine:
         match frame:
             case Hello():
                 regressed = self.replication.greet(frame, running)
+                # The peer is here, and knows better than an adoption that was just decided.
+                self._claims = deque(one for one in self._claims if one[1] != "adopted")
                 self._old_exposed = self.store.exposed() - self._waiting.exposed
                 self._ownership_changed()
                 self._heed(self.pair.link_up(now, regressed), now)
@@ -387,8 +392,11 @@ class Engine:
             self._operate_one(self._operations.popleft(), batch, now, running)
         if batch.records:
             self._write(batch.records, batch.contents, running)
-        for command in batch.commands:
-            self._command(command, running)
+        for operation in batch.after:
+            if isinstance(operation, Present):
+                self._present(operation, running)
+            else:
+                self._command(operation, running)
         self._claim(running)
 
     def _operate_one(self, operation: Operation, batch: _Batch, now: int, running: int) -> None:
@@ -400,15 +408,13 @@ class Engine:
             case Cancel():
                 cancelled = [self._owner.cancelled(one) for one in operation.leases]
                 batch.records += cancelled
-            case Present():
-                batch.records += self._present(operation)
-            case Command():
-                batch.commands.append(operation)
+            case Present() | Command():
+                batch.after.append(operation)
             case HandOver():
                 self._hand_over(operation)
             case TakeOver():
                 self._heed(self.pair.take_over(), now)
-                self.effects.append(Done(operation.token))
+                self._answers.append(Done(operation.token))
             case Sweep():
                 self._sweep(operation, running)
 
@@ -454,14 +460,14 @@ class Engine:
         if done:
             self._answers.append(done)
 
-    def _present(self, present: Present) -> list[Record]:
+    def _present(self, present: Present, running: int) -> None:
         self._presented = True
         self._kept = {Attempt(a.incarnation, a.seq) for a in present.attempts}
         records = self._owner.write_offs(lambda a: not self._leased_here(a) or a in self._kept)
         self.effects.append(Done(present.token, self._owner.invalid(present.attempts)))
         if records:
+            self._write(records, {}, running)
             self._happened("leases_in_doubt", count=len(records))
-        return records
 
     def _leased_here(self, attempt: Attempt) -> bool:
         return self.store.ownership.nodes.get(attempt.incarnation) == self.store.node

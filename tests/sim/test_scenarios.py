@@ -27,3 +27,20 @@ def test_a_hold_survives_the_return_of_the_former_owner() -> None:
             assert pair.held(owner, client)
             assert pair.held(adopter, client)
             pair.world.sink.trouble = 0.0
+
+
+def test_an_operator_may_take_over_from_a_dead_peer_before_adopt_delay() -> None:
+    with Scenario() as pair:
+        pair.world.sink.trouble = 1.0
+        client = pair.send(pair.b, "al@one.test")
+        pair.run(1)
+        pair.b.power_cut()
+        pair.world.sink.trouble = 0.0
+        pair.run(5)
+        pair.take_over(pair.a)
+        pair.run(25)
+        assert pair.received(client) == 1
+        pair.b.boot()
+        pair.run(30)
+        assert pair.received(client) == 1
+        pair.judge()
