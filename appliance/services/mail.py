@@ -18,7 +18,7 @@ from appliance.link.connection import LinkConnection, Refusal
 from appliance.link.identity import Identity, KeyStore
 from appliance.link.transport import PeerLink
 from appliance.mail.reply import Refused
-from appliance.mail.route import NextHop
+from appliance.mail.route import Hold, NextHop, Routes
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
@@ -30,6 +30,7 @@ from appliance.spool.checkpoint import Checkpointer
 from appliance.spool.engine import Engine
 from appliance.spool.files import PosixFiles
 from appliance.spool.gate import Gate
+from appliance.spool.intake import SpoolIntake
 from appliance.spool.mail_socket import MailSocket
 from appliance.spool.operations import HandOver
 from appliance.spool.schema import open_writer
@@ -86,9 +87,14 @@ async def serve(context: Context) -> None:
         lambda: pair.mode,
         monotonic,
     )
-    spool = Spool(engine, bodies, monotonic, context.emit, gate, checkpointer)
+    spool = Spool(engine, monotonic, context.emit, checkpointer)
+    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
+    routes = context.site.table(own)
+    intake = SpoolIntake(
+        spool, bodies, gate, lambda address: isinstance(routes.resolve(address).transport, Hold)
+    )
     try:
-        await _serve(context, identity, spool, gate)
+        await _serve(context, identity, spool, intake, routes)
     finally:
         await spool.stop()
         checkpointer.close()
@@ -104,23 +110,24 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-async def _serve(context: Context, identity: Identity, spool: Spool, gate: Gate) -> None:
+async def _serve(
+    context: Context, identity: Identity, spool: Spool, intake: SpoolIntake, routes: Routes
+) -> None:
     settings, site = context.node, context.site
-    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
     networks = [ip_network(network) for network in site.relay.networks]
     smtp = SmtpServer(
         settings.smtp.listen,
         hostname=settings.hostname,
         limits=site.limits,
-        policy=Policy(site.table(own), networks),
-        intake=spool,
+        policy=Policy(routes, networks),
+        intake=intake,
         emit=context.emit,
         clock=wall,
     )
     started = monotonic()
 
     def view() -> MailView:
-        return mail_view(spool, handler, gate(), monotonic() - started, smtp.connections)
+        return mail_view(spool, intake, handler, monotonic() - started, smtp.connections)
 
     handler = MailSocket(spool, view, context.emit)
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)

@@ -28,10 +28,13 @@ class Checkpointer:
             writer.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
         return apsw.SQLITE_OK
 
-    def __call__(self) -> None:
-        """Copy what is worth it; runs in a thread of its own."""
-        if self._pages - self._copied < _BESIDE:
-            return
+    @property
+    def worthwhile(self) -> bool:
+        """True if `copy` has enough to do."""
+        return self._pages - self._copied >= _BESIDE
+
+    def copy(self) -> None:
+        """Copy what is committed into the database; blocks, runs in a thread of its own."""
         if self._connection is None:
             self._connection = apsw.Connection(self._path)
         _, self._copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

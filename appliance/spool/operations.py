@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from appliance.mail.work import AttemptId, Lease, Outcome
 from appliance.replica.frames import Frame
 from appliance.spool.bodies import Body
+from appliance.spool.wreck import Wreck
 
 Token = object
 """Names a request; the engine gives it back with the answer."""
@@ -96,7 +97,17 @@ class Sweep:
     keep: int
 
 
-Operation = Accept | Want | Report | Present | Cancel | Command | HandOver | TakeOver | Sweep
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """Take over what a dead node's disk still holds, turn by turn; answered with the report."""
+
+    token: Token
+    wreck: Wreck
+
+
+Operation = (
+    Accept | Want | Report | Present | Cancel | Command | HandOver | TakeOver | Sweep | Salvage
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from typing import Protocol
 
 import msgspec
 
-from appliance.mail.address import domain_key
-from appliance.mail.envelope import Envelope
-from appliance.mail.queue_id import QueueId
-from appliance.mail.reply import Refused
 from appliance.mail.work import AttemptId, Lease
 from appliance.replica.frames import BodyChunk, decode, encode
-from appliance.spool.bodies import Bodies, Body
+from appliance.spool.checkpoint import Checkpointer
+from appliance.spool.disk_thread import DiskThread
 from appliance.spool.engine import Engine
 from appliance.spool.operations import (
-    Accept,
     Cancel,
     Done,
     Effect,
@@ -38,8 +32,6 @@ from appliance.spool.operations import (
 
 FRAME, CHUNK = 1, 2
 """Kinds of link frame."""
-
-_encode_envelope = msgspec.msgpack.Encoder().encode
 
 
 class Connection(Protocol):
@@ -60,37 +52,32 @@ class Connection(Protocol):
 
 
 class Spool:
-    """Drives an engine; accepts mail (`smtpd.intake.Intake`) and serves the mail socket."""
+    """Drives an engine: requests in, answers out, frames to and from the peer."""
 
     def __init__(
         self,
         engine: Engine,
-        bodies: Bodies,
         clock: Callable[[], int],
         emit: Callable[..., None],
-        gate: Callable[[], Refused | None],
-        checkpoint: Callable[[], None],
-        inline_limit: int = 256 * 1024,
+        checkpointer: Checkpointer,
     ) -> None:
-        """`clock` is monotonic, in milliseconds; `gate` says why nothing may be accepted now."""
+        """`clock` is monotonic, in milliseconds."""
         self.engine = engine
-        self.inline_limit = inline_limit
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_revoke: Callable[[frozenset[AttemptId]], None] = lambda attempts: None
-        self.accepted = 0
         self._mode_at = clock()
         self._heard_at: int | None = None
-        self._bodies = bodies
         self._clock = clock
         self._emit = emit
-        self._gate = gate
-        self._checkpoint = checkpoint
+        self._checkpointer = checkpointer
         self._loop = asyncio.get_running_loop()
-        self._committer = ThreadPoolExecutor(1, "commit")
-        self._checkpointer = ThreadPoolExecutor(1, "checkpoint")
+        self._disk = DiskThread(self._loop, "commit")
+        self._copier = DiskThread(self._loop, "checkpoint")
         self._connection: Connection | None = None
-        self._commit: asyncio.Future[None] | None = None
         self._committing = False
+        self._copying = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._stepping = False
         self._timer: asyncio.TimerHandle | None = None
         self._keeper: asyncio.TimerHandle | None = None
@@ -105,64 +92,12 @@ class Spool:
             if timer:
                 timer.cancel()
         self._stepping = True  # no further turn begins
-        if self._commit is not None:
-            await asyncio.wait([self._commit])
-        await self._loop.run_in_executor(None, self._committer.shutdown)
-        await self._loop.run_in_executor(None, self._checkpointer.shutdown)
-
-    # Intake.
-
-    def available(self) -> None:
-        """Raise Refused if a message could not be accepted now."""
-        refused = self._gate()
-        if refused is not None:
-            raise refused
-
-    def new_queue_id(self) -> QueueId:
-        """A queue id for a message about to arrive."""
-        return self.engine.new_queue_id()
-
-    async def accept(self, queue_id: QueueId, envelope: Envelope, content: bytes) -> None:
-        """Durable as the mode demands when this returns; raises Refused."""
-        self.available()
-        await self.ask(
-            lambda token: Accept(
-                token,
-                queue_id,
-                _encode_envelope(envelope),
-                _domains(envelope),
-                len(content),
-                sha256(content).digest(),
-                content,
-            )
-        )
-        self.accepted += 1
-
-    async def open_body(self, queue_id: QueueId) -> BodyStream:
-        """Start a large body."""
-        self.available()
-        return BodyStream(self, queue_id, self._bodies.create(queue_id))
-
-    async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: object) -> None:
-        """Like `accept`, for a body written before to what `open_body` gave."""
-        assert isinstance(body, BodyStream)
-        self.available()
-        await self.ask(
-            lambda token: Accept(
-                token,
-                queue_id,
-                _encode_envelope(envelope),
-                _domains(envelope),
-                body.body.size,
-                body.body.digest,
-                None,
-                body.body,
-            )
-        )
-        self.accepted += 1
+        await self._idle.wait()
+        self._disk.stop()
+        self._copier.stop()
 
     async def send_chunk(self, queue_id: str, offset: int, data: bytes) -> None:
-        """Give the peer part of a body; waits while the link is slow."""
+        """Give the peer part of a large body; waits while the link is slow."""
         self.engine.body_chunk(queue_id, offset, data)
         self._heed()
         connection = self._connection
@@ -261,8 +196,8 @@ class Spool:
             return
         if changed:
             self._committing = True
-            self._commit = self._loop.run_in_executor(self._committer, self.engine.commit)
-            self._commit.add_done_callback(self._committed)
+            self._idle.clear()
+            self._disk.do(self.engine.commit, self._committed)
             self._heed()
             return
         self._heed()
@@ -270,11 +205,11 @@ class Spool:
             self._pump_later()
         self._set_timer(now)
 
-    def _committed(self, commit: asyncio.Future[None]) -> None:
+    def _committed(self, error: BaseException | None) -> None:
         self._committing = False
-        if commit.cancelled() or self.failed.done():
+        self._idle.set()
+        if self.failed.done():
             return
-        error = commit.exception()
         if error is not None:
             # After a failed fsync nobody knows what is on the disk: only a new incarnation may
             # go on from there (rule 11).
@@ -282,8 +217,15 @@ class Spool:
             return
         self.engine.committed(self._clock())
         self._heed()
-        self._loop.run_in_executor(self._checkpointer, self._checkpoint)
         self._poke()
+        if self._checkpointer.worthwhile and not self._copying:
+            self._copying = True
+            self._copier.do(self._checkpointer.copy, self._copied)
+
+    def _copied(self, error: BaseException | None) -> None:
+        self._copying = False
+        if error is not None:
+            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
@@ -358,34 +300,8 @@ class Spool:
             return  # link_down follows
 
 
-class BodyStream:
-    """A large body on its way to both nodes (`smtpd.intake.BodyWriter`)."""
-
-    def __init__(self, spool: Spool, queue_id: str, body: Body) -> None:
-        self.body = body
-        self._spool = spool
-        self._queue_id = queue_id
-
-    async def write(self, chunk: bytes) -> None:
-        """Append `chunk` here and on the peer; raises OSError."""
-        offset = self.body.size
-        self.body.write(chunk)
-        await self._spool.send_chunk(self._queue_id, offset, chunk)
-
-    async def abort(self) -> None:
-        """Forget the body."""
-        self.body.discard()
-
-
 async def _until_writable(connection: Connection) -> None:
     try:
         await connection.wait_writable()
     except ConnectionError:
         return
-
-
-def _domains(envelope: Envelope) -> tuple[str, ...]:
-    recipients = envelope.recipients
-    if len(recipients) == 1:
-        return (domain_key(recipients[0].address),)
-    return tuple([domain_key(recipient.address) for recipient in recipients])

@@ -166,11 +166,29 @@ class Store:
         return segment, data
 
     def write_claim(
-        self, owner: bytes, reason: str, doubt: bool, running: int
+        self,
+        owner: bytes,
+        reason: str,
+        doubt: bool,
+        running: int,
+        scope: Mapping[bytes, int] | None = None,
     ) -> tuple[Segment, bytes]:
-        """Claim for `owner` everything this node knows of, in a new epoch and its own segment."""
+        """Claim for `owner` everything this node knows of, in a new epoch and its own segment.
+
+        With a `scope` only that.
+        """
         self.epoch = max(self.epoch, self.ownership.epoch) + 1
-        return self.write([Claimed(owner, self.journal.positions(), reason, doubt)], {}, running)
+        claimed = dict(self.journal.positions() if scope is None else scope)
+        return self.write([Claimed(owner, claimed, reason, doubt)], {}, running)
+
+    def owned_by(self, node: bytes) -> dict[bytes, int]:
+        """Positions that cover everything `node` owns, as far as this node knows of it."""
+        found = {
+            self.journal.by_idx[lane.inc]
+            for lane in self.lanes
+            if self.lanes.owner(lane, self.ownership) == node
+        }
+        return {known.id: known.tip.seq for known in found}
 
     def fence(self, claims: Iterable[Claim]) -> None:
         """Heed claims that a peer told of ahead of its journal."""
@@ -214,7 +232,8 @@ class Store:
                 if self.pruning.is_late(record):
                     self.late += 1
                 else:
-                    self._aside.add(record, stamp, error)
+                    about = getattr(record, "queue_id", "")
+                    self._aside.add(about, segment.incarnation, seq, str(error))
 
     def _apply_one(
         self, record: Record, stamp: Stamp, at: int, contents: Mapping[str, bytes]
@@ -267,6 +286,10 @@ class Store:
             ),
             content,
         )
+
+    def lose(self, queue_id: str, incarnation: bytes, seq: int, reason: str) -> None:
+        """The content of a message accepted as that record is nowhere: an alarm."""
+        self._aside.add(queue_id, incarnation, seq, reason)
 
     def prune_absent(self, incarnation: bytes, upto: int, present: Collection[int]) -> None:
         """See Pruning.absent."""

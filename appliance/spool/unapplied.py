@@ -7,8 +7,6 @@ from contextlib import suppress
 
 import apsw
 
-from appliance.replica.message import Stamp
-from appliance.replica.record import Record
 from appliance.spool.journal import Journal
 from appliance.spool.messages import key_of
 from appliance.spool.schema import rows
@@ -22,16 +20,16 @@ class Unapplied:
         self._journal = journal
         self.count: int = connection.execute("SELECT count(*) FROM unapplied").get
 
-    def add(self, record: Record, stamp: Stamp, error: Exception) -> None:
-        """Set a record aside."""
+    def add(self, queue_id: str, incarnation: bytes, seq: int, reason: str) -> None:
+        """Set a record aside; `queue_id` is "" if it speaks of no message."""
         key = None
         with suppress(LookupError):
-            key = key_of(getattr(record, "queue_id", ""), self._journal)
-        self.count += 1
+            key = key_of(queue_id, self._journal)
         self._db.execute(
-            "INSERT OR REPLACE INTO unapplied(inc, seq, key, reason) VALUES(?,?,?,?)",
-            (self._journal.incarnations[stamp.incarnation].idx, stamp.seq, key, str(error)),
+            "INSERT OR IGNORE INTO unapplied(inc, seq, key, reason) VALUES(?,?,?,?)",
+            (self._journal.incarnations[incarnation].idx, seq, key, reason),
         )
+        self.count += self._db.changes()
 
     def __contains__(self, key: int) -> bool:
         """Whether a record about the message with this row is among them."""

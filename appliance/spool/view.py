@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from appliance.mail.reply import Refused
 from appliance.mail.views import MailView, PeerView
+from appliance.spool.intake import SpoolIntake
 from appliance.spool.mail_socket import MailSocket
 from appliance.spool.spool import Spool
 
 
 def mail_view(
-    spool: Spool, handler: MailSocket, refused: Refused | None, uptime: int, connections: int
+    spool: Spool, intake: SpoolIntake, handler: MailSocket, uptime: int, connections: int
 ) -> MailView:
     """How the mail process is now; `uptime` in milliseconds."""
     engine, store = spool.engine, spool.engine.store
+    refused = intake.refusal()
     positions = {i.hex(): mark.seq for i, mark in engine.durable.items()}
     return MailView(
         node_id=store.node.hex(),
@@ -30,7 +31,7 @@ def mail_view(
         epoch=store.epoch,
         positions=positions,
         peer=_peer(spool),
-        accepted=spool.accepted,
+        accepted=intake.accepted,
         delivered=engine.delivered,
         connections=connections,
         open_leases=len(store.open_leases()) if not spool.committing else 0,
