@@ -53,7 +53,7 @@ from appliance.spool.operations import (
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Broken, Replication
 from appliance.spool.retention import Retention
-from appliance.spool.salvage import Salvor
+from appliance.spool.salvage_desk import SalvageDesk
 from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
@@ -98,7 +98,6 @@ class Engine:
         self.replication = Replication(store, bodies, name, sizes)
         self._bodies = bodies
         self._retention = Retention(store)
-        self._salvage: tuple[Salvage, Salvor] | None = None
         self._keep = sizes.keep
         self.effects: list[Effect] = []
         self._tag = tag(store.incarnation)
@@ -116,6 +115,15 @@ class Engine:
         self._claims: deque[tuple[bytes, str, bool]] = deque()
         self._presented = False
         self._kept: set[Attempt] = set()
+        self._salvage = SalvageDesk(
+            store,
+            bodies,
+            self._owner,
+            self.replication,
+            self._write,
+            self._written.append,
+            lambda a: a.incarnation == store.incarnation or a in self._kept,
+        )
         self._stale_leases = False
         self._allowed: dict[int, bool] = {}
         self._old_exposed = store.exposed()
@@ -212,7 +220,7 @@ class Engine:
         """True if a turn would find something to do."""
         if self._operations or self._inbox or self._claims or self._stale_leases:
             return True
-        if self.replication.behind:
+        if self.replication.behind or self._salvage.busy:
             return True
         if not self._wants or not self._presented:
             return False
@@ -221,7 +229,7 @@ class Engine:
 
     def next_timer(self, now: int) -> int | None:
         """When `tick` or a turn is due next though nothing comes in."""
-        times = [self.pair.next_timer(now)]
+        times = [self.pair.next_timer(now), now if self._salvage.busy else None]
         if self._wants and self._presented:
             wake = self.store.scheduler.next_wake()
             times.append(None if wake is None else wake - self.store.running(0))
@@ -422,7 +430,7 @@ class Engine:
             case Sweep():
                 self._sweep(operation, running)
             case Salvage():
-                self._begin_salvage(operation)
+                self.effects.extend(self._salvage.begin(operation))
 
     def _sweep(self, sweep: Sweep, running: int) -> None:
         if self.replication.sending_snapshot:
@@ -432,57 +440,14 @@ class Engine:
         if record is not None:
             self._write([record], {}, running)
 
-    def _begin_salvage(self, operation: Salvage) -> None:
-        peer = self.replication.peer
-        if self._salvage is not None:
-            problem, hint = "another disk is being salvaged", "wait until that is done"
-        elif peer is not None and peer.node == operation.wreck.node:
-            problem = "the node of this disk is connected"
-            hint = "there is nothing to salvage: it sends what it has by itself"
-        else:
-            salvor = Salvor(operation.wreck, self.store, self._bodies)
-            self._salvage = operation, salvor
-            return
-        self.effects.append(Failed(operation.token, Refused(Reply(450, "4.3.0", problem), hint)))
-
     def _salvage_some(self, running: int) -> None:
-        if self._salvage is None:
-            return
-        operation, salvor = self._salvage
         claims = self.store.ownership.claims
-        try:
-            self._written += salvor.step(running)
-        except OSError as error:
-            self._salvage = None
-            refused = Refused(Reply(452, "4.3.1", str(error)), "free space, then salvage again")
-            self.effects.append(Failed(operation.token, refused))
-            return
+        done, said = self._salvage.step(running)
         if self.store.ownership.claims != claims:
             self._ownership_changed()
-        if salvor.finished:
-            self._salvage = None
-            self._own_salvaged(operation.wreck.node, running)
-            self._answers.append(Done(operation.token, salvor.report))
-            if salvor.incomplete:
-                self.effects.append(ResetLink("salvaged what no journal has: send a snapshot"))
-
-    def _own_salvaged(self, dead: bytes, running: int) -> None:
-        """What the dead node owned is this one's now, its open attempts are in doubt."""
-        nodes, scope = self.store.ownership.nodes, self.store.owned_by(dead)
-        if dead != self.store.node and scope:
-            # In doubt: a disk that turns up later need not be the last state of its node.
-            written = self.store.write_claim(self.store.node, "salvaged", True, running, scope)
-            self._wrote(*written, {})
-            self._ownership_changed()
-        offs = self._owner.write_offs(
-            lambda a: (
-                nodes.get(a.incarnation) != dead
-                or a.incarnation == self.store.incarnation
-                or a in self._kept
-            )
-        )
-        if offs:
-            self._write(offs, {}, running)
+        self.effects.extend(said)
+        if done:
+            (self._answers if self.store.changed else self.effects).append(done)
 
     def _accept(self, accept: Accept, batch: _Batch) -> None:
         batch.records.append(self._owner.accepted(accept))

@@ -183,12 +183,9 @@ class Store:
 
     def owned_by(self, node: bytes) -> dict[bytes, int]:
         """Positions that cover everything `node` owns, as far as this node knows of it."""
-        found = {
-            self.journal.by_idx[lane.inc]
-            for lane in self.lanes
-            if self.lanes.owner(lane, self.ownership) == node
-        }
-        return {known.id: known.tip.seq for known in found}
+        found = {lane.inc for lane in self.lanes if self.lanes.owner(lane, self.ownership) == node}
+        known = [self.journal.by_idx[inc] for inc in found]
+        return {one.id: one.tip.seq for one in known}
 
     def fence(self, claims: Iterable[Claim]) -> None:
         """Heed claims that a peer told of ahead of its journal."""
