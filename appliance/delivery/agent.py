@@ -51,6 +51,7 @@ class Agent:
         self._pulls: set[asyncio.Task[None]] = set()
         self._pulled_without: frozenset[str] = frozenset()
         self._stop = asyncio.Event()
+        self._ended = False
         self._changed = asyncio.Event()
         dispatcher.done = self._done
         dispatcher.blocked_changed = self._pull
@@ -70,6 +71,7 @@ class Agent:
             tasks = [group.create_task(self._serve()), group.create_task(self._tick())]
             await self._stop.wait()
             await self._wind_down()
+            self._ended = True
             for task in tasks:
                 task.cancel()
         self._dispatcher.close()
@@ -81,7 +83,9 @@ class Agent:
 
     async def _serve(self) -> None:
         lost = False
-        while True:
+        # Being cancelled is not enough: a TaskGroup forgets it if a task of its own fails then,
+        # and until Python 3.13 leaves `cancelling` wrong too.
+        while not self._ended:
             try:
                 # Before anything is leased anew: what is not named here is in doubt from now on.
                 await self._work.present(list(self._open))
@@ -98,7 +102,8 @@ class Agent:
             finally:
                 self._spool = None
             lost = True
-            await self._pause(_TICK)
+            if not self._ended:
+                await self._pause(_TICK)
 
     def _pull(self) -> None:
         """Ask for leases, if there is room and no open call asks for the same."""

@@ -161,8 +161,7 @@ class Hop:
             while job.recipients:
                 await self._transact(job, task)
         except ConnectFailed as failed:
-            self._strained(Strain.DOWN, failed.reply)
-            self._end(job, Ending(Result.DEFERRED, failed.reply))
+            self._connect_failed(job, failed.reply)
         except asyncio.CancelledError:
             self._end(job, STOPPED)
             raise
@@ -173,6 +172,16 @@ class Hop:
         finally:
             self._active -= 1
         self._after()
+
+    def _connect_failed(self, job: Job, reply: Reply) -> None:
+        open_sessions = len(self._pool) + sum(s is not None for s in self._workers.values())
+        if open_sessions:
+            # It takes mail, only not over so many connections: one of the others will send it.
+            self.throttle.crowded(open_sessions)
+            self._waiting.appendleft(job)
+        else:
+            self._strained(Strain.DOWN, reply)
+            self._end(job, Ending(Result.DEFERRED, reply))
 
     async def _transact(self, job: Job, task: asyncio.Task[None]) -> None:
         session = await self._pool.take()

@@ -74,6 +74,10 @@ class Throttle:
         self._rest_until = now + self._next_rest()
         return True
 
+    def crowded(self, connections: int) -> None:
+        """It has so many connections open and refused one more."""
+        self._limit = self._threshold = float(connections)
+
     def drained(self) -> None:
         """It had nothing left to do though more might have been in hand: widen the window."""
         self.window = min(2 * self.window, self._settings.leases_per_hop)

@@ -185,7 +185,11 @@ class Sink:
 
 
 class _Ended(Exception):
-    """The connection is over."""
+    """The connection is over; `reply` was the last thing said."""
+
+    def __init__(self, reply: bytes = b"") -> None:
+        super().__init__(reply)
+        self.reply = reply
 
 
 class _Connection:
@@ -258,6 +262,9 @@ class _Connection:
         accepted = False
         try:
             accepted = _positive(await self._answer("dot"))
+        except _Ended as ended:
+            accepted = _positive(ended.reply)
+            raise
         finally:
             if not accepted:
                 self._sink.messages[index] = Received(
@@ -314,18 +321,22 @@ class _Connection:
             await step.passed()
             return await self._do(step.then if step.then is not None else usual, usual)
         if isinstance(step, Drop):
-            if step.reply is not None:
-                await self._write(step.reply.replace("\n", "\r\n").encode() + b"\r\n")
+            reply = b"" if step.reply is None else _lines(step.reply)
+            await self._write(reply)
             if step.reset:
                 self._writer.transport.abort()
-            raise _Ended
-        raw = step if isinstance(step, bytes) else step.replace("\n", "\r\n").encode() + b"\r\n"
+            raise _Ended(reply)
+        raw = step if isinstance(step, bytes) else _lines(step)
         await self._write(raw)
         return raw
 
     async def _write(self, raw: bytes) -> None:
         self._writer.write(raw)
         await self._writer.drain()
+
+
+def _lines(reply: str) -> bytes:
+    return reply.replace("\n", "\r\n").encode() + b"\r\n"
 
 
 def _positive(raw: bytes) -> bool:

@@ -97,6 +97,20 @@ def test_a_server_with_a_limit_is_not_hammered_at_it() -> None:
     assert successes > 4 + 5 + 6 + 7
 
 
+def test_a_crowded_server_gets_as_many_connections_as_it_holds() -> None:
+    hop = throttle()
+    for _ in range(6):
+        hop.succeeded()
+    hop.crowded(3)
+    assert hop.limit == 3
+    assert hop.rest(0.0) == 0
+    successes = 0
+    while hop.limit < 4:
+        hop.succeeded()
+        successes += 1
+    assert successes >= 3
+
+
 def test_the_window_follows_what_the_hop_can_do() -> None:
     hop = throttle(DeliverySettings(leases_per_hop=200))
     assert hop.window == 64
