@@ -182,10 +182,13 @@ class Store:
         return self.write([Claimed(owner, claimed, reason, doubt)], {}, running)
 
     def owned_by(self, node: bytes) -> dict[bytes, int]:
-        """Positions that cover everything `node` owns, as far as this node knows of it."""
-        found = {lane.inc for lane in self.lanes if self.lanes.owner(lane, self.ownership) == node}
-        known = [self.journal.by_idx[inc] for inc in found]
-        return {one.id: one.tip.seq for one in known}
+        """Positions that cover every message `node` owns, as far as this node knows of it."""
+        found = {}
+        for lane in self.lanes:
+            known = self.journal.by_idx[lane.inc]
+            if lane.low < known.tip.seq and self.lanes.owner(lane, self.ownership) == node:
+                found[known.id] = known.tip.seq
+        return found
 
     def fence(self, claims: Iterable[Claim]) -> None:
         """Heed claims that a peer told of ahead of its journal."""

@@ -43,13 +43,14 @@ class Node:
         self, folder: Path, name: str, start: int, now: int = 0, alone: bool = False, keep: int = 99
     ) -> None:
         self.folder = folder
-        (folder / "content").mkdir(parents=True, exist_ok=True)
+        self.content = folder / "content"
+        self.content.mkdir(parents=True, exist_ok=True)
         self.db = open_writer(str(folder / "spool.db"))
         self.db.pragma("synchronous", "OFF")  # nothing here is about power
         identity = name.encode().ljust(8, b"-")
         incarnation = sha256(b"%s %d" % (identity, start)).digest()[:16]
         self.store = Store(self.db, identity, incarnation, now)
-        self.bodies = Bodies(PosixFiles(str(folder / "content")))
+        self.bodies = Bodies(PosixFiles(str(self.content)))
         self.bodies.sweep(self.store.holds)
         pair = Pair(Timing(), now, alone=alone)
         self.engine = Engine(self.store, self.bodies, pair, name, now, Sizes(keep=keep))
@@ -62,6 +63,10 @@ class Node:
 
     def close(self) -> None:
         self.db.close()
+
+    def pair_alone(self) -> None:
+        """As if it had never had a peer."""
+        self.engine.pair.alone = True
 
     def submit(self, operation: Operation) -> None:
         self.engine.submit(operation)
