@@ -51,7 +51,7 @@ class Desk:
         return Done(command.token, record is not None), []
 
     def asked(self, ask: Ask, running: int) -> Send:
-        """A command that the peer forwarded."""
+        """A command that the peer forwarded: the answer to send when durable."""
         command = Command(None, ask.action, ask.queue_id, ask.recipients, ask.address, ask.domain)
         try:
             if not self._decides(ask.queue_id):

@@ -110,7 +110,7 @@ class Engine:
         self._inbox: deque[Frame] = deque()
         self._wants: deque[Want] = deque()
         self._waiting = Waiting()
-        self._answers: list[Done] = []
+        self._answers: list[Done | Send] = []
         self._written: list[tuple[Segment, bytes, Mapping[str, bytes]]] = []
         self._claims: deque[tuple[bytes, str, bool]] = deque()
         self._presented = False
@@ -163,6 +163,8 @@ class Engine:
         """The connection is gone."""
         self.replication.disconnect()
         self._inbox.clear()
+        self._waiting.link_down()
+        self._answers = [answer for answer in self._answers if isinstance(answer, Done)]
         self.effects.extend(self._desk.link_down())
         self._heed(self.pair.link_down(now), now)
 
@@ -272,8 +274,8 @@ class Engine:
         """The turn's transaction is durable here."""
         self.durable = self.store.journal.marks()
         last = self.durable[self.store.incarnation].seq
-        for done in self._answers:
-            self._waiting.add(last, done)
+        for answer in self._answers:
+            self._waiting.add(last, answer)
         self._answers.clear()
         self._written.clear()
         self.keep_alive(now)
@@ -345,7 +347,7 @@ class Engine:
                 if self._owner.orphans(frame.node):
                     self._claims.append((self.store.node, "adopted", True))
             case Ask():
-                self.effects.append(self._desk.asked(frame, running))
+                self._answers.append(self._desk.asked(frame, running))
             case Answer():
                 self.effects.extend(self._desk.answered(frame))
             case _:
