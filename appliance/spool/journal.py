@@ -143,9 +143,13 @@ class Journal:
         return known
 
     def jump(self, incarnation: bytes, tip: Mark, at: int) -> None:
-        """What was merged from a snapshot replaces the records up to `tip`."""
+        """What was merged from a snapshot replaces the records up to `tip`.
+
+        Older segments go: nobody could be sent them without those that are missing.
+        """
         known = self.incarnations[incarnation]
         if tip.seq > known.tip.seq:
+            self._db.execute("DELETE FROM journal WHERE inc=?", (known.idx,))
             self._move_tip(known, tip, at)
 
     def _move_tip(self, known: Incarnation, tip: Mark, at: int) -> None:

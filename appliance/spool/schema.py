@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -84,12 +85,25 @@ def open_writer(path: str, *, vfs: str | None = None, exclusive: bool = False) -
     `exclusive` keeps SQLite's WAL index in memory, for file systems without shared memory.
     """
     connection = apsw.Connection(path, vfs=vfs)
+    try:
+        _prepare(connection, path, exclusive)
+    except BaseException:
+        with suppress(apsw.Error):
+            connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: apsw.Connection, path: str, exclusive: bool) -> None:
     if exclusive:
         connection.pragma("locking_mode", "EXCLUSIVE")
     connection.set_busy_timeout(5000)
     connection.pragma("journal_mode", "WAL")
     # FULL: the WAL is fsynced at every commit. This is the commit point of a message on a node.
     connection.pragma("synchronous", "FULL")
+    # After a failed fsync the WAL in the page cache is not what is on the disk, though the kernel
+    # thinks it clean: copy it to the database, and start it anew, before anything is added to it.
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     connection.pragma("wal_autocheckpoint", 0 if not exclusive else 1000)
     connection.pragma("cache_size", -16384)
     connection.pragma("temp_store", "MEMORY")
@@ -99,9 +113,7 @@ def open_writer(path: str, *, vfs: str | None = None, exclusive: bool = False) -
             connection.execute(_SCHEMA)
             connection.pragma("user_version", VERSION)
     elif version != VERSION:
-        connection.close()
         raise SpoolVersion(f"{path} has schema {version}, this release understands {VERSION}")
-    return connection
 
 
 def open_reader(path: str) -> apsw.Connection:

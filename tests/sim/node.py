@@ -15,7 +15,8 @@ from appliance.replica.frames import Frame
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.spool.bodies import Bodies, Body
 from appliance.spool.engine import Engine
-from appliance.spool.operations import Accept, Happened, Operation, Revoke
+from appliance.spool.messages import Entry
+from appliance.spool.operations import Accept, Happened, Operation, Revoke, Sweep
 from appliance.spool.schema import open_writer
 from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
@@ -55,9 +56,13 @@ class World:
         self.sink = Sink(self.rng, trouble)
         self.vfs = vfs
         self.timing = timing
-        self.on_fault: Callable[[Node], None] = lambda node: None
+        self.on_delivery_death: Callable[[Node], None] = lambda node: None
+        self.on_spool_death: Callable[[Node], None] = lambda node: None
         self.on_claim: Callable[[Node, Happened], None] = lambda node, event: None
+        self.on_drop: Callable[[Node, Entry], None] = lambda node, entry: None
         self.sizes = Sizes()
+        self.sweep: int | None = None
+        """How long ended messages are kept, in milliseconds; None for ever."""
 
 
 class Node:
@@ -131,6 +136,13 @@ class Node:
         connection.pragma("wal_autocheckpoint", self._rng.choice([1, 10, 1000]))
         now = self._monotonic()
         store = Store(connection, self.id, self._rng.randbytes(16), now)
+        drop = store.messages.drop
+
+        def watched(entry: Entry) -> None:
+            self._world.on_drop(self, entry)
+            drop(entry)
+
+        setattr(store.messages, "drop", watched)  # noqa: B010 -- mypy allows no other way
         self.bodies = Bodies(DiskFiles(self.disk, "content"))
         pair = Pair(self._world.timing, now)
         engine = Engine(store, self.bodies, pair, self.name, now, self._world.sizes)
@@ -196,12 +208,13 @@ class Node:
         self._monotonic = self._new_monotonic()
 
     def _end_delivery(self) -> None:
-        self._world.on_fault(self)
+        self._world.on_delivery_death(self)
         if self.delivery is not None:
             self.delivery.alive = False
             self.delivery.disconnect()
 
     def _stop(self) -> None:
+        self._world.on_spool_death(self)
         if self.delivery:
             self.delivery.disconnect()
         if self.process is not None:
@@ -328,9 +341,11 @@ class Node:
         if event.event in ("adopted", "taken_over"):
             self._world.on_claim(self, event)
 
-    def renew(self) -> None:
+    def housekeep(self) -> None:
         if self.delivery and self.delivery.submit:
             self.delivery.renewed_at = self._clock.now
+        if self._world.sweep is not None:
+            self.submit(Sweep(self._world.sweep))
 
     # The peer link (world.End).
 

@@ -19,6 +19,8 @@ class Plan:
     large: float = 0.2
     keep: int = 1_000
     """How many segments the journal keeps though both nodes hold them."""
+    sweep: int | None = None
+    """Milliseconds for which ended messages are kept; None for ever."""
 
 
 COMMANDS = ("hold", "release", "retry", "redirect", "remove")
@@ -45,10 +47,12 @@ PLANS = {
     ),
     "hand over": Plan((*CRASHES, *LINK), operators=("hand over",), acts=6),
     "take over": Plan((*DEATHS, "split"), operators=("take over",), acts=6),
+    "swept": Plan(ALL + DISK_LOSSES, keep=3, sweep=0),
     "wild": Plan(
         ALL + DISK_LOSSES,
         strikes=(2, 5),
         operators=(*COMMANDS, "hand over", "take over"),
         keep=10,
+        sweep=20_000,
     ),
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tests.sim.plan import PLANS
 from tests.sim.schedule import Simulation
+from tests.support.disk_faults import PowerCut
 from tests.support.disk_vfs import DiskVFS
 
 
 class Failure(AssertionError):
     """Something did not hold, or something raised."""
 
-    def __init__(self, seed: int, plan: str, story: list[str], cause: Exception) -> None:
+    def __init__(self, seed: int, plan: str, story: list[str], cause: BaseException) -> None:
         self.replay = f"python -m tests.sim --plan '{plan}' --first {seed} --tell"
         super().__init__("\n".join([*story, f"{type(cause).__name__}: {cause}", self.replay]))
 
@@ -21,7 +22,8 @@ def play(seed: int, plan: str) -> list[str]:
         simulation = Simulation(seed, PLANS[plan], vfs)
         try:
             simulation.run()
-        except Exception as error:  # whatever went wrong, the story and the seed are what helps
+        # Whatever went wrong, the story and the seed are what helps.
+        except (Exception, PowerCut) as error:
             raise Failure(seed, plan, simulation.story.lines, error) from error
         finally:
             simulation.close()

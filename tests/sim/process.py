@@ -38,7 +38,9 @@ class Host(Protocol):
     def refused(self, token: object, error: Exception) -> None: ...
     def revoked(self, effect: Revoke) -> None: ...
     def happened(self, event: Happened) -> None: ...
-    def renew(self) -> None: ...
+    def housekeep(self) -> None:
+        """From time to time."""
+
     def died(self, error: BaseException) -> None:
         """A call to the engine raised: the process is no more."""
 
@@ -68,9 +70,9 @@ class SpoolProcess:
 
     def receive(self, frame: Frame) -> None:
         """A frame from the peer."""
-        self.engine.receive(frame, self._now())
-        self.heed()
-        self.poke()
+        if self._attempt(lambda: self.engine.receive(frame, self._now())):
+            self.heed()
+            self.poke()
 
     def link_up(self) -> None:
         """A connection is there."""
@@ -144,7 +146,7 @@ class SpoolProcess:
             return
         if self._clock.now >= self._host.stopped_until:
             self.engine.keep_alive(self._now())
-            self._host.renew()
+            self._host.housekeep()
             self.heed()
             self.poke()
         self._clock.after(KEEP_ALIVE, self._keep_alive)

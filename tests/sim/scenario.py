@@ -102,6 +102,7 @@ class Scenario:
             self.world.sink,
             allowance or Allowance(unbounded=True),
             faultless,
+            {},
         )
         oracle.judge_progress()
         oracle.judge()

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 
 from appliance.replica.pair import Mode, Timing
-from appliance.spool.messages import key_of
+from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, Happened, TakeOver
 from appliance.spool.sizes import Sizes
 from tests.sim.faults import Faults
 from tests.sim.node import INLINE, Client, Node, World
-from tests.sim.oracle import Allowance, Oracle, known_attempts, messages_of
+from tests.sim.oracle import Allowance, Message, Oracle, known_attempts, message_of, messages_of
 from tests.sim.plan import Plan
 from tests.support.disk_vfs import DiskVFS
 
@@ -33,12 +33,16 @@ class Simulation:
         world.network.heartbeats = self.rng.choice([True, True, None])
         window = self.rng.choice([500, 8 << 20])
         world.sizes = Sizes(window=window, chunk=150, part=1, keep=plan.keep)
-        world.on_fault = self._note_leases
+        world.on_delivery_death = self._note_leases
+        world.on_spool_death = self._note_bounces
         world.on_claim = self._note_claim
+        world.sweep = plan.sweep
+        world.on_drop = self._note_ended
         self.nodes = [Node(name, world) for name in "ab"]
         self.faults = Faults(world, self.nodes, self._note_disk_loss)
         self.clients: list[Client] = []
         self.allowance = Allowance()
+        self.ended: dict[str, Message] = {}
 
     def run(self) -> None:
         """Play the seed; raises Violated."""
@@ -103,6 +107,15 @@ class Simulation:
             open_leases = node.delivery.open.values()
             self.allowance.leases_at_faults += sum(len(one.recipients) for one in open_leases)
 
+    def _note_bounces(self, node: Node) -> None:
+        if node.delivery is not None:
+            outcomes = node.delivery.outcomes.values()
+            self.allowance.bounces_at_faults += sum(bool(one.notifications) for one in outcomes)
+
+    def _note_ended(self, node: Node, entry: Entry) -> None:
+        if entry.state.finished:
+            self.ended[entry.queue_id] = message_of(node, entry)
+
     def _note_claim(self, node: Node, event: Happened) -> None:
         others = [other for other in self.nodes if other is not node]
         if event.fields["doubt"] or any(other.delivery is not None for other in others):
@@ -139,7 +152,12 @@ class Simulation:
             self.clock.run(self.clock.now + 15_000)
         self.clock.run(self.clock.now + 75_000)
         oracle = Oracle(
-            self.nodes, self.clients, self.world.sink, self.allowance, not self.plan.faults
+            self.nodes,
+            self.clients,
+            self.world.sink,
+            self.allowance,
+            not self.plan.faults,
+            self.ended,
         )
         oracle.judge_progress()
         self._release()
