@@ -126,6 +126,8 @@ class Engine:
         )
         self._stale_leases = False
         self._allowed: dict[int, bool] = {}
+        self._asked_anew = False
+        """A wish came since the last turn: it may let through what others left parked."""
         self._old_exposed = store.exposed()
         store.begin()
         store.start(store.running(now))
@@ -148,6 +150,7 @@ class Engine:
             self._wants.clear()
             if operation.limit > 0:
                 self._wants.append(operation)
+                self._asked_anew = True
             else:
                 self.effects.append(Done(operation.token, []))
         else:
@@ -170,14 +173,18 @@ class Engine:
 
     def receive(self, frame: Frame, now: int) -> None:
         """A frame from the peer."""
-        if isinstance(frame, Ack):
-            if self.replication.acknowledged(frame):
-                self.pair.progress(now)
-            self._settle(now)
+        if isinstance(frame, Ack) and self.replication.greeted:
+            self._acknowledged(frame, now)
         elif isinstance(frame, BodyChunk) and self._take_at_once():
             self._take_chunk(frame)
         else:
             self._inbox.append(frame)
+
+    def _acknowledged(self, ack: Ack, now: int) -> None:
+        """Not before the peer's hello is taken in, which says what it held when it was sent."""
+        if self.replication.acknowledged(ack):
+            self.pair.progress(now)
+        self._settle(now)
 
     def _take_at_once(self) -> bool:
         """Chunks don't wait for a turn: a large body must not pile up in memory.
@@ -226,6 +233,8 @@ class Engine:
             return True
         if not self._wants or not self._presented:
             return False
+        if self._asked_anew and self.store.scheduler.parked:
+            return True
         wake = self.store.scheduler.next_wake()
         return wake is not None and wake <= self.store.running(now)
 
@@ -350,6 +359,8 @@ class Engine:
                 self._answers.append(self._desk.asked(frame, running))
             case Answer():
                 self.effects.extend(self._desk.answered(frame))
+            case Ack():
+                self._acknowledged(frame, now)
             case _:
                 claims = self.store.ownership.claims
                 self.replication.take_in(frame, running)
@@ -511,6 +522,7 @@ class Engine:
         self.effects.append(Happened(event, fields))
 
     def _lease(self, running: int) -> None:
+        self._asked_anew = False
         while self._presented and self._wants:
             want = self._wants[0]
             chosen = self._owner.leases(running, want.limit, self._may_lease, want.blocked)
