@@ -56,7 +56,8 @@ class SpoolIntake:
     async def open_body(self, queue_id: QueueId) -> BodyStream:
         """Start a large body."""
         self.available()
-        return BodyStream(self._spool, queue_id, self._bodies.create(queue_id))
+        body = self._bodies.create(queue_id)
+        return BodyStream(self._spool, queue_id, body, self.available)
 
     async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: object) -> None:
         """Like `accept`, for a body written before to what `open_body` gave."""
@@ -88,13 +89,17 @@ class SpoolIntake:
 class BodyStream:
     """A large body on its way to both nodes (`smtpd.intake.BodyWriter`)."""
 
-    def __init__(self, spool: Spool, queue_id: str, body: Body) -> None:
+    def __init__(
+        self, spool: Spool, queue_id: str, body: Body, available: Callable[[], None]
+    ) -> None:
         self.body = body
+        self._available = available
         self._spool = spool
         self._queue_id = queue_id
 
     async def write(self, chunk: bytes) -> None:
-        """Append `chunk` here and on the peer; raises OSError."""
+        """Append `chunk` here and on the peer; raises OSError, and Refused on a full disk."""
+        self._available()
         offset = self.body.size
         self.body.write(chunk)
         await self._spool.send_chunk(self._queue_id, offset, chunk)
