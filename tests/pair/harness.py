@@ -38,7 +38,7 @@ LEASES = 64
 PATIENCE = 60.0
 _LOOK_EVERY = 0.05
 _TAIL = 15
-_EVERYDAY = ('"sent"', '"smtp_accepted"', '"smtp_disconnected"')
+_EVERYDAY = ('"sent"', '"returned"', '"link_refused"', '"smtp_accepted"', '"smtp_disconnected"')
 _clusters = count()
 
 _NODE = """\
