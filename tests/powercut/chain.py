@@ -45,9 +45,7 @@ def check_chain(db: apsw.Connection, whole: bool) -> dict[bytes, tuple[int, byte
     for inc, end in ends.items():
         assert end == known[inc][1:], "the journal does not end at its tip"
     if whole:
-        assert all(inc in ends for inc, (_, seq, _) in known.items() if seq), (
-            "a tip without records"
-        )
+        assert all(inc in ends for inc, (_, seq, _) in known.items() if seq), "a tip, no records"
     return {id_: (seq, hash_) for id_, seq, hash_ in known.values() if seq}
 
 
