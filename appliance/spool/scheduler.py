@@ -51,6 +51,11 @@ class Scheduler:
             self._earliest[lane, domain] = wake
             heapq.heappush(self._heap, (wake, lane, domain))
 
+    @property
+    def parked(self) -> bool:
+        """True if a call of `due` left out what its caller did not want."""
+        return bool(self._parked)
+
     def next_wake(self) -> int | None:
         """When something that is not parked is due next."""
         while self._heap:
