@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "queue": ("queue", "Look at the queue and change it."),
     "mailbox": ("mailbox", "Look at mailboxes and export them."),
     "pair": ("pair", "Join two nodes, replace one, take over."),
+    "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "config": ("config", "Check and show the settings."),
 }
 

@@ -39,11 +39,11 @@ def json_option(function: Function) -> Function:
     )(function)
 
 
-def node_client(data: Path) -> Client:
+def node_client(data: Path, timeout: float | None = 60.0) -> Client:
     """The control client of the node in `data`; raises CliError for bad settings."""
     from appliance.config import open_layout
     from appliance.control.client import Client
 
     with config_errors():
         layout, _ = open_layout(data)
-    return Client(layout.control_socket)
+    return Client(layout.control_socket, timeout)

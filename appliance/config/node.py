@@ -94,6 +94,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `disk_reserve`: with less than this free on the spool's disk, new mail gets 452, so that
     accepted mail can still be delivered and its outcomes written down.
+    `keep_ended`: how long a message that has come to its end, and lies in no mailbox, is kept.
     """
 
     name: LocalName
@@ -105,6 +106,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     pair: PairSettings = PairSettings()
     paths: PathSettings = PathSettings()
     disk_reserve: Size = Size(64 * 1024 * 1024)
+    keep_ended: Duration = Duration(7 * 86_400_000)
 
 
 def load_node(path: Path) -> NodeSettings:

@@ -18,6 +18,7 @@ from appliance.control.schema import (
     Done,
     Failure,
     MailboxList,
+    SalvageRequest,
     Selection,
     Status,
 )
@@ -29,6 +30,7 @@ from appliance.mail.views import (
     MessageStory,
     QueueFilter,
     QueuePage,
+    SalvageView,
 )
 
 T = TypeVar("T")
@@ -50,7 +52,8 @@ class ApiError(Exception):
 class Client:
     """Asks the node whose control socket is at `path`; one connection a call."""
 
-    def __init__(self, path: Path, timeout: float = 60.0) -> None:
+    def __init__(self, path: Path, timeout: float | None = 60.0) -> None:
+        """`timeout` in seconds, None for calls that take as long as they take."""
         self._path = path
         self._timeout = timeout
 
@@ -110,6 +113,10 @@ class Client:
         """Act on the backlog without the peer; returns what happened."""
         return self._post("/pair/take-over", {}, Done).text
 
+    def salvage(self, disk: str) -> SalvageView:
+        """Take over what a dead node's data directory holds; for a client without timeout."""
+        return self._post("/salvage", SalvageRequest(disk), SalvageView)
+
     def _get(self, path: str, wanted: type[T]) -> T:
         connection, response = self._ask("GET", path)
         return _decoded(connection, response, wanted)
@@ -158,7 +165,7 @@ def _failure(response: http.client.HTTPResponse) -> Failure:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 

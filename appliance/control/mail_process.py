@@ -16,6 +16,8 @@ from appliance.ipc.mail import (
     Durable,
     Results,
     Said,
+    SalvageCall,
+    Salvaged,
     TakeOverCall,
     Target,
     View,
@@ -23,7 +25,7 @@ from appliance.ipc.mail import (
 )
 from appliance.ipc.wire import CallFailed
 from appliance.mail.reply import Refused, Reply
-from appliance.mail.views import CommandResult, MailView, Unavailable
+from appliance.mail.views import CommandResult, MailView, SalvageView, Unavailable
 
 Answer = TypeVar("Answer")
 
@@ -81,6 +83,10 @@ class MailProcess:
         await self._call(TakeOverCall(by), Durable)
         return "The backlog goes out now; attempts the peer may have made are counted as doubts."
 
+    async def salvage(self, disk: str, by: str) -> SalvageView:
+        """Take over a dead node's disk; waits for as long as it takes."""
+        return (await self._call(SalvageCall(disk, by), Salvaged, patience=None)).view
+
     def close(self) -> None:
         """End the connection."""
         if self._client is not None:
@@ -92,9 +98,11 @@ class MailProcess:
         call = CommandCall(action, tuple(targets), by, address)
         return (await self._call(call, Results)).results
 
-    async def _call(self, call: Call, expect: type[Answer]) -> Answer:
+    async def _call(
+        self, call: Call, expect: type[Answer], patience: float | None = _PATIENCE
+    ) -> Answer:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 client = await self._connected()
                 return await client.request(call, expect)
         except CallFailed as error:

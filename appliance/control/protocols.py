@@ -15,6 +15,7 @@ from appliance.mail.views import (
     QueueCounts,
     QueueFilter,
     QueuePage,
+    SalvageView,
 )
 
 
@@ -79,4 +80,10 @@ class Commands(Protocol):
         """Act on the old backlog though the peer was not heard since the boot (rule 4).
 
         Returns one line on what happened; raises `mail.reply.Refused` if the peer is there.
+        """
+
+    async def salvage(self, disk: str, by: str) -> SalvageView:
+        """Take over what a dead node's data directory holds; takes as long as it takes.
+
+        Raises `mail.reply.Refused` if it cannot be read, or its node is alive.
         """

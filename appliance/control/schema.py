@@ -101,6 +101,12 @@ class MailboxList(msgspec.Struct, frozen=True):
     mailboxes: tuple[MailboxView, ...]
 
 
+class SalvageRequest(msgspec.Struct, frozen=True):
+    """Take over what is in a dead node's data directory `disk`, as the node sees the path."""
+
+    disk: str
+
+
 class Done(msgspec.Struct, frozen=True):
     """A command without results of its own: what happened, in one line."""
 

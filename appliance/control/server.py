@@ -65,6 +65,7 @@ class Api:
                 web.get(f"{API}/mailboxes", self.mailboxes),
                 web.get(f"{API}/mailboxes/{{name}}", self.mailbox),
                 web.post(f"{API}/pair/take-over", self.take_over),
+                web.post(f"{API}/salvage", self.salvage),
             ]
         )
         return application
@@ -129,6 +130,10 @@ class Api:
     async def take_over(self, request: web.Request) -> web.Response:
         text = await self._observer.commands.take_over(_by(request))
         return _json(schema.Done(text))
+
+    async def salvage(self, request: web.Request) -> web.Response:
+        body = _decode(await request.read(), schema.SalvageRequest)
+        return _json(await self._observer.commands.salvage(body.disk, _by(request)))
 
 
 class Public:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.ipc.wire import Codec
-from appliance.mail.views import CommandResult, MailView
+from appliance.mail.views import CommandResult, MailView, SalvageView
 from appliance.mail.work import AttemptId, Lease, Outcome
 
 
@@ -54,13 +54,14 @@ class TakeOverCall(msgspec.Struct, frozen=True, array_like=True, tag=5):
     by: str
 
 
-class HandOverCall(msgspec.Struct, frozen=True, array_like=True, tag=6):
-    """Give everything to the peer; answered with `Durable`."""
+class SalvageCall(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """Take over what the dead node's data directory `disk` holds; answered with `Salvaged`."""
 
+    disk: str
     by: str
 
 
-Call = PresentCall | LeasesCall | ReportCall | CommandCall | ViewCall | TakeOverCall | HandOverCall
+Call = PresentCall | LeasesCall | ReportCall | CommandCall | ViewCall | TakeOverCall | SalvageCall
 
 
 class Presented(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -91,6 +92,12 @@ class View(msgspec.Struct, frozen=True, array_like=True, tag=4):
     view: MailView
 
 
+class Salvaged(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """What came of a salvage."""
+
+    view: SalvageView
+
+
 class Revoked(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """Push: attempts that must not be begun any more."""
 
@@ -101,7 +108,7 @@ class Renewed(msgspec.Struct, frozen=True, array_like=True, tag=6):
     """Push, about once a second: the mail process is alive, leases go on being valid."""
 
 
-Said = Presented | Leases | Durable | Results | View | Revoked | Renewed
+Said = Presented | Leases | Durable | Results | View | Revoked | Renewed | Salvaged
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))
 CLIENT_CODEC: Codec[Call, Said] = Codec(msgspec.msgpack.Decoder(Said))

@@ -177,6 +177,23 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
+class SalvageView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken over from the disk of the dead node `node` (its id in hex).
+
+    `segments` of its journal and `messages` that were new here; `merged`: messages known here of
+    which more is known now; `lost`: messages whose content is gone; `damaged`: places that could
+    not be read. `problems` are the first of what could not be taken over.
+    """
+
+    node: str
+    segments: int = 0
+    messages: int = 0
+    merged: int = 0
+    lost: int = 0
+    damaged: int = 0
+    problems: tuple[str, ...] = ()
+
+
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
     """The peer as this node sees it. `lag`: records the peer has not acknowledged as durable."""
 

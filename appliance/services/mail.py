@@ -32,7 +32,7 @@ from appliance.spool.files import PosixFiles
 from appliance.spool.gate import Gate
 from appliance.spool.intake import SpoolIntake
 from appliance.spool.mail_socket import MailSocket
-from appliance.spool.operations import HandOver
+from appliance.spool.operations import HandOver, Sweep
 from appliance.spool.schema import open_writer
 from appliance.spool.spool import Spool
 from appliance.spool.store import Store
@@ -129,14 +129,15 @@ async def _serve(
     def view() -> MailView:
         return mail_view(spool, intake, handler, monotonic() - started, smtp.connections)
 
-    handler = MailSocket(spool, view, context.emit)
+    handler = MailSocket(spool, view, context.emit, context.layout.spool / "salvage")
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
     link = _make_link(context, identity, spool)
     spool.start()
     if link is not None:
         await link.start()
     await smtp.start()
-    renewing = asyncio.create_task(_renew(handler))
+    keep = int(settings.keep_ended)
+    renewing = asyncio.create_task(_every_second(handler, spool, keep))
     context.ready()
     stopped = asyncio.ensure_future(context.stop.wait())
     try:
@@ -163,10 +164,11 @@ def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink |
     return PeerLink(identity, listen, peer, _Link(spool, context), random.random, source=source)
 
 
-async def _renew(handler: MailSocket) -> None:
+async def _every_second(handler: MailSocket, spool: Spool, keep: int) -> None:
     while True:
         await asyncio.sleep(1.0)
         handler.renew()
+        spool.submit(Sweep(keep))
 
 
 async def _hand_over(spool: Spool, context: Context) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import (
     Call,
     CommandCall,
     Durable,
-    HandOverCall,
     Leases,
     LeasesCall,
     PresentCall,
@@ -21,6 +23,8 @@ from appliance.ipc.mail import (
     Results,
     Revoked,
     Said,
+    SalvageCall,
+    Salvaged,
     TakeOverCall,
     Target,
     View,
@@ -30,10 +34,12 @@ from appliance.ipc.server import Peer
 from appliance.ipc.wire import CallFailed, Failure
 from appliance.mail.address import domain_key
 from appliance.mail.reply import Refused
-from appliance.mail.views import CommandResult, MailView
+from appliance.mail.views import CommandResult, MailView, SalvageView
 from appliance.mail.work import AttemptId
-from appliance.spool.operations import Command, HandOver, Present, Report, TakeOver, Want
+from appliance.spool.operations import Command, Present, Report, Salvage, TakeOver, Want
+from appliance.spool.salvage import SalvageReport
 from appliance.spool.spool import Spool
+from appliance.spool.wreck import Wreck
 
 Client = Peer[Said, Call]
 
@@ -42,11 +48,17 @@ class MailSocket:
     """Handles calls on `run/mail.sock`. One client at a time is delivery: the last to present."""
 
     def __init__(
-        self, spool: Spool, view: Callable[[], MailView], emit: Callable[..., None]
+        self,
+        spool: Spool,
+        view: Callable[[], MailView],
+        emit: Callable[..., None],
+        scratch: Path,
     ) -> None:
+        """`scratch` is a folder to be made for the copy of a salvaged disk."""
         self._spool = spool
         self._view = view
         self._emit = emit
+        self._scratch = scratch
         self.delivery: Client | None = None
         spool.on_revoke = self.revoke
 
@@ -79,8 +91,8 @@ class MailSocket:
                 return View(self._view())
             case TakeOverCall():
                 return self._take_over(message)
-            case HandOverCall():
-                return self._hand_over(message)
+            case SalvageCall():
+                return self._salvage(message)
 
     def renew(self) -> None:
         """Tell delivery that its leases go on being valid; about once a second."""
@@ -131,13 +143,20 @@ class MailSocket:
         await self._spool.ask(TakeOver)
         return Durable()
 
-    async def _hand_over(self, call: HandOverCall) -> Said:
-        self._emit("command", action="hand over", by=call.by)
+    async def _salvage(self, call: SalvageCall) -> Said:
+        self._emit("command", action="salvage", by=call.by, disk=call.disk)
         try:
-            await self._spool.ask(HandOver)
+            wreck = await asyncio.to_thread(Wreck, Path(call.disk), self._scratch)
+        except (Refused, OSError) as error:
+            raise _refused(error) from error
+        try:
+            report = await self._spool.ask(lambda token: Salvage(token, wreck))
         except Refused as error:
-            raise CallFailed(Failure("refused", error.reply.text, error.hint)) from error
-        return Durable()
+            raise _refused(error) from error
+        finally:
+            await asyncio.to_thread(wreck.close)
+        assert isinstance(report, SalvageReport)
+        return Salvaged(msgspec.convert(msgspec.structs.asdict(report), SalvageView))
 
 
 def _result(target: Target, ended: object) -> CommandResult:
@@ -147,3 +166,9 @@ def _result(target: Target, ended: object) -> CommandResult:
     if isinstance(ended, BaseException):
         raise ended
     return CommandResult(queue_id=target.queue_id, changed=int(bool(ended)))
+
+
+def _refused(error: Refused | OSError) -> CallFailed:
+    if isinstance(error, Refused):
+        return CallFailed(Failure("refused", error.reply.text, error.hint))
+    return CallFailed(Failure("refused", str(error), "check the path, and free space for a copy"))
