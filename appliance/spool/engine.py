@@ -129,6 +129,7 @@ class Engine:
         self._asked_anew = False
         """A wish came since the last turn: it may let through what others left parked."""
         self._old_exposed = store.exposed()
+        self._recount = False
         store.begin()
         store.start(store.running(now))
         store.flush(store.running(now))
@@ -282,6 +283,9 @@ class Engine:
     def committed(self, now: int) -> None:
         """The turn's transaction is durable here."""
         self.durable = self.store.journal.marks()
+        if self._recount:
+            self._recount = False
+            self._old_exposed = self.store.exposed() - self._waiting.exposed
         last = self.durable[self.store.incarnation].seq
         for answer in self._answers:
             self._waiting.add(last, answer)
@@ -460,6 +464,7 @@ class Engine:
             self._ownership_changed()
         self.effects.extend(said)
         if done:
+            self._recount = True
             (self._answers if self.store.changed else self.effects).append(done)
 
     def _accept(self, accept: Accept, batch: _Batch) -> None:
