@@ -98,6 +98,11 @@ class Node:
         return self.process is not None
 
     @property
+    def answers(self) -> bool:
+        """True while the spool runs and is not stopped."""
+        return self.up and self._clock.now >= self.stopped_until
+
+    @property
     def powered(self) -> bool:
         """True while the machine runs."""
         return self.delivery is not None and self._clock.now >= self.paused_until
@@ -354,8 +359,11 @@ class Node:
             self.process.link_up()
 
     def link_down(self) -> None:
-        if self.process:
+        if self.process and self.answers:
             self.process.link_down()
+        elif self.process:  # it hears of it when it goes on
+            wait = self.stopped_until - self._clock.now
+            self._clock.after(wait, self.process.link_down)
 
     def receive(self, frame: Frame) -> None:
         if self.process:

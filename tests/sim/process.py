@@ -81,7 +81,7 @@ class SpoolProcess:
 
     def link_down(self) -> None:
         """The connection is gone."""
-        if self._attempt(lambda: self.engine.link_down(self._now())):
+        if self.alive and self._attempt(lambda: self.engine.link_down(self._now())):
             self.heed()
             self.poke()
 

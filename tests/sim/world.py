@@ -30,8 +30,8 @@ class End(Protocol):
     stopped_until: int
 
     @property
-    def up(self) -> bool:
-        """True while its spool runs."""
+    def answers(self) -> bool:
+        """True while its spool runs and is not stopped."""
 
     @property
     def powered(self) -> bool:
@@ -65,7 +65,7 @@ class Network:
 
     def consider(self) -> None:
         """Something changed: connect if both nodes are there, and let heartbeats be heard."""
-        if self.whole and not self.connected and all(end.up for end in self.ends.values()):
+        if self.whole and not self.connected and all(end.answers for end in self.ends.values()):
             self._number += 1
             number = self._number
             self._clock.after(self._rng.randint(1, 300), lambda: self._connect(number))
@@ -78,7 +78,7 @@ class Network:
             end.hear(bool(self.heartbeats) and all(others))
 
     def _connect(self, number: int) -> None:
-        ready = self.whole and all(end.up for end in self.ends.values())
+        ready = self.whole and all(end.answers for end in self.ends.values())
         if ready and not self.connected and number == self._number:
             self.connected = True
             for end in self.ends.values():
