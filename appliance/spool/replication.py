@@ -180,11 +180,11 @@ class Replication:
             case BodyChunk():
                 self.take_chunk(frame)
             case SnapshotBegin():
-                self._begin_snapshot(frame)
+                self._begin_snapshot(frame, running)
             case SnapshotPart():
                 self._take_part(frame, running)
             case SnapshotEnd():
-                self._end_snapshot(running)
+                self._end_snapshot()
 
     def _take_batch(self, frame: Batch, running: int) -> None:
         segment = records.decode(frame.segment)
@@ -225,16 +225,18 @@ class Replication:
             self._present.add(key_of(copy.queue_id, self._store.journal))
         merge_part(self._store, part, running)
 
-    def _begin_snapshot(self, begin: SnapshotBegin) -> None:
+    def _begin_snapshot(self, begin: SnapshotBegin, running: int) -> None:
         journal = self._store.journal
         for told in begin.incarnations:
             if told.id not in journal.incarnations:
                 journal.introduce(told.id, told.node)
                 self._store.ownership.nodes[told.id] = told.node
+            # Before the messages: their due times are in that node's running time.
+            self._store.heard(told.node, told.at, running)
         self._snapshot = begin
         self._present = {key_of(queue_id, journal) for queue_id in begin.damaged}
 
-    def _end_snapshot(self, running: int) -> None:
+    def _end_snapshot(self) -> None:
         begin, self._snapshot = self._snapshot, None
         if begin is None:
             raise Broken("a snapshot ended that had not begun")
@@ -243,7 +245,6 @@ class Replication:
         for told in begin.incarnations:
             self._store.prune_absent(told.id, told.pruned, self._present)
             self._store.journal.jump(told.id, told.tip, told.at)
-            self._store.heard(told.node, told.at, running)
             self._sent[told.id] = max(self._sent.get(told.id, 0), told.tip.seq)
         self._present.clear()
 
@@ -283,7 +284,9 @@ class Replication:
         )
 
     def _from_journal(self, cursor: int) -> Iterator[Frame]:
+        found = False
         for stored in self._store.journal.read(cursor):
+            found = True
             if self._sent.get(stored.incarnation, 0) < stored.last:
                 contents, external, gone = self._contents(stored.data)
                 missing = external - self._whole
@@ -295,6 +298,8 @@ class Replication:
             self._cursor = stored.lsn + 1
             if self._in_flight >= self._sizes.window:
                 return
+        if not found:
+            self._cursor = self._store.journal.head  # a snapshot took the place of the rest
 
     def _contents(self, data: bytes) -> tuple[dict[str, bytes], set[str], set[str]]:
         """Content of the messages a segment accepts: inline, as files, and gone."""

@@ -171,6 +171,8 @@ class Salvor:
             if told.id not in journal.incarnations:
                 journal.introduce(told.id, told.node)
                 store.ownership.nodes[told.id] = told.node
+            # Before the messages: their due times are in that node's running time.
+            store.heard(told.node, told.at, self._running)
         for row in self._wreck.table(MESSAGES):
             self._spent += _ROW
             yield from self._message(row)
@@ -179,7 +181,6 @@ class Salvor:
         for told in self._wreck.incarnations:
             journal.jump(told.id, told.tip, told.at)
             journal.note_pruned(told.id, told.pruned)
-            store.heard(told.node, told.at, self._running)
 
     def _message(self, row: Sequence[Any]) -> Iterator[None]:
         key, size, digest, external, arrived, packed, envelope = row

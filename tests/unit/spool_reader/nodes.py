@@ -22,10 +22,10 @@ from appliance.spool.operations import (
     Accept,
     Done,
     Failed,
-    Happened,
     Operation,
     Present,
     Report,
+    ResetLink,
     Send,
     Want,
 )
@@ -59,7 +59,7 @@ class Node:
         self.outbox: list[bytes] = []
         self.done: dict[object, object] = {}
         self.failed: dict[object, Exception] = {}
-        self.events: list[Happened] = []
+        self.resets: list[str] = []
 
     def close(self) -> None:
         self.db.close()
@@ -92,8 +92,8 @@ class Node:
                     self.done[effect.token] = effect.value
                 case Failed():
                     self.failed[effect.token] = effect.error
-                case Happened():
-                    self.events.append(effect)
+                case ResetLink():
+                    self.resets.append(effect.reason)
         return busy
 
     def accept(self, *recipients: str, content: bytes = b"content", external: bool = False) -> str:

@@ -10,9 +10,10 @@ from random import Random
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from appliance.mail.reply import Refused
-from appliance.replica.record import Result
+from appliance.replica.record import Result, decode, encode
 from appliance.spool import salvage as salvaging
 from appliance.spool.operations import Accept, Salvage, Sweep, TakeOver
 from appliance.spool.salvage import SalvageReport
@@ -144,6 +145,16 @@ def test_facts_of_the_dead_node_hold_and_its_open_attempts_are_in_doubt(scene: S
     assert queued(scene.a) == {open_}
 
 
+def test_attempts_of_the_living_go_on(scene: Scene) -> None:
+    scene.part()
+    scene.b.accept()
+    scene.die()
+    mine = scene.a.accept()
+    assert queued(scene.a) == {mine}
+    scene.salvage()
+    assert scene.a.store.messages.get(mine).state.recipients[0].leased
+
+
 def test_nothing_that_is_here_is_overwritten(scene: Scene) -> None:
     name = scene.b.accept()
     scene.part()
@@ -262,18 +273,64 @@ def test_a_new_machine_takes_over_a_disk_whose_journal_was_pruned(scene: Scene) 
     new.close()
 
 
-def test_due_times_of_a_node_never_met_can_be_read(scene: Scene) -> None:
+def test_what_the_dead_node_had_adopted_is_taken_over_too(scene: Scene) -> None:
+    name = scene.a.accept()
+    scene.part()
+    scene.b.now += 100_000
+    scene.b.settle()
+    scene.b.db.execute("DELETE FROM journal")
+    scene.die()
+    new = scene.fresh()
+    scene.salvage(new)
+    assert owner(new, name) == new.store.node
+    new.close()
+
+
+def test_a_living_peer_is_sent_a_snapshot_of_what_no_journal_has(scene: Scene) -> None:
+    scene.part()
+    scene.b.accept()
+    scene.b.db.execute("DELETE FROM journal")
+    scene.die()
+    new = scene.fresh()
+    wire = Wire(scene.a, new)
+    scene.salvage()
+    assert scene.a.resets
+    wire.cut()
+    Wire(scene.a, new)
+    assert new.dump() == scene.a.dump()
+    new.close()
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_due_times_of_a_node_never_met_can_be_read(scene: Scene, pruned: bool) -> None:
     scene.part()
     name = scene.b.accept()
     scene.b.now += 3_000_000
     scene.b.deliver()
     later = scene.b.accept()
+    if pruned:
+        scene.b.db.execute("DELETE FROM journal")
     scene.die()
     new = scene.fresh()
     scene.salvage(new)
     assert new.store.holds(name)
     new.submit(TakeOver("operator"))
     assert queued(new) == {later}
+    new.close()
+
+
+def test_a_snapshot_tells_clocks_before_messages(scene: Scene) -> None:
+    scene.b.now += 3_000_000
+    name = scene.b.accept()
+    scene.part()
+    scene.die()
+    scene.a.db.execute("DELETE FROM journal")
+    new = scene.fresh()  # it never meets b, whose running time is far ahead of its own
+    Wire(scene.a, new)
+    assert new.store.holds(name)
+    wake = new.store.scheduler.next_wake()
+    assert wake is not None
+    assert wake <= new.store.running(new.now)
     new.close()
 
 
@@ -293,15 +350,31 @@ def test_a_damaged_segment_is_passed_over_and_its_messages_are_merged(scene: Sce
     assert queued(scene.a) == set(names)
 
 
-@pytest.mark.parametrize("external", [False, True])
+def test_a_segment_with_another_hash_is_damaged_though_it_reads_well(scene: Scene) -> None:
+    scene.part()
+    name = scene.b.accept()
+    lsn, data = scene.b.db.execute(
+        "SELECT lsn, segment FROM journal ORDER BY lsn DESC LIMIT 1"
+    ).fetchall()[0]
+    assert isinstance(data, bytes)
+    altered = encode(replace(decode(data), at=1))
+    scene.b.db.execute("UPDATE journal SET segment=? WHERE lsn=?", (altered, lsn))
+    scene.die()
+    report = scene.salvage()
+    assert (report.damaged, report.segments) == (1, 0)
+    assert queued(scene.a) == {name}
+
+
+@pytest.mark.parametrize("damaged", [None, LARGE[:-1], LARGE[:-1] + b"?"])
 @pytest.mark.parametrize("pruned", [False, True])
 def test_lost_content_is_told_and_holds_up_nothing(
-    scene: Scene, external: bool, pruned: bool
+    scene: Scene, damaged: bytes | None, pruned: bool
 ) -> None:
     scene.part()
+    external = damaged is not None
     lost, other = scene.b.accept(content=LARGE, external=external), scene.b.accept()
-    if external:
-        (scene.b.content / lost).write_bytes(LARGE[:-1])
+    if damaged is not None:
+        (scene.b.content / lost).write_bytes(damaged)
     else:
         scene.b.db.execute("UPDATE content SET body=zeroblob(9) WHERE length(body)>100")
     if pruned:
