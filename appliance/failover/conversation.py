@@ -47,8 +47,9 @@ _WINDOW = 64
 class Heard(msgspec.Struct, frozen=True):
     """A packet that was accepted.
 
-    `late`: another was accepted that the peer had sent after it; it shows that the peer lives,
-    but what it advertises is out of date. `greeted`: the peer is new, or started anew.
+    `late`: another was accepted that the peer had sent after it about the same virtual router;
+    it shows that the peer lives, but what it says is out of date. `greeted`: the peer is new,
+    or started anew.
     """
 
     packet: Packet
@@ -81,7 +82,7 @@ class Conversation:
         self._peer = _NOBODY
         self._since = 0  # our generation when the nonce of the peer was learned
         self._sent = 0
-        self._latest = 0
+        self._latest: dict[int, int] = {}  # the highest counter for each virtual router
         self._windows: dict[int, _Window] = {}
 
     def packet(
@@ -118,12 +119,14 @@ class Conversation:
             self._since = self._challenge.generation
             self._challenge = Challenge(self._challenge.nonce, self._since + 1)
             self._windows.clear()
-            self._latest = 0
-        self._windows.setdefault(path, _Window()).mark(packet.counter)
-        late = packet.counter < self._latest
-        if not late:
-            self._latest = packet.counter
+            self._latest.clear()
+        if greeted or packet.challenge.generation > self._peer.generation:
             self._peer = packet.challenge
+        self._windows.setdefault(path, _Window()).mark(packet.counter)
+        about = packet.advertisement.vrid if packet.advertisement else 0
+        late = packet.counter < self._latest.get(about, 0)
+        if not late:
+            self._latest[about] = packet.counter
         return Heard(packet, late, greeted)
 
     def _check(self, path: int, data: bytes) -> Packet:

@@ -30,6 +30,7 @@ from appliance.failover.router import (
     SendAdvertisement,
     Shutdown,
     Startup,
+    State,
     Timer,
     Transition,
 )
@@ -109,7 +110,7 @@ class Node:
             return [Send(path, answer)]
         except Rejected:
             return []
-        effects = self._beat(now) if heard.greeted else []
+        effects = self._introduce(now) if heard.greeted else []
         if not heard.late:
             self.peer = heard.packet.status
             if heard.packet.advertisement:
@@ -141,6 +142,13 @@ class Node:
     def living_paths(self, now: int) -> frozenset[int]:
         """The paths on which the peer is heard."""
         return self._paths.living(now)
+
+    def _introduce(self, now: int) -> list[Effect]:
+        """Tell a peer that could not believe us so far, at once, for what we are Active."""
+        active = [r for r in self.routers.values() if r.state is State.ACTIVE]
+        if not active:
+            return self._beat(now)
+        return [send for router in active for send in self._beat(now, router.advertisement)]
 
     def _advertised(self, now: int, advertisement: Advertisement) -> list[Effect]:
         router = self.routers.get(advertisement.vrid)

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from appliance.failover.advertisement import Advertisement, Sender
 from appliance.failover.parameters import (
@@ -147,6 +148,12 @@ class Router:
             return min(self._timer, self._announce_at)
         return self._timer
 
+    @property
+    def advertisement(self) -> Advertisement:
+        """What this router says of itself while it is Active."""
+        vrid, interval = self.parameters.vrid, self.parameters.interval
+        return Advertisement(vrid, self.priority, interval, self._sender)
+
     def _refuse(self, given: Input) -> None:
         if (self.state, type(given)) not in _TABLE:
             raise IllegalInput(f"{type(given).__name__} in {self.state}")
@@ -258,8 +265,8 @@ class Router:
 
     def _release(self, transition: Transition) -> list[Action]:
         """Leave the addresses to the other: first gone from here, then offered."""
-        offer = SendAdvertisement(self._advertisement(RELEASED))
-        return [self._release_addresses, offer, transition]
+        offer = structs.replace(self.advertisement, priority=RELEASED)
+        return [self._release_addresses, SendAdvertisement(offer), transition]
 
     def _enter(self, state: State, reason: Reason) -> Transition:
         before, self.state = self.state, state
@@ -285,11 +292,7 @@ class Router:
 
     def _advertise(self, now: int) -> SendAdvertisement:
         self._timer = now + self.parameters.interval * CENTISECOND
-        return SendAdvertisement(self._advertisement(self.priority))
-
-    def _advertisement(self, priority: int) -> Advertisement:
-        vrid, interval = self.parameters.vrid, self.parameters.interval
-        return Advertisement(vrid, priority, interval, self._sender)
+        return SendAdvertisement(self.advertisement)
 
     def _announce(self, now: int, repeats: int) -> Announce:
         plan = self.parameters.announcements

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.failover.advertisement import Challenge, Rejected, Rejection, Status
+from appliance.failover.advertisement import (
+    Advertisement,
+    Challenge,
+    Rejected,
+    Rejection,
+    Sender,
+    Status,
+)
 from appliance.failover.conversation import Conversation, Heard, Stale
 
 KEY = b"k" * 32
@@ -205,6 +213,16 @@ def test_late_over_another_path() -> None:
     slow, quick = a.packet(2, STATUS), a.packet(1, STATUS)
     assert not b.receive(1, quick).late
     assert b.receive(2, slow).late
+
+
+def test_what_concerns_another_virtual_router_is_not_late() -> None:
+    a, b = acquainted()
+    one, two = (
+        a.packet(1, STATUS, Advertisement(vrid, 100, 10, Sender(IPv4Address("192.0.2.1"), A)))
+        for vrid in (1, 2)
+    )
+    assert not b.receive(1, two).late
+    assert not b.receive(1, one).late
 
 
 def test_nonces() -> None:
