@@ -64,38 +64,57 @@ class Inode:
         """What a power cut leaves on the platter.
 
         Each sector, and the length, is as it was after some change since the last sync, whichever
-        order the changes were made in. Sectors new to the file may hold rubbish.
+        order the changes were made in. Sectors new to the file may hold rubbish. A truncation is
+        one entry in a file system's journal: it happened, or it and all later changes did not.
         """
         if not self.pending:
             return bytearray(self.durable)
         sector, latest = rng.choice(SECTOR_SIZES), rng.choice(CHANCES)
-        sizes, versions = self._history(sector)
-        size = sizes[-1] if rng.random() < latest else rng.choice(sizes[:-1])
+        sizes, versions, base = self._history(sector, self._happened(rng, latest))
+        size = sizes[-1] if rng.random() < latest else rng.choice(sizes[:-1] or sizes)
         rubbish = rng.randbytes(sector) if rng.random() < 0.25 else b""
-        platter = self.durable[:size].ljust(size, b"\0")
+        platter = base[:size].ljust(size, b"\0")
         for number, later in versions.items():
             start = number * sector
             if rng.random() < latest:
                 version = later[-1]
             else:
-                old = bytes(self.durable[start : start + sector]) or rubbish
+                fresh = rubbish if start >= len(self.durable) else b""
+                old = bytes(base[start : start + sector]) or fresh
                 version = rng.choice([old, *later[:-1]])
             end = min(start + sector, size)
             if start < end:
                 platter[start:end] = version.ljust(sector, b"\0")[: end - start]
         return platter
 
-    def _history(self, sector: int) -> tuple[list[int], dict[int, list[bytes]]]:
-        """Lengths the file had since the last sync, and contents that each sector had."""
-        content = bytearray(self.durable)
+    def _happened(self, rng: Random, latest: float) -> list[tuple[int, bytes | None]]:
+        """The changes since the last sync, up to a truncation that did not happen."""
+        truncations = [n for n, (_, data) in enumerate(self.pending) if data is None]
+        if truncations and rng.random() >= latest:
+            return self.pending[: rng.choice(truncations)]
+        return self.pending
+
+    def _history(
+        self, sector: int, changes: list[tuple[int, bytes | None]]
+    ) -> tuple[list[int], dict[int, list[bytes]], bytearray]:
+        """Lengths the file had, contents that each sector had, and what it had before those.
+
+        All since the last sync, or, beyond the point of a truncation, since that.
+        """
+        content, base = bytearray(self.durable), bytearray(self.durable)
         sizes, versions = [len(content)], dict[int, list[bytes]]()
-        for offset, data in self.pending:
+        for offset, data in changes:
             before = len(content)
             _apply(content, offset, data)
+            if data is None:
+                first = min(offset, before) // sector
+                base[first * sector :] = content[first * sector :]
+                versions = {n: old for n, old in versions.items() if n < first}
+                sizes = [len(content)]
+                continue
             sizes.append(len(content))
-            start = min(offset, before)
-            end = max(before, len(content)) if data is None else offset + len(data)
+            start, end = min(offset, before), offset + len(data)
             for number in range(start // sector, -(-end // sector)):
                 part = bytes(content[number * sector : (number + 1) * sector])
                 versions.setdefault(number, []).append(part)
-        return sizes, versions
+        return sizes, versions, base
