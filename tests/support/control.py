@@ -20,6 +20,7 @@ from appliance.mail.views import (
     QueuePage,
     RecipientStatus,
     RecipientView,
+    SalvageView,
     Unavailable,
 )
 
@@ -135,6 +136,11 @@ class Mail:
 
     async def take_over(self, by: str) -> str:
         raise Refused(Reply(450, "4.3.0", "the peer is there"), "nothing to take over")
+
+    async def salvage(self, disk: str, by: str) -> SalvageView:
+        if not disk.startswith("/"):
+            raise Refused(Reply(450, "4.3.0", f"{disk} holds no spool"), "name a data directory")
+        return SalvageView(node="ab" * 8, messages=3, merged=1, problems=("one row \x1b[2J",))
 
     def _note(
         self, action: str, targets: Sequence[Target], address: str, by: str

@@ -191,3 +191,12 @@ def test_config_check_tells_the_mistakes_of_both_files(data: Path, capsys: Captu
     err = capsys.readouterr().err
     assert "node.toml:1: nmae: unknown key (did you mean 'name'?)" in err
     assert "site.toml: a site needs a domain" in err
+
+
+def test_salvage_says_what_came_of_it(node: Node, capsys: Capture, tmp_path: Path) -> None:
+    assert node.run("salvage", str(tmp_path)) == Exit.OK
+    out = capsys.readouterr().out
+    assert "3 messages that were not here" in out
+    assert "one row" in out
+    assert "\x1b" not in out
+    assert node.run("salvage", str(tmp_path / "nowhere")) == Exit.USAGE

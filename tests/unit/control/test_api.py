@@ -167,6 +167,14 @@ async def test_a_refusal_says_what_to_do(world: World) -> None:
     assert caught.value.failure.hint == "nothing to take over"
 
 
+async def test_a_salvage_tells_what_it_took_over_or_why_not(world: World) -> None:
+    view = await world.ask(lambda: world.client.salvage("/mnt/dead"))
+    assert (view.messages, view.merged, view.lost) == (3, 1, 0)
+    with pytest.raises(ApiError) as caught:
+        await world.ask(lambda: world.client.salvage("nowhere"))
+    assert caught.value.failure.hint == "name a data directory"
+
+
 async def test_tcp_tells_health_and_metrics_and_nothing_else(world: World) -> None:
     status, body = await world.ask(lambda: world.get("/health"))
     assert (status, msgspec.json.decode(body)["ok"]) == (200, True)
