@@ -25,6 +25,8 @@ from appliance.spool.wreck import MESSAGES, SEGMENTS, Wreck
 BUDGET = 1 << 20
 """Bytes taken over in one turn; one message, or one segment, may be more."""
 _ROW = 256
+_RECORD = 2048
+"""What a row passed over, and a record taken over, cost in time, as bytes."""
 _TOLD = 20
 Written = tuple[Segment, bytes, Mapping[str, bytes]]
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
@@ -121,7 +123,7 @@ class Salvor:
                 reason = lost[record.queue_id]
                 self._store.lose(record.queue_id, segment.incarnation, seq, reason)
         self.report.segments += 1
-        self._spent += len(data)
+        self._spent += len(data) + _RECORD * len(segment.records)
         yield segment, data, contents
 
     def _contents(
@@ -174,7 +176,7 @@ class Salvor:
             # Before the messages: their due times are in that node's running time.
             store.heard(told.node, told.at, self._running)
         for row in self._wreck.table(MESSAGES):
-            self._spent += _ROW
+            self._spent += _RECORD
             yield from self._message(row)
         for claim in self._wreck.claims():
             store.claim(claim)
