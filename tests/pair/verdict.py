@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from appliance.control.schema import Status
@@ -80,7 +82,7 @@ def same_on_disk(cluster: Cluster, folder: Path) -> None:
 
 def no_bad_signs(node: Node) -> None:
     """Fail if a log shows that something broke which nobody had broken."""
-    for log in [node.data / "stderr", *(node.data / "log").glob("*.log")]:
+    for log in [node.data / "stderr", *_logs(node)]:
         lines = log.read_text(errors="replace").splitlines()
         bad = [line for line in lines if any(sign in line for sign in _BAD_SIGNS)]
         assert not bad, f"{log}: {bad[:3]}"
@@ -88,6 +90,11 @@ def no_bad_signs(node: Node) -> None:
 
 def modes(node: Node) -> list[str]:
     """The modes that the node went through, as its log tells."""
-    lines = (node.data / "log" / "mail.log").read_text(encoding="utf-8").splitlines()
-    events = (json.loads(line) for line in lines if f'"event":"{Event.MODE}"' in line)
-    return [event["mode"] for event in events]
+    lines = [line for log in _logs(node, "mail") for line in log.read_text().splitlines()]
+    events = [json.loads(line) for line in lines if f'"event":"{Event.MODE}"' in line]
+    return [event["mode"] for event in sorted(events, key=itemgetter("at"))]
+
+
+def _logs(node: Node, process: str = "*") -> Iterator[Path]:
+    """The logs of a process, older ones that were put aside included."""
+    return (node.data / "log").glob(f"{process}.log*")
