@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 
+from tests.powercut.chain import Registry
 from tests.powercut.check import check_alike, check_machine
+from tests.powercut.ledger import Ledger
 from tests.powercut.machine import USUAL, Build, Machine
-from tests.powercut.site import Cut, Site
+from tests.powercut.site import Down, Site
 from tests.support.disk import Image
 from tests.support.disk_vfs import DiskVFS
 
@@ -16,16 +19,25 @@ Script = Callable[[Site], None]
 
 
 @dataclass(frozen=True)
-class Play:
-    """A script, the machines it is played on, and the disks they begin with.
+class Past:
+    """What was before: the disks, what was answered, and which records were seen."""
 
-    `whole`: the journals are never pruned in it.
+    images: Mapping[str, Image]
+    ledger: Ledger
+    registry: Registry
+
+
+@dataclass(frozen=True)
+class Play:
+    """A script, the machines it is played on, and what they did before.
+
+    `whole`: their journals were never pruned.
     """
 
     script: Script
     names: tuple[str, ...]
     build: Build = USUAL
-    images: Mapping[str, Image] | None = None
+    past: Past | None = None
     whole: bool = True
 
 
@@ -40,10 +52,13 @@ class Stage:
         ]
         for machine in machines:
             vfs.attach(machine.disk)
-            if play.images is not None:
-                machine.disk.restore(play.images[machine.name])
         self.rng = Random(seed)
         self.site = Site(machines, self.rng)
+        if play.past is not None:
+            self.site.ledger = deepcopy(play.past.ledger)
+            self.site.registry = dict(play.past.registry)
+            for machine in machines:
+                machine.disk.restore(play.past.images[machine.name])
 
     def close(self) -> None:
         """Close what is open."""
@@ -51,14 +66,14 @@ class Stage:
             machine.off()
             self._vfs.detach(machine.disk)
 
-    def perform(self) -> Machine | None:
-        """Boot and play until the power of a machine is cut, which is returned."""
+    def perform(self) -> Down | None:
+        """Boot and play; what ended it before its time."""
         try:
             for machine in self.site.machines:
                 self.site.boot(machine)
             self._play.script(self.site)
-        except Cut as cut:
-            return cut.machine
+        except Down as down:
+            return down
         return None
 
     def recover(self, victim: Machine) -> None:
@@ -70,7 +85,7 @@ class Stage:
             victim.disk.faults.crash_at(nth=self.rng.randint(1, 25))
         try:
             site.boot(victim)
-        except Cut:
+        except Down:
             site.cut(victim)
             victim.disk.faults.clear()
             site.boot(victim)
@@ -81,6 +96,22 @@ class Stage:
                 site.boot(machine)
         self.come_together()
         self._go_on()
+
+    def restart(self, machine: Machine) -> None:
+        """The spool process starts anew, or ran all the time; later the power fails."""
+        site = self.site
+        if not machine.up:
+            site.boot(machine)
+        check_machine(site, machine, self._play.whole)
+        for other in site.machines:
+            if not other.up:
+                site.boot(other)
+        self.come_together()
+        self._go_on()
+        site.cut(machine)
+        site.boot(machine)
+        check_machine(site, machine, self._play.whole)
+        self.come_together()
 
     def come_together(self) -> None:
         """Meet the peer, if there is one, and compare."""
@@ -124,6 +155,19 @@ def steps(vfs: DiskVFS, play: Play, seed: int, victim: int) -> int:
         stage.close()
 
 
+def past(vfs: DiskVFS, play: Play, seed: int) -> Past:
+    """What a play leaves behind."""
+    stage = Stage(vfs, play, seed)
+    try:
+        assert stage.perform() is None
+        stage.come_together()
+        site = stage.site
+        images = {machine.name: machine.disk.snapshot() for machine in site.machines}
+        return Past(images, site.ledger, site.registry)
+    finally:
+        stage.close()
+
+
 def crash(vfs: DiskVFS, play: Play, seed: int, victim: int, nth: int) -> None:
     """Cut the power of a machine at a step of its disk, and check what becomes of it."""
     stage = Stage(vfs, play, seed)
@@ -132,8 +176,9 @@ def crash(vfs: DiskVFS, play: Play, seed: int, victim: int, nth: int) -> None:
         # Each step has its own luck in what of the cache survives.
         machine.disk.rng.seed(f"{seed} {victim} {nth}")
         machine.disk.faults.crash_at(nth=nth)
-        struck = stage.perform()
-        assert struck is machine, f"step {nth} did not come"
+        down = stage.perform()
+        assert down is not None, f"step {nth} did not come"
+        assert (down.machine, down.error) == (machine, None)
         stage.recover(machine)
     finally:
         stage.close()

@@ -106,6 +106,8 @@ class Machine:
         build.arm(self.disk.faults)
         self._connection = open_writer(self._path, vfs=self._vfs.name, exclusive=not build.beside)
         self._connection.pragma("synchronous", build.synchronous)
+        # As the service does: SQLite does not say if it could not sync the names of new files.
+        self.disk.mount.sync_directory("")
         if build.beside:
             self._checkpoints = apsw.Connection(self._path, vfs=self._vfs.name)
         else:

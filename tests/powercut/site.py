@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
@@ -55,12 +56,13 @@ FATES = {
 """How attempts at a domain end; those at others deliver."""
 
 
-class Cut(Exception):
-    """The power of a machine was cut."""
+class Down(Exception):
+    """A machine lost its power; with `error`, only its spool process ended, because of that."""
 
-    def __init__(self, machine: Machine) -> None:
-        super().__init__(machine.name)
+    def __init__(self, machine: Machine, error: Exception | None = None) -> None:
+        super().__init__(f"{machine.name}: {error or 'power cut'}")
         self.machine = machine
+        self.error = error
 
 
 class Site:
@@ -73,6 +75,8 @@ class Site:
         self.promised: dict[str, dict[bytes, int]] = {machine.name: {} for machine in machines}
         """What each machine acknowledged to hold durably."""
         self.events: list[str] = []
+        self.carried = Counter[str]()
+        """Frames sent, by kind."""
         self.now = 10**9
         self._rng = rng
         self._linked = False
@@ -80,7 +84,7 @@ class Site:
     # Machines and the link.
 
     def boot(self, machine: Machine) -> None:
-        """Raises Cut."""
+        """Raises Down."""
         self._guard(machine, lambda: machine.boot(self.now))
         self._heed(machine)
 
@@ -186,17 +190,23 @@ class Site:
         try:
             call()
             return
-        except (PowerCut, apsw.Error):  # SQLite may have made an error of a power cut
-            if mount.alive:
-                raise
+        except (PowerCut, apsw.Error, OSError) as error:
+            # SQLite may have made an error of a power cut.
+            reason = error if mount.alive and isinstance(error, Exception) else None
         # Not from within the handler: what the call had open must be gone by now.
-        raise Cut(machine)
+        raise Down(machine, reason and reason.with_traceback(None))
 
     def cut(self, machine: Machine) -> None:
         """The power of a machine is gone; it may come back with `boot`."""
         machine.off()
         machine.open = frozenset()
         machine.disk.power_cut()
+        self.disconnect()
+
+    def kill(self, machine: Machine) -> None:
+        """The spool process has ended; the cache stays, and so does the delivery process."""
+        machine.off()
+        machine.disk.kill()
         self.disconnect()
 
     # What engines want done.
@@ -226,6 +236,7 @@ class Site:
     def _send(self, machine: Machine, frame: Frame) -> None:
         if not self._linked:
             return
+        self.carried[type(frame).__name__] += 1
         if isinstance(frame, Ack):
             self.promised[machine.name] |= frame.positions
         if isinstance(frame, Hello):
@@ -256,17 +267,29 @@ class Site:
         upload = machine.upload(request, envelope, content)
         facts.append(self.ledger.message(upload.queue_id, upload.envelope, content))
         while not upload.finished:
-            self._do(machine, lambda m: upload.chunk())
+            if not self._uploaded(machine, upload):
+                return upload.queue_id
             if self._rng.random() < 0.5:
                 self._meanwhile(upload)
         self.submit(machine, upload.operation())
         return upload.queue_id
 
+    def _uploaded(self, machine: Machine, upload: Upload) -> bool:
+        """False if the disk did not take it: the client gets 452."""
+        try:
+            self._do(machine, lambda m: upload.chunk())
+        except Down as down:
+            if down.error is None:
+                raise
+            upload.abort()
+            return False
+        return True
+
     def _meanwhile(self, upload: Upload) -> None:
         try:
             self.step()
-        except Cut as cut:
-            if cut.machine is not upload.machine:
+        except Down as down:
+            if down.machine is not upload.machine:
                 upload.abort()  # the script ends here, so the client goes
             raise
 
