@@ -92,6 +92,7 @@ def check_contents(db: apsw.Connection, files: DiskFiles) -> None:
             names.discard(row.queue_id)
             content = files.read(row.queue_id, 0, 1 << 40)
         else:
+            assert row.key in inline, f"{row.queue_id}: the content is missing"
             content = inline.pop(row.key)
         assert len(content) == row.size, f"{row.queue_id}: {len(content)} of {row.size} bytes"
         assert sha256(content).digest() == row.digest, f"{row.queue_id}: another content"
