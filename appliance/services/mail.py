@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,9 @@ async def _serve(
     def view() -> MailView:
         return mail_view(spool, intake, handler, monotonic() - started, smtp.connections)
 
-    handler = MailSocket(spool, view, context.emit, context.layout.spool / "salvage")
+    scratch = context.layout.spool / "salvage"
+    shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
+    handler = MailSocket(spool, view, context.emit, scratch)
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
     link = _make_link(context, identity, spool)
     spool.start()

@@ -153,8 +153,6 @@ class MailSocket:
             report = await self._spool.ask(lambda token: Salvage(token, wreck))
         except Refused as error:
             raise _refused(error) from error
-        finally:
-            await asyncio.to_thread(wreck.close)
         assert isinstance(report, SalvageReport)
         return Salvaged(msgspec.convert(msgspec.structs.asdict(report), SalvageView))
 

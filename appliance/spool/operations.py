@@ -99,7 +99,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """Take over what a dead node's disk still holds, turn by turn; answered with the report."""
+    """Take over what a dead node's disk still holds, turn by turn; answered with the report.
+
+    The wreck is the engine's from here on: it is closed at the end, however that comes.
+    """
 
     token: Token
     wreck: Wreck

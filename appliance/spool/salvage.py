@@ -1,9 +1,9 @@
 """Takes over what a dead node's disk still holds (rule 6), a little in each turn of the writer.
 
-First the segments of its journal that this node lacks, as if the peer sent them. Where that
-journal has a gap, because it was pruned or is damaged, its messages follow one by one and are
-merged, as from a snapshot. Nothing that is here is overwritten. What cannot be read is counted,
-told and passed over.
+First the segments of its journal that this node lacks, as if the peer sent them. Then its
+messages one by one, merged as from a snapshot: that journal may have gaps, because it was pruned
+or is damaged. Nothing that is here is overwritten. What cannot be read is counted, told and
+passed over; a better image of the disk, salvaged later, fills it in.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Salvor:
         self.finished = False
         self.incomplete = False
         """True if no journal reaches all that was taken over: the peer needs a snapshot."""
+        self._known_there = {told.id: told.tip.seq for told in wreck.incarnations}
         self._broken: set[bytes] = set()
         self._running = 0
         self._spent = 0
@@ -85,8 +86,7 @@ class Salvor:
         self.incomplete = any(
             told.tip.seq > held.get(told.id, 0) for told in self._wreck.incarnations
         )
-        if self.incomplete:
-            yield from self._messages()
+        yield from self._messages()
 
     # The journal.
 
@@ -178,6 +178,8 @@ class Salvor:
         for row in self._wreck.table(MESSAGES):
             self._spent += _RECORD
             yield from self._message(row)
+        if not self.incomplete:
+            return
         for claim in self._wreck.claims():
             store.claim(claim)
         for told in self._wreck.incarnations:
@@ -192,8 +194,12 @@ class Salvor:
         except (LookupError, TypeError, msgspec.DecodeError) as error:
             self._damaged(f"a message cannot be read: {error}")
             return
-        known, content = store.holds(queue_id), None
-        if not known and not self._past(state):
+        before = store.messages.get(queue_id).state if store.holds(queue_id) else None
+        if before == state:
+            yield
+            return
+        content = None
+        if before is None and not self._past(state):
             if external:
                 found = yield from self._body(queue_id, size, digest)
             else:
@@ -205,21 +211,21 @@ class Salvor:
                 return
         age = max(0, self._wreck.clock - arrived)
         copy = Copy(queue_id, size, digest, bool(external), age, packed, envelope, content)
-        known_there = {told.id: told.tip.seq for told in self._wreck.incarnations}
         try:
-            merge_part(store, SnapshotPart(known_there, (copy,)), self._running)
+            merge_part(store, SnapshotPart(self._known_there, (copy,)), self._running)
         except (Damaged, LookupError, ValueError) as error:
             self._damaged(f"{queue_id} cannot be merged: {error}")
             return
-        if known:
-            self.report.merged += 1
-        elif store.holds(queue_id):
-            self.report.messages += 1
+        if before is None:
+            self.report.messages += store.holds(queue_id)
+        else:
+            self.report.merged += store.messages.get(queue_id).state != before
         yield
 
     def _past(self, state: MessageState) -> bool:
         """True if this node once had the message and pruned it."""
-        return state.seq <= self._store.journal.positions().get(state.incarnation, 0)
+        known = self._store.journal.incarnations.get(state.incarnation)
+        return known is not None and state.seq <= known.pruned
 
     def _lost(self, queue_id: str) -> str:
         self.report.lost += 1

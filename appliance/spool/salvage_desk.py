@@ -56,6 +56,7 @@ class SalvageDesk:
         else:
             self._under_way = operation, Salvor(operation.wreck, self._store, self._bodies)
             return []
+        operation.wreck.close()
         return [Failed(operation.token, Refused(Reply(450, "4.3.0", problem), hint))]
 
     def step(self, running: int) -> tuple[Done | None, list[Effect]]:
@@ -67,15 +68,19 @@ class SalvageDesk:
             for written in salvor.step(running):
                 self._wrote(written)
         except OSError as error:
-            self._under_way = None
+            self._end(operation)
             refused = Refused(Reply(452, "4.3.1", str(error)), "free space, then salvage again")
             return None, [Failed(operation.token, refused)]
         if not salvor.finished:
             return None, []
-        self._under_way = None
+        self._end(operation)
         self._own(operation.wreck.node, running)
         reset = ResetLink("what was salvaged is in no journal: the peer needs a snapshot")
         return Done(operation.token, salvor.report), [reset] if salvor.incomplete else []
+
+    def _end(self, operation: Salvage) -> None:
+        self._under_way = None
+        operation.wreck.close()
 
     def _own(self, dead: bytes, running: int) -> None:
         """What the dead node owned is this one's now; its open attempts are in doubt."""

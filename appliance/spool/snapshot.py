@@ -96,8 +96,8 @@ def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
             entry = store.messages.by_key(key)
             store.messages.put(entry, merged(entry.state, mine, state, part.known))
             continue
-        if state.seq <= mine.get(state.incarnation, 0):
-            continue  # it was here, and was archived since
+        if state.seq <= store.journal.incarnations[state.incarnation].pruned:
+            continue  # it was here, and was pruned since
         if copy.content is None and not copy.external:
             raise Damaged(f"{copy.queue_id} came without content")
         if copy.content is not None and sha256(copy.content).digest() != copy.digest:
@@ -114,3 +114,4 @@ def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
             None,
         )
         store.messages.add(entry, copy.content)
+        store.found(key)

@@ -291,6 +291,10 @@ class Store:
         """The content of a message accepted as that record is nowhere: an alarm."""
         self._aside.add(queue_id, incarnation, seq, reason)
 
+    def found(self, key: int) -> None:
+        """A message came whole: no alarm of an earlier try to get it holds any more."""
+        self._aside.forget(key)
+
     def prune_absent(self, incarnation: bytes, upto: int, present: Collection[int]) -> None:
         """See Pruning.absent."""
         self._flush_messages()

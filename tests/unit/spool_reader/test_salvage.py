@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from appliance.mail.reply import Refused
 from appliance.replica.record import Result, decode, encode
 from appliance.spool import salvage as salvaging
+from appliance.spool.files import PosixFiles
 from appliance.spool.operations import Accept, Salvage, Sweep, TakeOver
 from appliance.spool.salvage import SalvageReport
 from appliance.spool.wreck import Wreck
@@ -64,7 +65,7 @@ class Scene:
         node = node or self.a
         wreck = Wreck(self.disk, self.folder / f"scratch {node.folder.name}")
         node.submit(Salvage("salvage", wreck))
-        wreck.close()
+        assert not (self.folder / f"scratch {node.folder.name}").exists()
         report = node.done["salvage"]
         assert isinstance(report, SalvageReport)
         return report
@@ -120,7 +121,6 @@ def test_what_only_the_dead_node_had_is_taken_over_and_delivered(scene: Scene) -
     assert scene.a.bodies.read(large, 0, 1 << 20) == LARGE
     assert queued(scene.a) == {small, large}
     assert digests(scene.disk) == before
-    assert not (scene.folder / "scratch a").exists()
     check(scene.a)
 
 
@@ -225,7 +225,6 @@ def test_the_engine_serves_between_two_steps(scene: Scene, monkeypatch: pytest.M
     assert "salvage" not in scene.a.done
     scene.a.settle()
     assert "salvage" in scene.a.done
-    wreck.close()
 
 
 def test_pruned_messages_are_no_alarm(scene: Scene) -> None:
@@ -455,7 +454,7 @@ def test_the_disk_of_a_connected_peer_is_refused(scene: Scene) -> None:
     wreck = Wreck(scene.disk, scene.folder / "scratch")
     scene.a.submit(Salvage("salvage", wreck))
     assert isinstance(scene.a.failed["salvage"], Refused)
-    wreck.close()
+    assert not (scene.folder / "scratch").exists()
     scene.b.close()
 
 
@@ -464,11 +463,48 @@ def test_one_disk_at_a_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> No
     scene.part()
     scene.b.accept()
     scene.die()
-    wreck = Wreck(scene.disk, scene.folder / "scratch")
-    scene.a.engine.submit(Salvage("first", wreck))
+    first, second = (Wreck(scene.disk, scene.folder / name) for name in ("first", "second"))
+    scene.a.engine.submit(Salvage("first", first))
     scene.a.step()
-    scene.a.engine.submit(Salvage("second", wreck))
+    scene.a.engine.submit(Salvage("second", second))
     scene.a.settle()
     assert isinstance(scene.a.failed["second"], Refused)
     assert "first" in scene.a.done
-    wreck.close()
+    assert not (scene.folder / "second").exists()
+
+
+def test_a_disk_that_takes_no_more_ends_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.part()
+    scene.b.accept(content=LARGE, external=True)
+    scene.die()
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "no space left")
+
+    wreck = Wreck(scene.disk, scene.folder / "scratch")
+    with monkeypatch.context() as patched:
+        patched.setattr(PosixFiles, "write", full)
+        scene.a.submit(Salvage("salvage", wreck))
+    assert isinstance(scene.a.failed["salvage"], Refused)
+    assert scene.salvage().messages == 1
+
+
+def test_a_better_image_fills_in_what_the_first_one_lacked(scene: Scene) -> None:
+    scene.part()
+    small, large = scene.b.accept(), scene.b.accept(content=LARGE, external=True)
+    row = scene.b.accept()
+    whole = scene.folder / "whole"
+    shutil.copytree(scene.b.folder, whole)
+    scene.b.db.execute("DELETE FROM journal")
+    scene.b.db.execute("UPDATE content SET body=x''")
+    scene.b.db.execute("UPDATE message SET state=x'c1' WHERE key=(SELECT max(key) FROM message)")
+    (scene.b.content / large).unlink()
+    scene.die()
+    first = scene.salvage()
+    assert (first.messages, first.lost, first.damaged) == (0, 2, 1)
+    assert scene.a.store.unapplied == 2
+    shutil.rmtree(scene.disk)
+    shutil.copytree(whole, scene.disk)
+    assert scene.salvage().messages == 3
+    assert scene.a.store.unapplied == 0
+    assert queued(scene.a) == {small, large, row}
