@@ -101,9 +101,7 @@ def _prepare(connection: apsw.Connection, path: str, exclusive: bool) -> None:
     connection.pragma("journal_mode", "WAL")
     # FULL: the WAL is fsynced at every commit. This is the commit point of a message on a node.
     connection.pragma("synchronous", "FULL")
-    # After a failed fsync the WAL in the page cache is not what is on the disk, though the kernel
-    # thinks it clean: copy it to the database, and start it anew, before anything is added to it.
-    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    _start_wal_anew(connection)
     connection.pragma("wal_autocheckpoint", 0 if not exclusive else 1000)
     connection.pragma("cache_size", -16384)
     connection.pragma("temp_store", "MEMORY")
@@ -114,6 +112,15 @@ def _prepare(connection: apsw.Connection, path: str, exclusive: bool) -> None:
             connection.pragma("user_version", VERSION)
     elif version != VERSION:
         raise SpoolVersion(f"{path} has schema {version}, this release understands {VERSION}")
+
+
+def _start_wal_anew(connection: apsw.Connection) -> None:
+    """Copy the WAL to the database before anything is added to it.
+
+    After a failed fsync the WAL in the page cache is not what is on the disk, though the kernel
+    thinks it clean: a power cut would lose all that was written behind the missing part.
+    """
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def open_reader(path: str) -> apsw.Connection:

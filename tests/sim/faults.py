@@ -167,5 +167,5 @@ class Faults:
         for node in self._nodes:
             node.disk.faults.clear()
             node.disk.capacity = None
-            node.stopped_until = node.paused_until = 0
+            node.go_on()
         self._network.mend()

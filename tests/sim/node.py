@@ -78,6 +78,7 @@ class Node:
         self.delivery: Delivery | None = None
         self.process: SpoolProcess | None = None
         self.stopped_until = self.paused_until = 0
+        self._link_lost = False
         self._connection: apsw.Connection | None = None
         self._age = self._rng.choice([0, 0, 10**9, 10**11])
         self._monotonic = self._new_monotonic()
@@ -226,6 +227,7 @@ class Node:
             self.process.end()
             self.process = None
         self.stopped_until = 0
+        self._link_lost = False
         if self._connection is not None:
             connection, self._connection = self._connection, None
             self.disk.mount.alive = False
@@ -251,9 +253,18 @@ class Node:
         self._clock.after(duration, self._go_on)
 
     def _go_on(self) -> None:
-        if self.process and self._clock.now >= self.stopped_until:
+        if self._clock.now >= self.stopped_until:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """SIGCONT; what happened to the link meanwhile is heard of now."""
+        self.stopped_until = self.paused_until = 0
+        if self.process:
+            if self._link_lost:
+                self._link_lost = False
+                self.process.link_down()
             self.process.poke()
-            self._world.network.consider()
+        self._world.network.consider()
 
     # Clients and processes.
 
@@ -361,9 +372,8 @@ class Node:
     def link_down(self) -> None:
         if self.process and self.answers:
             self.process.link_down()
-        elif self.process:  # it hears of it when it goes on
-            wait = self.stopped_until - self._clock.now
-            self._clock.after(wait, self.process.link_down)
+        elif self.process:
+            self._link_lost = True
 
     def receive(self, frame: Frame) -> None:
         if self.process:

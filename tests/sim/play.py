@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.plan import PLANS
+from tests.sim.plan import PLANS, Plan
 from tests.sim.schedule import Simulation
 from tests.support.disk_faults import PowerCut
 from tests.support.disk_vfs import DiskVFS
@@ -16,10 +16,10 @@ class Failure(AssertionError):
         super().__init__("\n".join([*story, f"{type(cause).__name__}: {cause}", self.replay]))
 
 
-def play(seed: int, plan: str) -> list[str]:
-    """The story of one seed; raises Failure."""
+def play(seed: int, plan: str, contents: Plan | None = None) -> list[str]:
+    """The story of one seed of the plan of that name, or of `contents`; raises Failure."""
     with DiskVFS(f"sim-{plan}-{seed}") as vfs:
-        simulation = Simulation(seed, PLANS[plan], vfs)
+        simulation = Simulation(seed, contents or PLANS[plan], vfs)
         try:
             simulation.run()
         # Whatever went wrong, the story and the seed are what helps.

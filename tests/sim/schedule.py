@@ -147,8 +147,6 @@ class Simulation:
         for _ in range(3):
             for node in self.nodes:
                 node.boot()
-                if node.process:
-                    node.process.poke()
             self.clock.run(self.clock.now + 15_000)
         self.clock.run(self.clock.now + 75_000)
         oracle = Oracle(

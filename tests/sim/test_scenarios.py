@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.sim.exact import EXACT
 from tests.sim.schedules import SCHEDULES
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.__name__)
+@pytest.mark.parametrize("schedule", SCHEDULES + EXACT, ids=lambda schedule: schedule.__name__)
 def test_schedule(schedule: Callable[[], None]) -> None:
     schedule()

@@ -1,0 +1,309 @@
+"""Every fsync, hash check and fence of the product is needed: without it something here fails.
+
+A mutation takes one check away; a plan of the simulation, or a schedule that is written down, must
+then violate an invariant. What holds with the check in place, `test_sim` and `test_scenarios` say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import pytest
+
+from appliance.replica.ownership import Ownership
+from appliance.replica.pair import Pair
+from appliance.replica.position import Mark
+from appliance.replica.record import Claimed, Segment
+from appliance.spool import journal as journals
+from appliance.spool import schema
+from appliance.spool import snapshot as snapshots
+from appliance.spool import store as stores
+from appliance.spool.bodies import Body
+from appliance.spool.engine import Engine
+from appliance.spool.journal import Journal
+from appliance.spool.owner import Owner
+from appliance.spool.replication import Replication
+from appliance.spool.store import Store
+from appliance.spool.waiting import Waiting
+from tests.sim import exact, schedules
+from tests.sim.delivery import Delivery
+from tests.sim.plan import PLANS, Plan
+from tests.sim.play import Failure, play
+from tests.support.disk import Mount, OpenFile
+
+SEEDS = 60
+FOUND = (AssertionError, OSError, apsw.Error)
+"""An invariant that does not hold; a body that is not there; a damaged database."""
+Patch = Callable[[pytest.MonkeyPatch], None]
+Proof = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`name` says which check is missing; `proof` raises because of it."""
+
+    name: str
+    patch: Patch
+    proof: Proof
+
+
+def plan(name: str, plan: Plan | None = None) -> Proof:
+    """Some seed of a plan must fail."""
+
+    def proof() -> None:
+        for seed in range(1, SEEDS + 1):
+            play(seed, name, plan or PLANS[name])
+
+    return proof
+
+
+def put(target: object, name: str, value: object) -> Patch:
+    return lambda patch: patch.setattr(target, name, value, raising=False)
+
+
+# Durability.
+
+
+def no_sync(pattern: str) -> Patch:
+    """The disk is never told to write a file."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        sync = OpenFile.sync
+        monkeypatch.setattr(
+            OpenFile, "sync", lambda self: None if pattern in self.path else sync(self)
+        )
+
+    return patch
+
+
+def no_directory_sync(directory: str) -> Patch:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        sync = Mount.sync_directory
+        monkeypatch.setattr(
+            Mount,
+            "sync_directory",
+            lambda self, path: None if path == directory else sync(self, path),
+        )
+
+    return patch
+
+
+def commit_before_bodies(store: Store) -> None:
+    store._db.execute("COMMIT")
+    for body in store._bodies:
+        body.make_durable()
+    store._bodies.clear()
+
+
+DARK = Plan(("power both", "power in commit"), strikes=(3, 5), large=0.5)
+DURABILITY = [
+    Mutation("sync of the WAL", no_sync("spool.db-wal"), plan("dark", DARK)),
+    Mutation("sync of a body", no_sync("content/"), plan("dark", DARK)),
+    Mutation("sync of the bodies' directory", no_directory_sync("content"), plan("dark", DARK)),
+    Mutation(
+        "bodies before the commit",
+        put(Store, "commit", commit_before_bodies),
+        plan("commit", Plan(("power in commit",), strikes=(3, 5), large=0.9)),
+    ),
+    Mutation(
+        "a new WAL at every start",
+        put(schema, "_start_wal_anew", lambda connection: None),
+        exact.committed_behind_a_failed_sync,
+    ),
+]
+
+# Hashes.
+
+
+class Anything:
+    """Equal to every digest."""
+
+    def digest(self) -> Any:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = object.__hash__
+
+
+def follows_by_number(segment: Segment, tip: Mark | None) -> bool:
+    have = tip.seq if tip else 0
+    if segment.first > have + 1:
+        raise LookupError
+    return segment.last > have
+
+
+HASHES = [
+    Mutation(
+        "digest of content",
+        put(stores, "sha256", lambda data: Anything()),
+        exact.damaged_content,
+    ),
+    Mutation(
+        "digest of a body",
+        put(Body, "digest", property(lambda self: Anything())),
+        exact.damaged_body,
+    ),
+    Mutation(
+        "digest of content in a snapshot",
+        put(snapshots, "sha256", lambda data: Anything()),
+        exact.damaged_snapshot,
+    ),
+    Mutation(
+        "hash of a segment's predecessor",
+        put(journals, "follows", follows_by_number),
+        exact.rotten_segment,
+    ),
+    Mutation(
+        "hashes in the hello",
+        put(Journal, "hash_at", lambda self, incarnation, seq: None),
+        exact.numbers_used_twice,
+    ),
+    Mutation(
+        "a body before its record",
+        put(Replication, "_finish_body", lambda self, record: None),
+        exact.lost_body,
+    ),
+]
+
+# Fences.
+
+
+def answer_at_once(waiting: Waiting, durable: int, shared: int, both: bool) -> list[Any]:
+    ready = [done for _, done in waiting._answers]
+    waiting._answers.clear()
+    return ready
+
+
+def lease_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Engine._lease
+
+    def eager(engine: Engine, running: int) -> None:
+        answers = len(engine._answers)
+        lease(engine, running)
+        engine.effects.extend(engine._answers[answers:])
+        del engine._answers[answers:]
+
+    monkeypatch.setattr(Engine, "_lease", eager)
+
+
+def without_write_offs(name: str) -> Patch:
+    """A method of the engine writes nothing off."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        method = getattr(Engine, name)
+
+        def careless(engine: Engine, *args: Any) -> Any:
+            with pytest.MonkeyPatch.context() as inner:
+                inner.setattr(Owner, "write_offs", lambda self, keep: [])
+                return method(engine, *args)
+
+        monkeypatch.setattr(Engine, name, careless)
+
+    return patch
+
+
+def deaf_to_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    heartbeat = Pair.heartbeat
+    monkeypatch.setattr(Pair, "heartbeat", lambda self, alive, now: heartbeat(self, False, now))
+
+
+def never_regressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    link_up = Pair.link_up
+    monkeypatch.setattr(Pair, "link_up", lambda self, now, regressed: link_up(self, now, False))
+
+
+def same_epoch(store: Store, owner: bytes, reason: str, doubt: bool, running: int) -> Any:
+    claimed = Claimed(owner, store.journal.positions(), reason, doubt)
+    return store.write([claimed], {}, running)
+
+
+FENCES = [
+    Mutation("ownership", put(Store, "mine", lambda self, lane: True), plan("cut")),
+    Mutation(
+        "waiting until caught up",
+        put(Pair, "synced", property(lambda self: True, lambda self, value: None)),
+        schedules.stale_backlog_waits,
+    ),
+    Mutation(
+        "claims told in the hello",
+        put(Ownership, "fence", lambda self, claims: None),
+        schedules.fenced_by_a_hello,
+    ),
+    Mutation(
+        "revoked leases",
+        put(Engine, "_ownership_changed", lambda self: self._allowed.clear()),
+        schedules.revoked_before_data,
+    ),
+    Mutation(
+        "leases that are renewed",
+        put(Delivery, "may_send", lambda self, lease: lease.attempt not in self._revoked),
+        schedules.not_renewed_before_data,
+    ),
+    Mutation(
+        "the peer's acknowledgement before 250",
+        put(Waiting, "release", answer_at_once),
+        exact.accepted_waits_for_the_peer,
+    ),
+    Mutation(
+        "the peer's acknowledgement before a lease", lease_at_once, exact.lease_waits_for_the_peer
+    ),
+    Mutation("write-offs when delivery restarts", without_write_offs("_present"), plan("delivery")),
+    Mutation("write-offs when adopting", without_write_offs("_claim"), plan("replace")),
+    Mutation(
+        "write-offs of what the peer gave back",
+        without_write_offs("_write_off_stale"),
+        exact.lease_given_back_by_the_peer,
+    ),
+    Mutation(
+        "leases that delivery kept",
+        put(Owner, "invalid", lambda self, attempts: frozenset()),
+        exact.presented_after_all_was_over,
+    ),
+    Mutation(
+        "the heartbeat before adoption",
+        deaf_to_heartbeats,
+        schedules.no_adoption_while_a_heartbeat_is_heard,
+    ),
+    Mutation(
+        "catching up with a peer that lost something",
+        never_regressed,
+        schedules.nothing_paired_while_the_peer_lacks_what_it_had,
+    ),
+    Mutation(
+        "a new epoch for each claim",
+        put(Store, "write_claim", same_epoch),
+        exact.replaced_after_a_hand_over,
+    ),
+    Mutation(
+        "adoption after a replacement",
+        put(Owner, "orphans", lambda self, peer: False),
+        plan("replace"),
+    ),
+    Mutation(
+        "clocks read from records", put(Store, "heard", lambda *args: None), plan("install anew")
+    ),
+    Mutation(
+        "logs of the owner only",
+        put(Owner, "owns", lambda self, entry: True),
+        exact.log_of_a_former_owner,
+    ),
+]
+
+ALL = DURABILITY + HASHES + FENCES
+
+
+@pytest.mark.parametrize("mutation", ALL, ids=lambda mutation: mutation.name)
+def test_missed(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutation.patch(monkeypatch)
+    with pytest.raises(FOUND) as found:
+        mutation.proof()
+    if isinstance(found.value, Failure):
+        assert isinstance(found.value.__cause__, FOUND), "the mutation itself failed"
