@@ -120,6 +120,11 @@ class Pair:
         self.synced = True
         return [Effect.SYNCED, *self.tick(now)]
 
+    def lagging(self, now: int) -> None:
+        """The peer is behind again: the time at the head begins anew."""
+        if self._head_since is not None:
+            self._head_since = now
+
     def take_over(self) -> list[Effect]:
         """An operator says that the peer will not come: act on the backlog, in doubt."""
         if self.synced and (self._linked or self._adopted):

@@ -308,6 +308,8 @@ class Engine:
         self.effects.extend(self._waiting.release(tip, shared, both))
         if self.replication.caught_up(self.durable):
             self._old_exposed = 0
+            if not self.replication.at_head:
+                self.pair.lagging(now)
             self._heed(self.pair.caught_up(now), now)
         self.tick(now)
 

@@ -80,6 +80,11 @@ class Replication:
         """True while every new segment is sent as it is written."""
         return self.greeted and self._cursor == self._store.journal.head
 
+    @property
+    def at_head(self) -> bool:
+        """True while the peer is behind by no more than what just went out."""
+        return self.live and self._in_flight <= self._window // 4
+
     def connect(self, durable: Mapping[bytes, Mark], running: int, mode: str) -> Hello:
         """A connection is up: the hello to send."""
         self._told = positions(durable)
