@@ -83,7 +83,7 @@ class Replication:
     @property
     def at_head(self) -> bool:
         """True while the peer is behind by no more than what just went out."""
-        return self.live and self._in_flight <= self._window // 4
+        return self.live and self._in_flight <= self._sizes.window // 4
 
     def connect(self, durable: Mapping[bytes, Mark], running: int, mode: str) -> Hello:
         """A connection is up: the hello to send."""
