@@ -193,7 +193,7 @@ class Hop:
             transaction = await self._send(job, session, task)
         endings = transaction.endings
         if transaction.strain is not Strain.NONE:
-            self._strained(transaction.strain, endings[-1].reply)
+            self._strained(transaction.strain, transaction.trouble)
         elif any(ending.result is not Result.CANCELLED for ending in endings):
             if self.throttle.succeeded():
                 self._owner.rested(self, None)

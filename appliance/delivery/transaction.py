@@ -79,14 +79,15 @@ class Transaction:
         self._accepted: list[int] = []
         self._answered = False
         self._dotted = False
-        self.lost: Reply | None = None
-        """Why the connection ended during the transaction, None if it did not."""
+        self._lost = False
         self.strain = Strain.NONE
+        self.trouble = FENCED
+        """What showed the strain, if there is any."""
 
     @property
     def unheard(self) -> bool:
         """The connection was dead from the start: the next hop heard nothing of the message."""
-        return self.lost is not None and not self._answered
+        return self._lost and not self._answered
 
     @property
     def endings(self) -> list[Ending]:
@@ -231,8 +232,8 @@ class Transaction:
             reply = await self._reply(self._settings.command_timeout.seconds)
             if reply.code >= 300:
                 self._wire.abort()
-        except Lost as lost:
-            self.lost = lost.reply
+        except Lost:
+            self._lost = True
 
     async def _reply(self, seconds: float) -> Reply:
         reply = await self._wire.reply(seconds)
@@ -252,22 +253,26 @@ class Transaction:
             self._wire.abort(verdict.reply)
             raise Lost(verdict.reply)
         if verdict.blames_hop:
-            self.strain = Strain.DOWN
+            self._strained(Strain.DOWN, verdict.reply)
         elif stage is not Stage.RCPT and verdict.reply.enhanced.startswith("4.7."):
-            self.strain = max(self.strain, Strain.SLOW)
+            self._strained(Strain.SLOW, verdict.reply)
         return Ending(verdict.result, verdict.reply)
 
     def _connection_lost(self, why: Reply) -> None:
-        self.lost = why
+        self._lost = True
         if why is not ABORTED:
             said_so = why.code == 421
-            self.strain = max(self.strain, Strain.DOWN if said_so else Strain.SLOW)
+            self._strained(Strain.DOWN if said_so else Strain.SLOW, why)
         if self._dotted and why.code != 421:
             why = Reply(451, why.enhanced, DOUBTFUL + why.text)
             self._settle(Ending(Result.DEFERRED, why))
         else:
             result = Result.CANCELLED if why is ABORTED else Result.DEFERRED
             self._settle(Ending(result, with_status(why, Stage.CONTENT)))
+
+    def _strained(self, strain: Strain, why: Reply) -> None:
+        if strain > self.strain:
+            self.strain, self.trouble = strain, with_status(why, Stage.CONTENT)
 
     def _settle(self, ending: Ending) -> None:
         self._endings = [known or ending for known in self._endings]

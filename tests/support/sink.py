@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from tests.support.patience import patiently
+
 TOKEN = re.compile(rb"^X-Token: *(\S+)", re.MULTILINE)
 EXTENSIONS = ("PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 _USUAL: dict[str, str | bytes] = {
@@ -149,12 +151,12 @@ class Sink:
     async def received(self, count: int) -> None:
         """Wait until that many messages came up to their final dot."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self.messages) >= count)
+            await patiently(self._changed.wait_for(lambda: len(self.messages) >= count))
 
     async def reached(self, stage: str, count: int = 1) -> None:
         """Wait until a stage came that often over all connections; "closed" counts ends."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.stages[stage] >= count)
+            await patiently(self._changed.wait_for(lambda: self.stages[stage] >= count))
 
     async def note(self, stage: str) -> None:
         self.stages[stage] += 1

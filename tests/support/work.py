@@ -18,6 +18,7 @@ from appliance.mail.work import (
     RecipientOutcome,
     Result,
 )
+from tests.support.patience import patiently
 
 INLINE_LIMIT = 256 * 1024
 TAG = "T" * 10
@@ -164,17 +165,17 @@ class MemoryWork:
     async def reported(self, count: int) -> None:
         """Wait for that many outcomes."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self.outcomes) >= count)
+            await patiently(self._changed.wait_for(lambda: len(self.outcomes) >= count))
 
     async def pulled(self, count: int) -> None:
         """Wait for that many calls of `leases`."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self.pulls) >= count)
+            await patiently(self._changed.wait_for(lambda: len(self.pulls) >= count))
 
     async def pulled_without(self, blocked: Collection[str]) -> None:
         """Wait until the last call of `leases` named just these."""
         async with self._changed:
-            await self._changed.wait_for(lambda: bool(self.pulls) and self.pulls[-1] == blocked)
+            await patiently(self._changed.wait_for(lambda: self.pulls[-1:] == [blocked]))
 
     def results(self) -> list[RecipientOutcome]:
         """Every recipient's outcome, in the order of attempts, then of the envelope."""

@@ -19,6 +19,7 @@ from appliance.mail.retry import RetrySchedule
 from appliance.mail.route import NextHop, Routes, Smtp, Transport
 from appliance.mail.work import RecipientOutcome
 from appliance.monitor.events import Event
+from tests.support.patience import patiently
 from tests.support.sink import Sink
 from tests.support.work import MemoryWork, envelope, message
 
@@ -67,7 +68,7 @@ class Log:
     async def seen(self, event: Event) -> None:
         while event not in self.events():
             self._changed.clear()
-            await self._changed.wait()
+            await patiently(self._changed.wait())
 
 
 class Rig:
@@ -149,7 +150,7 @@ async def running(
         yield rig
     finally:
         rig.agent.stop()
-        await run
+        await patiently(run)
     assert rig.agent.in_hand == 0
     assert Event.FAILED not in rig.log.events()
 

@@ -8,6 +8,7 @@ from appliance.config.delivery import DeliverySettings
 from appliance.config.units import Duration
 from appliance.mail.work import Result
 from appliance.monitor.events import Event
+from tests.support.patience import patiently
 from tests.support.sink import Gate, Script, Sink
 from tests.support.work import envelope, message
 from tests.unit.delivery.rig import Rig, running
@@ -27,7 +28,7 @@ async def test_lost_before_the_final_dot_none_is_sent(stage: str, size: int) -> 
     async with Sink(Script({stage: [gate]})) as sink, running({"*": sink}) as rig:
         rig.work.add(message("1", size), envelope("a@from.test", "b@to.test"))
         await rig.work.wake()
-        await gate.reached.wait()
+        await patiently(gate.reached.wait())
         await rig.work.lose()
         gate.open()
         await found_again(rig)
@@ -43,7 +44,7 @@ async def test_lost_after_the_final_dot_the_outcome_is_kept() -> None:
     gate = Gate()
     async with Sink(Script({"dot": [gate]})) as sink, running({"*": sink}) as rig:
         await rig.send("b@to.test")
-        await gate.reached.wait()
+        await patiently(gate.reached.wait())
         await rig.work.lose()
         await rig.log.seen(Event.SPOOL_LOST)
         gate.open()
@@ -84,7 +85,7 @@ async def test_stopping_lets_what_is_under_way_end() -> None:
         async with running({"*": sink}, settings) as rig:
             for _ in range(10):
                 await rig.send("b@to.test")
-            await gate.reached.wait()
+            await patiently(gate.reached.wait())
             rig.agent.stop()
             await rig.work.reported(9)
             gate.open()
@@ -110,7 +111,7 @@ async def test_stopping_does_not_wait_for_ever(stage: str, result: Result) -> No
         settings = DeliverySettings(stop_timeout=Duration(1))
         async with running({"*": sink}, settings) as rig:
             await rig.send("b@to.test")
-            await gate.reached.wait()
+            await patiently(gate.reached.wait())
         assert [r.result for r in rig.work.results()] == [result]
         assert rig.work.open == {}
 

@@ -206,6 +206,14 @@ async def test_some_recipients(extensions: Sequence[str]) -> None:
         assert [r for r, _ in sink.messages[0].recipients] == ["a@to.test", "b@to.test"]
 
 
+async def test_trouble_is_what_the_next_hop_said_not_what_it_said_of_a_recipient() -> None:
+    steps: dict[str, list[Step]] = {"data": ["421 4.3.2 going down"]}
+    async with against(steps, IN_TURN, {"x@to.test": "550 5.1.1 nobody"}) as (_, session):
+        done = await send(session, recipients=["b@to.test", "x@to.test"])
+        assert [e.result for e in done.endings] == [DEFERRED, BOUNCED]
+        assert (done.strain, str(done.trouble)) == (Strain.DOWN, "421 4.3.2 going down")
+
+
 @both
 @pytest.mark.parametrize(
     "reply,again",
@@ -272,12 +280,18 @@ async def test_fence_closed_before_the_final_dot_sends_none(
 
 
 async def test_the_last_question_comes_after_the_last_block() -> None:
-    counter = Fence(1000)
-    async with against({}) as (_, session):
-        await send(session, LARGE, fence=counter)
-    asked = 1000 - counter.left
+    work, reader = lease(LARGE)
+    blocks = -(-len(LARGE) // 65536)
+    asked_at_the_end = 0
+
+    def fence() -> bool:
+        nonlocal asked_at_the_end
+        asked_at_the_end += reader.reads == blocks
+        return asked_at_the_end < 2
+
     async with against({}) as (sink, session):
-        done = await send(session, LARGE, fence=Fence(asked - 1))
+        content = Content(reader, work.queue_id)
+        done = await session.send(work, work.recipients, content, fence)
         assert [e.result for e in done.endings] == [CANCELLED]
         await sink.reached("closed")
         assert (sink.messages, sink.partial) == ([], 1)
