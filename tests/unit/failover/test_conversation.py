@@ -135,6 +135,29 @@ def test_a_stopped_node_finds_its_peer_started_anew() -> None:
     assert say(b.packet(1, STATUS), b, a) == ["stale", "greeted", "greeted", "heard"]
 
 
+def test_an_earlier_start_that_goes_on_after_a_later_one_has_gone() -> None:
+    """A stopped process, and another started in its stead: both are heard while they talk."""
+    a, b = acquainted()
+    old = [b.packet(1, STATUS) for _ in range(3)]
+    other = start(B, A, 2)
+    say(other.packet(1, STATUS), other, a)
+    assert say(b.packet(1, STATUS), b, a) == ["stale", "heard"]  # now it knows a's generation
+    assert say(b.packet(1, STATUS), b, a) == ["greeted", "heard"]
+    assert say(a.packet(1, STATUS), a, b) == ["heard"]
+    assert {refusal(a, data) for data in old} == {Rejection.STALE}
+
+
+def test_the_newest_challenge_is_echoed_whatever_comes_late() -> None:
+    a, b = acquainted()
+    withheld = b.packet(1, STATUS)
+    other = start(A, B, 2)
+    say(other.packet(1, STATUS), other, b)
+    say(a.packet(1, STATUS), a, b)
+    assert say(b.packet(1, STATUS), b, a) == ["stale", "greeted", "heard"]
+    assert a.receive(1, withheld).late
+    assert say(a.packet(1, STATUS), a, b) == ["heard"]
+
+
 def test_replayed() -> None:
     a, b = acquainted()
     data = a.packet(1, STATUS)

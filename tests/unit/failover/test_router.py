@@ -139,6 +139,13 @@ TABLE: list[tuple[State, Input, int, list[Action], int | None]] = [
     ),
     (
         ACTIVE,
+        heard(200, interval=200),
+        SOON,
+        [RELEASE, went(ACTIVE, BACKUP, Reason.OUTRANKED)],
+        SOON + 2 * DOWN,
+    ),
+    (
+        ACTIVE,
         heard(100, HIGHER),
         SOON,
         [RELEASE, went(ACTIVE, BACKUP, Reason.OUTRANKED)],
@@ -214,6 +221,21 @@ def test_preemption(priority: int, preempt: bool) -> None:
     assert router.next_timer() == due
     reason = Reason.PREEMPTION
     assert router.handle(due, Timer())[-1] == went(BACKUP, ACTIVE, reason)
+
+
+def test_the_interval_of_the_other_is_forgotten() -> None:
+    """At a new start (§6.4.1, Active_Adver_Interval), and when this node is Active itself."""
+    router = routed(BACKUP)
+    router.handle(NOW, heard(200, interval=10))
+    due = router.next_timer()
+    assert due == NOW + DOWN // 10
+    assert len(router.handle(due, Timer())) == 4
+    late = due + SECOND + 2 * SECOND  # a gap of the other, with its interval, but not of ours
+    assert router.handle(late, Timer()) == [sent(100), ANNOUNCE]
+    router.handle(late, heard(200, interval=10))
+    router.handle(late, Shutdown())
+    router.handle(late, Startup())
+    assert router.next_timer() == late + DOWN
 
 
 def test_skew_only_after_release() -> None:
