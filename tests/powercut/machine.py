@@ -52,6 +52,8 @@ class Build:
     arm: Callable[[Faults], None] = lambda faults: None
     beside: bool = False
     """Checkpoints on a connection of their own, as the service makes them."""
+    pages: int = 12
+    """In the WAL, when a commit makes a checkpoint itself; 0: it never does."""
     sizes: Sizes = field(default_factory=Sizes)
 
 
@@ -108,10 +110,9 @@ class Machine:
         self._connection.pragma("synchronous", build.synchronous)
         # As the service does: SQLite does not say if it could not sync the names of new files.
         self.disk.mount.sync_directory("")
+        self._connection.pragma("wal_autocheckpoint", 0 if build.beside else build.pages)
         if build.beside:
             self._checkpoints = apsw.Connection(self._path, vfs=self._vfs.name)
-        else:
-            self._connection.pragma("wal_autocheckpoint", 12)
         store = build.store(self._connection, self.id, self.rng.randbytes(16), elapsed)
         self.files = DiskFiles(self.disk, "content")
         self.bodies = Bodies(self.files)
