@@ -100,17 +100,21 @@ class Node:
         return self._act(now, self.routers[vrid].handle(now, Health(priority)))
 
     def receive(self, now: int, path: int, data: bytes) -> list[Effect]:
-        """A datagram has come, from wherever."""
+        """A datagram has come, from wherever; an address held through a gap is dropped first."""
         if self._heartbeat is None:
             return []
+        effects: list[Effect] = []
+        for router in self.routers.values():
+            effects += self._act(now, router.wake(now))
         try:
             heard = self._conversation.receive(path, data)
         except Stale as stale:
             answer = self._conversation.packet(path, self.status, echo=stale.challenge)
-            return [Send(path, answer)]
+            return [*effects, Send(path, answer)]
         except Rejected:
-            return []
-        effects = self._introduce(now) if heard.greeted else []
+            return effects
+        if heard.greeted:
+            effects += self._introduce(now)
         if not heard.late:
             self.peer = heard.packet.status
             if heard.packet.advertisement:

@@ -1,8 +1,9 @@
 """The state machine of a virtual router (RFC 9568 §6.3, §6.4), sans I/O.
 
     Initialize ──Startup──▶ Backup ──Active_Down_Timer──▶ Active
-        ▲  └────Startup, owner────────────────────────────▲ │
-        └──Shutdown── Backup ◀── outranked, unfit, gap ─────┘
+    Initialize ──Startup, owner of the addresses──▶ Active
+    Active ──outranked, unfit, gap──▶ Backup
+    Backup, Active ──Shutdown──▶ Initialize
 
 Times are nanoseconds of a monotonic clock that goes on while the machine sleeps. Actions are to
 be carried out in their order; what arrived from the network before a timer is handed in before
@@ -139,8 +140,22 @@ class Router:
     def handle(self, now: int, given: Input) -> list[Action]:
         """What is to be done; raises IllegalInput."""
         self._refuse(given)
-        late = self._gap(now)
-        return late + _TABLE[self.state, type(given)](self, now, given)
+        return self.wake(now) + _TABLE[self.state, type(given)](self, now, given)
+
+    def wake(self, now: int) -> list[Action]:
+        """What is to be done first after a gap, nothing if there was none; `handle` does it too.
+
+        Two intervals late is three since the last advertisement: another may be Active.
+        """
+        interval = self._active_adver_interval
+        if self.state is State.ACTIVE:
+            interval = self.parameters.interval
+        if self._timer is None or now - self._timer <= 2 * interval * CENTISECOND:
+            return []
+        if self.state is State.BACKUP:
+            self._await_active_down(now)
+            return []
+        return self._give_up(now, Reason.GAP)
 
     def next_timer(self) -> int | None:
         """When Timer is due, None if never."""
@@ -161,18 +176,6 @@ class Router:
             raise IllegalInput(f"Advertisement of virtual router {given.vrid}")
         if isinstance(given, Health) and not RELEASED <= given.priority <= OWNER:
             raise IllegalInput(f"Health with priority {given.priority}")
-
-    def _gap(self, now: int) -> list[Action]:
-        """Two intervals late is three since the last advertisement, when others may be Active."""
-        interval = self._active_adver_interval
-        if self.state is State.ACTIVE:
-            interval = self.parameters.interval
-        if self._timer is None or now - self._timer <= 2 * interval * CENTISECOND:
-            return []
-        if self.state is State.BACKUP:
-            self._await_active_down(now)
-            return []
-        return self._give_up(now, Reason.GAP)
 
     # §6.4.1 Initialize
 

@@ -10,7 +10,7 @@ from appliance.failover.advertisement import PairMode, Rejection, Sender, Status
 from appliance.failover.conversation import Conversation
 from appliance.failover.node import Effect, Node, PeerAlive, Send
 from appliance.failover.parameters import CENTISECOND, VirtualRouter
-from appliance.failover.router import IllegalInput, State
+from appliance.failover.router import IllegalInput, Reason, ReleaseAddresses, State, Transition
 
 INTERVAL = 10 * CENTISECOND
 KEY = b"k" * 32
@@ -99,6 +99,17 @@ def test_a_node_that_never_started_is_silent() -> None:
     assert a.node.next_timer() is None
     assert a.node.receive(0, 1, b.talk.packet(1, Status())) == []
     assert not a.talk.rejected
+
+
+@pytest.mark.parametrize("data", [b"noise", None], ids=["noise", "heartbeat"])
+def test_after_a_gap_the_address_is_dropped_before_anything_is_said(data: bytes | None) -> None:
+    a, b = started()
+    effects = a.node.receive(50 * INTERVAL, 1, data or b.talk.packet(1, Status()))
+    addresses = a.node.routers[1].parameters.addresses
+    assert effects == [
+        ReleaseAddresses(1, addresses),
+        Transition(1, State.ACTIVE, State.BACKUP, Reason.GAP),
+    ]
 
 
 def test_a_backup_sends_heartbeats_and_the_link_shows_life_as_well() -> None:
