@@ -88,7 +88,7 @@ async def serve(context: Context) -> None:
         lambda: pair.mode,
         monotonic,
     )
-    spool = Spool(engine, monotonic, context.emit, checkpointer)
+    spool = Spool(engine, monotonic, context.emit, checkpointer, gate.starving)
     own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
     routes = context.site.table(own)
     intake = SpoolIntake(

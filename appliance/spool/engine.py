@@ -100,6 +100,8 @@ class Engine:
         self._retention = Retention(store)
         self._keep = sizes.keep
         self.effects: list[Effect] = []
+        self.room = True
+        """False while the link takes nothing more: what is read for it would pile up."""
         self._tag = tag(store.incarnation)
         self._number = 0
         self.delivered = 0
@@ -230,7 +232,7 @@ class Engine:
         """True if a turn would find something to do."""
         if self._operations or self._inbox or self._claims or self._stale_leases:
             return True
-        if self.replication.behind or self._salvage.busy:
+        if (self.replication.behind and self.room) or self._salvage.busy:
             return True
         if not self._wants or not self._presented:
             return False
@@ -252,7 +254,8 @@ class Engine:
     def turn(self, now: int) -> bool:
         """Do what waits; True if `commit` and `committed` must follow."""
         running = self.store.running(now)
-        self.effects.extend(Send(frame) for frame in self.replication.pump())
+        if self.room:
+            self.effects.extend(Send(frame) for frame in self.replication.pump())
         before = self.store.journal.head
         self.store.begin()
         self._take_in(now, running)

@@ -39,17 +39,24 @@ class Gate:
         self._mode = mode
         self._clock = clock
         self._looked_at = -_LOOK_EVERY
-        self._full = False
+        self._free = 0
 
     def __call__(self) -> Refused | None:
         """The refusal, None if mail is welcome."""
-        now = self._clock()
-        if now - self._looked_at >= _LOOK_EVERY:
-            self._looked_at = now
-            figures = os.statvfs(self._spool)
-            self._full = figures.f_bavail * figures.f_frsize < self._reserve
-        if self._full:
+        if self._look() < self._reserve:
             return _FULL
         if self._refuse_alone and self._mode() is Mode.SOLO:
             return _ALONE
         return None
+
+    def starving(self) -> bool:
+        """True if the peer's mail, too, must wait: what is left is for this node's outcomes."""
+        return self._look() < self._reserve // 2
+
+    def _look(self) -> int:
+        now = self._clock()
+        if now - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = now
+            figures = os.statvfs(self._spool)
+            self._free = figures.f_bavail * figures.f_frsize
+        return self._free

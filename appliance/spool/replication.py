@@ -33,6 +33,8 @@ from appliance.spool.sizes import Sizes
 from appliance.spool.snapshot import SnapshotReader, merge_part
 from appliance.spool.store import Damaged, Store
 
+_AT_ONCE = 8  # segments read from the journal at a time: they wait in memory for the link
+
 
 class Broken(Exception):
     """The peer broke the protocol: the connection must be closed and made anew."""
@@ -253,7 +255,7 @@ class Replication:
             self._sent[told.id] = max(self._sent.get(told.id, 0), told.tip.seq)
         self._present.clear()
 
-    def pump(self, budget: int = 8) -> Iterator[Frame]:
+    def pump(self, budget: int = 2) -> Iterator[Frame]:
         """Some of what is to be sent while catching up. Runs when no transaction is open."""
         journal = self._store.journal
         while budget > 0 and self.greeted and self._in_flight < self._sizes.window:
@@ -290,7 +292,7 @@ class Replication:
 
     def _from_journal(self, cursor: int) -> Iterator[Frame]:
         found = False
-        for stored in self._store.journal.read(cursor):
+        for stored in self._store.journal.read(cursor, _AT_ONCE):
             found = True
             if self._sent.get(stored.incarnation, 0) < stored.last:
                 contents, external, gone = self._contents(stored.data)

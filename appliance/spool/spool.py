@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from appliance.mail.work import AttemptId, Lease
-from appliance.replica.frames import BodyChunk, decode, encode
+from appliance.replica.frames import Batch, BodyChunk, decode, encode
 from appliance.spool.checkpoint import Checkpointer
 from appliance.spool.disk_thread import DiskThread
 from appliance.spool.engine import Engine
@@ -60,8 +60,10 @@ class Spool:
         clock: Callable[[], int],
         emit: Callable[..., None],
         checkpointer: Checkpointer,
+        starving: Callable[[], bool],
     ) -> None:
-        """`clock` is monotonic, in milliseconds."""
+        """`clock` is monotonic, in milliseconds; `starving`: nothing more of the peer's fits."""
+        self._starving = starving
         self.engine = engine
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_revoke: Callable[[frozenset[AttemptId]], None] = lambda attempts: None
@@ -158,6 +160,10 @@ class Spool:
         except msgspec.DecodeError as error:
             self._reset_link(f"a frame that is none: {error}")
             return
+        if isinstance(frame, Batch | BodyChunk) and self._starving():
+            # Better alone, with an alarm, than dead of a full disk.
+            self._reset_link("this node's disk is full")
+            return
         self._heard_at = now = self._clock()
         self.engine.receive(frame, now)
         self._heed()
@@ -188,6 +194,7 @@ class Spool:
         if self._committing or self.failed.done():
             return
         now = self._clock()
+        self.engine.room = self._connection is None or self._connection.writable
         try:
             self.engine.tick(now)
             changed = self.engine.busy(now) and self.engine.turn(now)
