@@ -177,7 +177,7 @@ class Hop:
         open_sessions = len(self._pool) + sum(s is not None for s in self._workers.values())
         if open_sessions:
             # It takes mail, only not over so many connections: one of the others will send it.
-            self.throttle.crowded(open_sessions)
+            self.throttle.crowded(open_sessions, self._clock())
             self._waiting.appendleft(job)
         else:
             self._strained(Strain.DOWN, reply)
@@ -195,7 +195,7 @@ class Hop:
         if transaction.strain is not Strain.NONE:
             self._strained(transaction.strain, transaction.trouble)
         elif any(ending.result is not Result.CANCELLED for ending in endings):
-            if self.throttle.succeeded():
+            if self.throttle.succeeded(self._clock()):
                 self._owner.rested(self, None)
         ends = list(zip(job.recipients, endings, strict=True))
         settled = [(recipient, ending) for recipient, ending in ends if not ending.again]

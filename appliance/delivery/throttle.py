@@ -27,6 +27,8 @@ class Throttle:
         self._limit = float(min(settings.initial_connections, settings.connections_per_hop))
         self._threshold = float(settings.connections_per_hop)
         self._rest_until = 0.0
+        self._room = 0
+        self._crowded_until = 0.0
         self._failures = 0
         self._slow_in_a_row = 0
         self.window = min(_FIRST_WINDOW, settings.leases_per_hop)
@@ -48,14 +50,15 @@ class Throttle:
         """Seconds until it may be tried again; 0 if it may now."""
         return max(0.0, self._rest_until - now)
 
-    def succeeded(self) -> bool:
+    def succeeded(self, now: float) -> bool:
         """It took something (or refused it properly); True if that ends its time of trouble."""
         recovered = self.reason is not None
         self.reason = None
         self._rest_until = 0.0
         self._failures = self._slow_in_a_row = 0
         grown = self._limit + (1.0 if self._limit < self._threshold else 1.0 / self._limit)
-        self._limit = min(grown, float(self._settings.connections_per_hop))
+        most = self._room if now < self._crowded_until else self._settings.connections_per_hop
+        self._limit = min(grown, float(most))
         return recovered
 
     def strained(self, strain: Strain, reply: Reply, now: float) -> bool:
@@ -74,9 +77,11 @@ class Throttle:
         self._rest_until = now + self._next_rest()
         return True
 
-    def crowded(self, connections: int) -> None:
-        """It has so many connections open and refused one more."""
+    def crowded(self, connections: int, now: float) -> None:
+        """It has so many connections open and refused one more: leave it at that for a while."""
         self._limit = self._threshold = float(connections)
+        self._room = connections
+        self._crowded_until = now + self._settings.backoff_min.seconds
 
     def drained(self) -> None:
         """It had nothing left to do though more might have been in hand: widen the window."""

@@ -40,6 +40,7 @@ STEPS: list[Step] = [
 ]
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "15"))
 BRIEF = Duration(100)
+USUAL: dict[str, Step] = {"connect": "220 hi", "data": "354 go", "content": b""}
 STAGES = ["connect", "ehlo", "mail", "rcpt", "data", "content", "dot", "rset"]
 
 
@@ -48,7 +49,7 @@ def script(random: Random) -> Script:
     steps: dict[str, list[Step]] = {}
     for _ in range(random.choice([0, 0, 1, 2, 3])):
         stage = random.choice(STAGES)
-        usual: Step = {"connect": "220 hi", "data": "354 go", "content": b""}.get(stage, "250 ok")
+        usual = USUAL.get(stage, "250 ok")
         before = 0 if stage in ("connect", "ehlo") else random.randrange(6)
         # A server that answers small content before it is complete, and then takes it, lies.
         surprises: list[Step] = STEPS if stage != "content" else [Drop(), Drop(reset=True)]

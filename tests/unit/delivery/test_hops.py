@@ -148,6 +148,7 @@ async def test_a_server_that_refuses_the_fourth_connection_is_not_down() -> None
         assert rig.work.count(DELIVERED) + rig.work.count(DEFERRED) == 200
         assert rig.work.count(DELIVERED) > 180
         assert sink.tokens.total() == rig.work.count(DELIVERED)
+        assert sink.connections <= 3 + 20
 
 
 async def test_a_dead_relay_for_unknown_users_does_not_hold_up_mailboxes() -> None:

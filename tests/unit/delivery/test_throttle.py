@@ -31,7 +31,7 @@ def test_it_starts_slowly_and_stays_within_its_limit() -> None:
     limits = []
     for _ in range(10):
         limits.append(hop.limit)
-        hop.succeeded()
+        hop.succeeded(0.0)
     assert limits == [2, 3, 4, 5, 6, 7, 8, 8, 8, 8]
 
 
@@ -47,9 +47,9 @@ def test_rests_double_up_to_the_longest_and_success_forgets_them() -> None:
         assert hop.rest(now) == 0
     assert rests == [10, 20, 40, 60, 60]
     assert hop.reason == WHY
-    assert hop.succeeded()
+    assert hop.succeeded(0.0)
     assert hop.fresh
-    assert not hop.succeeded()
+    assert not hop.succeeded(0.0)
     hop.strained(Strain.DOWN, WHY, now)
     assert hop.rest(now) == 10
 
@@ -71,10 +71,10 @@ def test_one_outage_counts_once_however_many_transactions_it_ends() -> None:
 def test_slowness_halves_and_only_in_a_row_means_down() -> None:
     hop = throttle()
     for _ in range(6):
-        hop.succeeded()
+        hop.succeeded(0.0)
     assert not hop.strained(Strain.SLOW, WHY, 0.0)
     assert hop.limit == 4
-    hop.succeeded()
+    hop.succeeded(0.0)
     assert not hop.strained(Strain.SLOW, WHY, 0.0)
     assert not hop.strained(Strain.SLOW, WHY, 0.0)
     assert hop.rest(0.0) == 0
@@ -86,13 +86,13 @@ def test_a_server_with_a_limit_is_not_hammered_at_it() -> None:
     """After too much, concurrency comes back quickly to half of it, then by one each round."""
     hop = throttle()
     for _ in range(6):
-        hop.succeeded()
+        hop.succeeded(0.0)
     hop.strained(Strain.DOWN, WHY, 0.0)
-    hop.succeeded()
+    hop.succeeded(0.0)
     assert hop.rest(0.0) == 0  # something still works there, so it is not down
     successes = 0
     while hop.limit < 8:
-        hop.succeeded()
+        hop.succeeded(0.0)
         successes += 1
     assert successes > 4 + 5 + 6 + 7
 
@@ -100,15 +100,17 @@ def test_a_server_with_a_limit_is_not_hammered_at_it() -> None:
 def test_a_crowded_server_gets_as_many_connections_as_it_holds() -> None:
     hop = throttle()
     for _ in range(6):
-        hop.succeeded()
-    hop.crowded(3)
+        hop.succeeded(0.0)
+    hop.crowded(3, 100.0)
+    for _ in range(100):
+        hop.succeeded(105.0)
     assert hop.limit == 3
-    assert hop.rest(0.0) == 0
-    successes = 0
-    while hop.limit < 4:
-        hop.succeeded()
-        successes += 1
-    assert successes >= 3
+    assert hop.rest(105.0) == 0
+    for _ in range(3):
+        hop.succeeded(110.0)
+    assert hop.limit == 3
+    hop.succeeded(110.0)
+    assert hop.limit == 4
 
 
 def test_the_window_follows_what_the_hop_can_do() -> None:
@@ -134,7 +136,7 @@ def test_whatever_happens_mail_goes_on_some_day(history: list[tuple[str, float]]
         now += later
         match event:
             case "ok":
-                hop.succeeded()
+                hop.succeeded(now)
             case "slow":
                 hop.strained(Strain.SLOW, WHY, now)
             case "down":
