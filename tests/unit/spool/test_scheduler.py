@@ -150,4 +150,4 @@ def test_the_cost_does_not_grow_with_the_queue(db: apsw.Connection, domains: int
         return steps
 
     short, long = cost(100 * domains), cost(100_000)
-    assert 0 < short == long
+    assert 0 < long <= short * 1.1
