@@ -280,6 +280,26 @@ def replaced_after_a_hand_over() -> None:
         assert two.lease(two.a), "nobody owns it"
 
 
+def deferral_told_by_a_snapshot() -> None:
+    """A disk is restored to a moment at which an attempt was open that has ended since."""
+    with duo(Sizes(keep=1)) as two:
+        _, queue_id = two.accept(two.a, b"one", "al@one.test")
+        two.present(two.a)
+        (lease,) = two.lease(two.a)
+        image = two.b.disk.snapshot()
+        two.report(two.a, lease, Result.DEFERRED)
+        for _ in range(5):
+            two.accept(two.a, b"more", "bo@two.test")
+        two.disconnect()
+        two.b.restore(image)
+        two.b.start(two.now)
+        assert two.b.entry(queue_id).state.recipients[0].leased
+        two.connect()
+        two.wait(5_000)
+        paired_is_whole(two)
+        assert not two.b.entry(queue_id).state.recipients[0].leased
+
+
 EXACT = (
     accepted_waits_for_the_peer,
     lease_waits_for_the_peer,
@@ -296,4 +316,5 @@ EXACT = (
     log_of_a_former_owner,
     committed_behind_a_failed_sync,
     replaced_after_a_hand_over,
+    deferral_told_by_a_snapshot,
 )

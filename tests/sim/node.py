@@ -353,7 +353,12 @@ class Node:
             self.delivery.revoke(effect.attempts)
 
     def happened(self, event: Happened) -> None:
-        self._story.tell(f"{self.name}: {event.event} {event.fields}")
+        if event.event == "mode":
+            told = f"{event.fields['mode']}, {event.fields['exposed']} exposed"
+        else:
+            fields = " ".join(f"{name}={value}" for name, value in event.fields.items())
+            told = f"{event.event} {fields}".strip()
+        self._story.tell(f"{self.name}: {told}")
         if event.event in ("adopted", "taken_over"):
             self._world.on_claim(self, event)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from appliance.replica.pair import Timing
-from appliance.spool.messages import key_of
+from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, TakeOver
 from tests.sim.node import Client, Node, World
 from tests.sim.oracle import Allowance, Oracle
@@ -90,9 +90,12 @@ class Scenario:
 
     def held(self, node: Node, client: Client) -> bool:
         """Whether a node has the first recipient of a message on hold."""
+        return self.entry(node, client).state.recipients[0].log.held
+
+    def entry(self, node: Node, client: Client) -> Entry:
+        """A message as a node has it; raises LookupError."""
         store = node.engine.store
-        state = store.messages.by_key(key_of(client.queue_id, store.journal)).state
-        return state.recipients[0].log.held
+        return store.messages.by_key(key_of(client.queue_id, store.journal))
 
     def judge(self, allowance: Allowance | None = None, faultless: bool = False) -> None:
         """Both nodes are up, whole and agree; raises Violated."""

@@ -13,6 +13,8 @@ from typing import Any
 import apsw
 import pytest
 
+from appliance.replica import message
+from appliance.replica.message import MessageState
 from appliance.replica.ownership import Ownership
 from appliance.replica.pair import Pair
 from appliance.replica.position import Mark
@@ -26,6 +28,7 @@ from appliance.spool.engine import Engine
 from appliance.spool.journal import Journal
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Replication
+from appliance.spool.retention import Retention
 from appliance.spool.store import Store
 from appliance.spool.waiting import Waiting
 from tests.sim import exact, schedules
@@ -297,7 +300,34 @@ FENCES = [
     ),
 ]
 
-ALL = DURABILITY + HASHES + FENCES
+# What is merged, and what is forgotten.
+
+
+def merged_without_positions(
+    mine: MessageState, known: object, theirs: MessageState, they_know: object
+) -> MessageState:
+    return message.merged(mine, {}, theirs, {})
+
+
+def pruned_unshared(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = Retention.choose
+    monkeypatch.setattr(
+        Retention,
+        "choose",
+        lambda self, running, keep, shared: choose(self, running, keep, False),
+    )
+
+
+MERGES = [
+    Mutation(
+        "positions when attempts are merged",
+        put(snapshots, "merged", merged_without_positions),
+        exact.deferral_told_by_a_snapshot,
+    ),
+    Mutation("the peer holds what is pruned", pruned_unshared, plan("swept")),
+]
+
+ALL = DURABILITY + HASHES + FENCES + MERGES
 
 
 @pytest.mark.parametrize("mutation", ALL, ids=lambda mutation: mutation.name)
