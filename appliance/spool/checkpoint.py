@@ -37,6 +37,8 @@ class Checkpointer:
         """Copy what is committed into the database; blocks, runs in a thread of its own."""
         if self._connection is None:
             self._connection = apsw.Connection(self._path)
+            # SQLite opens the WAL at the first read; before, a checkpoint does nothing.
+            self._connection.pragma("user_version")
         _, self._copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def close(self) -> None:
