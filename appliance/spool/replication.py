@@ -204,22 +204,34 @@ class Replication:
 
     def take_chunk(self, chunk: BodyChunk) -> None:
         """Write part of a large body; raises Broken, OSError."""
+        if self._bodies.durable(chunk.queue_id):
+            self._discard(chunk.queue_id)
+            return  # the peer has not heard yet that it is here
         if chunk.offset == 0:
-            stale = self._incoming.pop(chunk.queue_id, None)
-            if stale:
-                stale.discard()
+            self._discard(chunk.queue_id)
             self._incoming[chunk.queue_id] = self._bodies.create(chunk.queue_id)
         body = self._incoming.get(chunk.queue_id)
         if body is None or body.size != chunk.offset:
             raise Broken(f"a chunk of {chunk.queue_id} is out of order")
         body.write(chunk.data)
 
+    def _discard(self, queue_id: str) -> None:
+        body = self._incoming.pop(queue_id, None)
+        if body is not None:
+            body.discard()
+
+    def _discard_needless(self) -> None:
+        """A body that came again while the commit of its message was under way."""
+        for queue_id in [one for one in self._incoming if self._bodies.durable(one)]:
+            self._discard(queue_id)
+
     def _finish_body(self, record: Accepted | Copy) -> None:
+        if self._bodies.durable(record.queue_id):
+            self._discard(record.queue_id)
+            return
         body = self._incoming.pop(record.queue_id, None)
         if body is None:
-            if not self._bodies.durable(record.queue_id):
-                raise Broken(f"the body of {record.queue_id} did not come before its record")
-            return
+            raise Broken(f"the body of {record.queue_id} did not come before its record")
         if body.size != record.size or body.digest != record.digest:
             body.discard()
             raise Damaged(f"body of {record.queue_id} does not match its digest")
@@ -379,6 +391,7 @@ class Replication:
 
     def ack(self, durable: Mapping[bytes, Mark], running: int, mode: str, exposed: int) -> Ack:
         """What became durable here since the last one."""
+        self._discard_needless()
         news = {i: m.seq for i, m in durable.items() if m.seq != self._told.get(i)}
         self._told.update(news)
         return Ack(news, running, mode, exposed)
