@@ -193,6 +193,8 @@ class Store:
     def fence(self, claims: Iterable[Claim]) -> None:
         """Heed claims that a peer told of ahead of its journal."""
         self.ownership.fence(claims)
+        if self.ownership.fences:
+            self._cut(self.ownership.fences)
 
     def ingest(
         self,
@@ -305,14 +307,18 @@ class Store:
         return frozenset([queue_id_of(key, self.journal) for key in self._aside])
 
     def claim(self, claim: Claim) -> None:
-        """Take in a claim: cut the lanes it ends in the middle of."""
+        """Take in a claim."""
         self.ownership.add(claim)
         self.epoch = max(self.epoch, claim.epoch)
         self._db.execute(
             "INSERT OR REPLACE INTO claim(claim) VALUES(?)", (msgspec.msgpack.encode(claim),)
         )
+        self._cut([claim])
+
+    def _cut(self, claims: Iterable[Claim]) -> None:
+        """Cut the lanes that claims end in the middle of: each lane has one owner, or none."""
         self._flush_messages()
-        for incarnation, seq in claim.scope.items():
+        for incarnation, seq in [item for claim in claims for item in claim.scope.items()]:
             known = self.journal.incarnations.get(incarnation)
             cut = self.lanes.cut(known.idx, seq) if known else None
             if cut:
