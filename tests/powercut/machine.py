@@ -113,6 +113,7 @@ class Machine:
         self._connection.pragma("wal_autocheckpoint", 0 if build.beside else build.pages)
         if build.beside:
             self._checkpoints = apsw.Connection(self._path, vfs=self._vfs.name)
+            self._checkpoints.pragma("user_version")
         store = build.store(self._connection, self.id, self.rng.randbytes(16), elapsed)
         self.files = DiskFiles(self.disk, "content")
         self.bodies = Bodies(self.files)
