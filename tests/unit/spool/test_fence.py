@@ -147,8 +147,7 @@ def test_a_fence_takes_no_more_than_its_claim(db: apsw.Connection, folder: Path)
 
 def test_a_claim_of_a_lower_epoch_fences_nothing(db: apsw.Connection, folder: Path) -> None:
     first = Node(db, folder)
-    first.accept()
-    taken = first.incarnation
+    old, taken = first.accept(), first.incarnation
     node = Node(db, folder)
     node.ask(TakeOver("now"))
     assert node.store.epoch == 1
