@@ -18,3 +18,11 @@ def db(tmp_path: Path) -> Iterator[apsw.Connection]:
     connection.pragma("synchronous", "OFF")
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where large bodies would be."""
+    content = tmp_path / "content"
+    content.mkdir()
+    return content

@@ -2,90 +2,15 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from itertools import count
 from pathlib import Path
 
 import apsw
-import pytest
 
-from appliance.mail.work import Lease
-from appliance.replica.frames import Hello
 from appliance.replica.ownership import Claim
-from appliance.replica.pair import Pair, Timing
-from appliance.replica.record import KINDS
-from appliance.spool.bodies import Bodies
-from appliance.spool.engine import Engine
-from appliance.spool.files import PosixFiles
-from appliance.spool.operations import Accept, Done, Operation, Present, TakeOver, Want
-from appliance.spool.store import Store
-from tests.unit.spool.segments import CONTENT, MINE, THEIRS, accepted
-
-_starts = count(1)
-
-
-class Node:
-    """An engine that is driven from turn to turn; each is a new start."""
-
-    def __init__(self, db: apsw.Connection, folder: Path, *, alone: bool = False) -> None:
-        self.incarnation = sha256(b"%d" % next(_starts)).digest()[:16]
-        self.store = Store(db, MINE, self.incarnation, 0)
-        pair = Pair(Timing(), 0, alone=alone)
-        bodies = Bodies(PosixFiles(str(folder)))
-        self.engine = Engine(self.store, bodies, pair, "mine", 0)
-        self._messages = 0
-        self.ask(Present("present", frozenset()))
-
-    def ask(self, *operations: Operation) -> dict[object, object]:
-        """Submit and work until nothing changes; the answers."""
-        for operation in operations:
-            self.engine.submit(operation)
-        while self.engine.turn(0):
-            self.engine.commit()
-            self.engine.committed(0)
-        effects, self.engine.effects = self.engine.effects, []
-        return {effect.token: effect.value for effect in effects if isinstance(effect, Done)}
-
-    def accept(self) -> str:
-        """A message to be delivered at once."""
-        self._messages += 1
-        record = accepted(self.incarnation, self._messages)
-        answers = self.ask(
-            Accept(
-                "accept",
-                record.queue_id,
-                record.envelope,
-                record.domains,
-                record.size,
-                record.digest,
-                CONTENT,
-            )
-        )
-        assert "accept" in answers
-        return record.queue_id
-
-    def leases(self) -> set[str]:
-        """What may be attempted now."""
-        answers = self.ask(Want("want", 10))
-        self.ask(Want("no more", 0))
-        given = answers.get("want") or []
-        assert isinstance(given, list)
-        return {lease.queue_id for lease in given if isinstance(lease, Lease)}
-
-    def hear(self, *claims: Claim) -> None:
-        """The peer's hello; nothing else comes of it."""
-        marks = dict(self.engine.durable)
-        self.engine.link_up(0)
-        hello = Hello(THEIRS, "theirs", b"p" * 16, marks, claims, 0, "solo", KINDS)
-        self.engine.receive(hello, 0)
-        self.ask()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    content = tmp_path / "content"
-    content.mkdir()
-    return content
+from appliance.replica.pair import Timing
+from appliance.spool.operations import Present, TakeOver
+from tests.unit.spool.node import Node
+from tests.unit.spool.segments import THEIRS
 
 
 def test_a_node_without_a_peer_acts_on_everything(db: apsw.Connection, folder: Path) -> None:
@@ -126,6 +51,7 @@ def test_once_they_have_met_what_is_old_may_go(db: apsw.Connection, folder: Path
 
 def test_a_claim_of_the_peer_fences_at_once(db: apsw.Connection, folder: Path) -> None:
     first = Node(db, folder)
+    taken = first.incarnation
     first.accept()
     taken = first.incarnation
     node = Node(db, folder)
