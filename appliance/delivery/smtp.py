@@ -149,4 +149,7 @@ def _failure(remote: str, error: Exception) -> Reply:
         return unreachable(Trouble.NO_ANSWER, f"{remote} did not answer in time")
     if isinstance(error, OSError) and error.errno:
         return unreachable(Trouble.NO_ANSWER, f"{remote}: {os.strerror(error.errno)}")
-    return unreachable(Trouble.PROTOCOL, visible(f"{remote}: {error}", MAX_TEXT))
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        text = visible(f"{remote}: no SMTP server answers there: {error.message}", MAX_TEXT)
+        return unreachable(Trouble.PROTOCOL, text)
+    return unreachable(Trouble.CONNECTION_LOST, f"{remote} closed the connection at once")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import Iterator
+from typing import cast
 
 from appliance.config.delivery import DeliverySettings
 from appliance.delivery.content import Content
@@ -37,11 +38,10 @@ class Counting(asyncio.Protocol):
     received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by name
         self._in_data = False
         self._tail = b""
-        transport.write(b"220 count.test\r\n")
+        self._transport.write(b"220 count.test\r\n")
 
     def data_received(self, data: bytes) -> None:
         if self._in_data:

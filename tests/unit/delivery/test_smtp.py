@@ -68,6 +68,8 @@ async def test_no_session_is_never_permanent(stage: str, step: Step) -> None:
     async with Sink(Script({stage: [step], "helo": ["502 5.5.1 no"]})) as sink:
         with pytest.raises(ConnectFailed) as failed:
             await connect(sink)
+    assert f"127.0.0.1[127.0.0.1]:{sink.port}" in failed.value.reply.text
+    assert "None" not in failed.value.reply.text
     assert 400 <= failed.value.reply.code < 500
     assert failed.value.reply.enhanced.startswith("4.")
     assert "\x1b" not in failed.value.reply.text
