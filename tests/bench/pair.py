@@ -102,11 +102,17 @@ class Pair:
             if mode != "paired" or seconds < asked - self._since:
                 raise Invalid(f"node {node} is {mode} for {seconds:.1f} s, not paired throughout")
 
+    @property
+    def keeps_delivered(self) -> bool:
+        """Ended messages are kept for days."""
+        return True
+
     def prove(self, tokens: frozenset[str]) -> None:
         """kill -9 everything; raise Invalid unless both databases hold every token."""
         self._kill()
         for node in _NODES:
-            held = _tokens(self._folder / node / "spool" / "spool.db")
+            spool = self._folder / node / "spool"
+            held = _tokens(spool / "spool.db") | _file_tokens(spool / "content")
             if not tokens <= held:
                 raise Invalid(f"{len(tokens - held)} accepted messages are not on node {node}")
 
@@ -137,3 +143,14 @@ def _tokens(spool: Path) -> frozenset[str]:
         )
         found = (_TOKEN.search(head) for (head,) in rows)
         return frozenset(match[1].decode() for match in found if match)
+
+
+def _file_tokens(content: Path) -> frozenset[str]:
+    """The tokens of large messages, whose content is a file."""
+    found = set[str]()
+    for path in content.iterdir():
+        with path.open("rb") as file:
+            match = _TOKEN.search(file.read(_HEAD))
+        if match and path.suffix != ".part":
+            found.add(match[1].decode())
+    return frozenset(found)

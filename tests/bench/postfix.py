@@ -136,6 +136,11 @@ class Postfix:
         if not all(Path(f"/proc/{pid}").exists() for pid in self.roots):
             raise Invalid("Postfix is gone")
 
+    @property
+    def keeps_delivered(self) -> bool:
+        """Postfix removes a message when it is delivered."""
+        return False
+
     def prove(self, tokens: frozenset[str]) -> None:
         """Stop; raise Invalid unless every message has its queue file."""
         self._run("abort", check=False)
