@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.replica.ownership import Claim
-from appliance.replica.position import Mark
+from appliance.replica.position import Incarnation, Mark, Node, Number, Reading, Time
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -16,12 +16,12 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
     understands: the other writes no others.
     """
 
-    node: bytes
+    node: Node
     name: str
-    incarnation: bytes
-    marks: dict[bytes, Mark]
+    incarnation: Incarnation
+    marks: dict[Incarnation, Mark]
     claims: tuple[Claim, ...]
-    clock: int
+    clock: Time
     mode: str
     kinds: frozenset[int]
 
@@ -40,27 +40,27 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag=1):
 class Ack(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """Positions that became durable at the sender; also says that it is alive."""
 
-    positions: dict[bytes, int]
-    clock: int
+    positions: dict[Incarnation, Number]
+    clock: Time
     mode: str
-    exposed: int
+    exposed: Number
 
 
 class BodyChunk(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """Part of a large body, sent in order, before the segment that accepts its message."""
 
     queue_id: str
-    offset: int
+    offset: Number
     data: bytes
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """A command for the owner of a message, forwarded."""
 
-    request: int
+    request: Number
     action: str
     queue_id: str
-    recipients: tuple[int, ...] | None
+    recipients: tuple[Number, ...] | None
     address: str
     domain: str
 
@@ -68,7 +68,7 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=4):
 class Answer(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """How it went; `problem` is empty if it was done."""
 
-    request: int
+    request: Number
     problem: str
     hint: str
 
@@ -79,11 +79,11 @@ class Introduced(msgspec.Struct, frozen=True, array_like=True):
     Of the messages accepted up to record `pruned`, those that the snapshot lacks were pruned.
     """
 
-    id: bytes
-    node: bytes
+    id: Incarnation
+    node: Node
     tip: Mark
-    at: int
-    pruned: int
+    at: Reading
+    pruned: Number
 
 
 class SnapshotBegin(msgspec.Struct, frozen=True, array_like=True, tag=6):
@@ -101,10 +101,10 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
     """One message with its state; `content` is None if it went ahead as body chunks."""
 
     queue_id: str
-    size: int
+    size: Number
     digest: bytes
     external: bool
-    age: int
+    age: Time
     state: bytes
     envelope: bytes
     content: bytes | None
@@ -113,7 +113,7 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
     """Some messages in key order, and what the sender had applied when it read them."""
 
-    known: dict[bytes, int]
+    known: dict[Incarnation, Number]
     copies: tuple[Copy, ...]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from appliance.replica.position import Positions
+from appliance.replica.position import Incarnation, Node, Number, Positions, Time
 from appliance.replica.record import Accepted, Attempt, Ended, Leased, Log, Logged, Removed, Result
 
 _PRECEDENCE = {
@@ -30,11 +30,11 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True, order=True):
     `at` is the running time of `node`, which its restarts and lost disks don't turn back.
     """
 
-    epoch: int
-    node: bytes
-    at: int
-    incarnation: bytes
-    seq: int
+    epoch: Number
+    node: Node
+    at: Time
+    incarnation: Incarnation
+    seq: Number
 
 
 class Trial(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -91,8 +91,8 @@ class RecipientState(msgspec.Struct, frozen=True, array_like=True):
 class MessageState(msgspec.Struct, frozen=True, array_like=True):
     """The recipients of one message; the accepted record's position says who owns it."""
 
-    incarnation: bytes
-    seq: int
+    incarnation: Incarnation
+    seq: Number
     recipients: tuple[RecipientState, ...]
 
     @property

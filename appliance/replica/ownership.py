@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from appliance.replica.position import Incarnation, Node, Number
+
 
 class Claim(msgspec.Struct, frozen=True, array_like=True):
     """From `epoch` on, `owner` owns every message accepted at a position that `scope` covers."""
 
-    epoch: int
-    owner: bytes
-    scope: dict[bytes, int]
+    epoch: Number
+    owner: Node
+    scope: dict[Incarnation, Number]
     doubt: bool = False
 
     def covers(self, incarnation: bytes, seq: int) -> bool:

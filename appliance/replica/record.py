@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 
-from appliance.replica.position import Mark
+from appliance.replica.position import Incarnation, Mark, Node, Number, Reading, Time
 
 
 class Result(IntEnum):
@@ -31,7 +32,7 @@ class Result(IntEnum):
 class Note(msgspec.Struct, frozen=True, array_like=True):
     """What the next hop said last: reply code, enhanced status, text, and who said it."""
 
-    code: int
+    code: Number
     enhanced: str
     text: str
     remote: str = ""
@@ -44,10 +45,10 @@ class Log(msgspec.Struct, frozen=True, array_like=True):
     `address` is set by a redirect.
     """
 
-    due: int
+    due: Time
     domain: str
     held: bool = False
-    tries: int = 0
+    tries: Number = 0
     delay_notified: bool = False
     address: str | None = None
     note: Note | None = None
@@ -56,14 +57,14 @@ class Log(msgspec.Struct, frozen=True, array_like=True):
 class Attempt(msgspec.Struct, frozen=True, array_like=True, order=True):
     """Names an attempt: the position of its lease record."""
 
-    incarnation: bytes
-    seq: int
+    incarnation: Incarnation
+    seq: Number
 
 
 class Started(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """The first record of an incarnation: which node minted it."""
 
-    node: bytes
+    node: Node
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -76,7 +77,7 @@ class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=1):
     queue_id: str
     envelope: bytes
     domains: tuple[str, ...]
-    size: int
+    size: Number
     digest: bytes
     external: bool = False
     held: bool = False
@@ -89,14 +90,14 @@ class Leased(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """
 
     queue_id: str
-    recipients: tuple[int, ...]
+    recipients: tuple[Number, ...]
     stale: bool = False
 
 
 class Ending(msgspec.Struct, frozen=True, array_like=True):
     """How an attempt ended for one recipient; `log` unless that was final."""
 
-    index: int
+    index: Number
     result: Result
     note: Note | None = None
     mailbox: str | None = None
@@ -116,14 +117,14 @@ class Logged(msgspec.Struct, frozen=True, array_like=True, tag=4):
 
     queue_id: str
     action: str
-    logs: tuple[tuple[int, Log], ...]
+    logs: tuple[tuple[Number, Log], ...]
 
 
 class Removed(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """An operator removed recipients from the queue: final, without a DSN."""
 
     queue_id: str
-    recipients: tuple[int, ...]
+    recipients: tuple[Number, ...]
 
 
 class Claimed(msgspec.Struct, frozen=True, array_like=True, tag=6):
@@ -132,8 +133,8 @@ class Claimed(msgspec.Struct, frozen=True, array_like=True, tag=6):
     `doubt`: attempts that nobody here knows of may have been made before.
     """
 
-    owner: bytes
-    scope: dict[bytes, int]
+    owner: Node
+    scope: dict[Incarnation, Number]
     reason: str
     doubt: bool = False
 
@@ -156,11 +157,11 @@ class Segment(msgspec.Struct, frozen=True, array_like=True):
     claim the writer knew of; `at` milliseconds of its running time.
     """
 
-    incarnation: bytes
-    first: int
+    incarnation: Incarnation
+    first: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
     previous: bytes
-    epoch: int
-    at: int
+    epoch: Number
+    at: Reading
     records: tuple[Record, ...]
 
     @property

@@ -65,7 +65,12 @@ class Bodies:
         self._parts = count(1)
 
     def create(self, queue_id: str) -> Body:
-        """Start a body; the same one may be under way already, from an older connection."""
+        """Start a body; the same one may be under way already, from an older connection.
+
+        Raises OSError, and ValueError for what is no queue id: it becomes a file's name.
+        """
+        if not (queue_id.isascii() and queue_id.isalnum()):
+            raise ValueError(f"{queue_id!r} is no queue id")
         return Body(self._files, queue_id, f"{queue_id}.{next(self._parts)}{_PART}")
 
     def durable(self, queue_id: str) -> bool:

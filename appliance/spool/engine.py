@@ -288,7 +288,7 @@ class Engine:
         self.durable = self.store.journal.marks()
         if self._recount:
             self._recount = False
-            self._old_exposed = self.store.exposed() - self._waiting.exposed
+            self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
         last = self.durable[self.store.incarnation].seq
         for answer in self._answers:
             self._waiting.add(last, answer)
@@ -359,7 +359,7 @@ class Engine:
                 regressed = self.replication.greet(frame, running)
                 # The peer is here, and knows better than an adoption that was just decided.
                 self._claims = deque(one for one in self._claims if one[1] != "adopted")
-                self._old_exposed = self.store.exposed() - self._waiting.exposed
+                self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
                 self._ownership_changed()
                 self._heed(self.pair.link_up(now, regressed), now)
                 if self._owner.orphans(frame.node):

@@ -132,7 +132,12 @@ class Journal:
         self._next_lsn += 1
 
     def introduce(self, incarnation: bytes, node: bytes) -> Incarnation:
-        """Make an incarnation known, with nothing held of it yet."""
+        """Make an incarnation known, with nothing held of it yet.
+
+        Raises LookupError if its messages could not be told from another's.
+        """
+        if tag(incarnation) in self.by_tag:
+            raise LookupError(f"incarnation {incarnation.hex()} has the tag of another one")
         idx = max(self.by_idx, default=0) + 1
         known = Incarnation(idx, incarnation, tag(incarnation), node, Mark(0, b""), 0, 0, 0)
         self._db.execute(

@@ -127,6 +127,7 @@ class Replication:
                     f"record {mark.seq} of incarnation {incarnation.hex()} differs on the two nodes"
                 )
                 raise Diverged(self.diverged)
+        self._check_own(hello.marks)
         self.diverged = ""
         self.peer = self.last_hello = hello
         self.mode_of_peer = hello.mode
@@ -144,6 +145,14 @@ class Replication:
             self._reader = SnapshotReader(store, self._bodies, self._sizes)
             self._transfer = self._reader.frames(running)
         return regressed
+
+    def _check_own(self, marks: Mapping[bytes, Mark]) -> None:
+        """Only this node writes its present incarnation; raises Diverged if the peer holds more."""
+        own = self._store.incarnation
+        tip, mark = self._store.journal.tip(own), marks.get(own)
+        if mark is not None and (tip is None or mark.seq > tip.seq):
+            self.diverged = "the peer holds records of this start that were not written by it"
+            raise Diverged(self.diverged)
 
     def acknowledged(self, ack: Ack) -> bool:
         """Take in an acknowledgement; True if it was progress. Touches no disk."""
@@ -209,7 +218,10 @@ class Replication:
             return  # the peer has not heard yet that it is here
         if chunk.offset == 0:
             self._discard(chunk.queue_id)
-            self._incoming[chunk.queue_id] = self._bodies.create(chunk.queue_id)
+            try:
+                self._incoming[chunk.queue_id] = self._bodies.create(chunk.queue_id)
+            except ValueError as error:
+                raise Broken(str(error)) from error
         body = self._incoming.get(chunk.queue_id)
         if body is None or body.size != chunk.offset:
             raise Broken(f"a chunk of {chunk.queue_id} is out of order")
@@ -245,6 +257,7 @@ class Replication:
         merge_part(self._store, part, running)
 
     def _begin_snapshot(self, begin: SnapshotBegin, running: int) -> None:
+        self._check_own({told.id: told.tip for told in begin.incarnations})
         journal = self._store.journal
         for told in begin.incarnations:
             if told.id not in journal.incarnations:

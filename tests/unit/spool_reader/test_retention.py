@@ -245,7 +245,7 @@ class Two:
 
     def restart_b(self, now: int, keep: int = 99) -> None:
         """As after its disk became what it is now."""
-        self.b = Node(self.folder / "b", "b", 2, now=now, keep=keep)
+        self.b = Node(self.folder / "b", "b", now, now=now, keep=keep)
         self.wire = Wire(self.a, self.b)
 
     def assert_alike(self) -> None:
