@@ -149,7 +149,14 @@ class Simulation:
                 node.boot()
             self.clock.run(self.clock.now + 15_000)
         self.clock.run(self.clock.now + 75_000)
-        oracle = Oracle(
+        oracle = self.oracle()
+        oracle.judge_progress()
+        self._release()
+        oracle.judge()
+
+    def oracle(self) -> Oracle:
+        """Who judges this schedule."""
+        return Oracle(
             self.nodes,
             self.clients,
             self.world.sink,
@@ -157,9 +164,6 @@ class Simulation:
             not self.plan.faults,
             self.ended,
         )
-        oracle.judge_progress()
-        self._release()
-        oracle.judge()
 
     def _release(self) -> None:
         held = [

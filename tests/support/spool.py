@@ -29,7 +29,7 @@ def check_journal(store: Store) -> None:
         segment, incarnation = decode(data), store.journal.by_idx[inc]
         assert segment.incarnation == incarnation.id
         assert (segment.first, segment.last) == (first, end)
-        assert mark(segment, data).hash == hash_
+        assert mark(segment, data).hash == hash_, "a segment has another hash"
         if inc in last:
             assert (segment.first - 1, segment.previous) == last[inc], "a gap, or another hash"
         last[inc] = (end, hash_)
