@@ -29,12 +29,14 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """One encoded segment and the inline content of the messages it accepts.
 
-    `gone`: those whose content the sender has no more, because it was pruned since.
+    `gone`: those whose content the sender has no more, because it was pruned since. `damaged`:
+    those whose content is not on the sender's disk any more as it was accepted.
     """
 
     segment: bytes
     contents: dict[str, bytes]
     gone: frozenset[str] = frozenset()
+    damaged: frozenset[str] = frozenset()
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -98,7 +100,10 @@ class SnapshotBegin(msgspec.Struct, frozen=True, array_like=True, tag=6):
 
 
 class Copy(msgspec.Struct, frozen=True, array_like=True):
-    """One message with its state; `content` is None if it went ahead as body chunks."""
+    """One message with its state; `content` is None if it went ahead as body chunks.
+
+    `damaged`: it is not on the sender's disk any more as it was accepted.
+    """
 
     queue_id: str
     size: Number
@@ -108,6 +113,7 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
     state: bytes
     envelope: bytes
     content: bytes | None
+    damaged: bool = False
 
 
 class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):

@@ -9,7 +9,8 @@ local commit is still under way. Otherwise segments are read back from the journ
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 
 import msgspec
 
@@ -28,10 +29,12 @@ from appliance.replica.frames import (
 from appliance.replica.position import Mark, covers, positions
 from appliance.replica.record import Accepted, Diverged
 from appliance.spool.bodies import Bodies, Body
+from appliance.spool.journal import Stored
 from appliance.spool.messages import key_of
+from appliance.spool.outgoing import body_frames
 from appliance.spool.sizes import Sizes
 from appliance.spool.snapshot import SnapshotReader, merge_part
-from appliance.spool.store import Damaged, Store
+from appliance.spool.store import DAMAGED_THERE, Damaged, Store
 
 _AT_ONCE = 8  # segments read from the journal at a time: they wait in memory for the link
 
@@ -66,6 +69,7 @@ class Replication:
         self._goal: tuple[dict[bytes, int], dict[bytes, int]] | None = None
         self._incoming: dict[str, Body] = {}
         self._whole: set[str] = set()
+        self._rotten: set[str] = set()
         self._streams: dict[str, int] = {}
         self._transfer: Iterator[Frame] | None = None
         self._reader: SnapshotReader | None = None
@@ -204,12 +208,19 @@ class Replication:
 
     def _take_batch(self, frame: Batch, running: int) -> None:
         segment = records.decode(frame.segment)
+        absent = frame.gone | frame.damaged
         for record in segment.records:
             if isinstance(record, Accepted) and record.external:
-                if record.queue_id not in frame.gone:
+                if record.queue_id not in absent:
                     self._finish_body(record)
-        if self._store.ingest(frame.segment, frame.contents, running, frame.gone) is not None:
-            self._sent[segment.incarnation] = segment.last
+        for queue_id in frame.damaged:
+            self._discard(queue_id)
+        if self._store.ingest(frame.segment, frame.contents, running, absent) is None:
+            return
+        self._sent[segment.incarnation] = segment.last
+        for seq, record in enumerate(segment.records, segment.first):
+            if isinstance(record, Accepted) and record.queue_id in frame.damaged:
+                self._store.lose(record.queue_id, segment.incarnation, seq, DAMAGED_THERE)
 
     def take_chunk(self, chunk: BodyChunk) -> None:
         """Write part of a large body; raises Broken, OSError."""
@@ -251,7 +262,9 @@ class Replication:
 
     def _take_part(self, part: SnapshotPart, running: int) -> None:
         for copy in part.copies:
-            if copy.external:
+            if copy.damaged:
+                self._discard(copy.queue_id)
+            elif copy.external:
                 self._finish_body(copy)
             self._present.add(key_of(copy.queue_id, self._store.journal))
         merge_part(self._store, part, running)
@@ -320,53 +333,54 @@ class Replication:
         for stored in self._store.journal.read(cursor, _AT_ONCE):
             found = True
             if self._sent.get(stored.incarnation, 0) < stored.last:
-                contents, external, gone = self._contents(stored.data)
-                missing = external - self._whole
+                external, batch = self._read_back(stored)
+                missing = {q: d for q, d in external.items() if q not in self._whole}
                 if missing:
                     self._transfer = self._body_frames(missing)
                     self._cursor = stored.lsn
                     return
-                yield self._batch(stored.incarnation, stored.last, stored.data, contents, gone)
+                self._sending(stored.incarnation, stored.last, batch)
+                yield batch
             self._cursor = stored.lsn + 1
             if self._in_flight >= self._sizes.window:
                 return
         if not found:
             self._cursor = self._store.journal.head  # a snapshot took the place of the rest
 
-    def _contents(self, data: bytes) -> tuple[dict[str, bytes], set[str], set[str]]:
-        """Content of the messages a segment accepts: inline, as files, and gone."""
-        contents, external, gone = dict[str, bytes](), set[str](), set[str]()
-        for record in records.decode(data).records:
-            if isinstance(record, Accepted):
-                if (body := self._store.content(record.queue_id)) is not None:
-                    contents[record.queue_id] = body
-                elif record.external and self._bodies.durable(record.queue_id):
-                    external.add(record.queue_id)
-                else:
-                    gone.add(record.queue_id)
-        return contents, external, gone
+    def _read_back(self, stored: Stored) -> tuple[dict[str, bytes], Batch]:
+        """A segment with its content, and the digests of the large bodies that go before it.
 
-    def _body_frames(self, queue_ids: set[str]) -> Iterator[Frame]:
-        for queue_id in sorted(queue_ids):
-            offset = 0
-            while data := self._bodies.read(queue_id, offset, self._sizes.chunk):
-                yield BodyChunk(queue_id, offset, data)
-                offset += len(data)
-            self._whole.add(queue_id)
+        What has rotted on this disk is said to be damaged, so that it holds up nothing else.
+        """
+        contents, external = dict[str, bytes](), dict[str, bytes]()
+        gone, damaged = set[str](), set[str]()
+        for record in records.decode(stored.data).records:
+            if not isinstance(record, Accepted):
+                continue
+            queue_id = record.queue_id
+            body = self._store.content(queue_id)
+            if queue_id in self._rotten:
+                damaged.add(queue_id)
+            elif body is not None and sha256(body).digest() == record.digest:
+                contents[queue_id] = body
+            elif record.external and self._bodies.durable(queue_id):
+                external[queue_id] = record.digest
+            elif self._store.holds(queue_id):
+                damaged.add(queue_id)
+            else:
+                gone.add(queue_id)
+        return external, Batch(stored.data, contents, frozenset(gone), frozenset(damaged))
 
-    def _batch(
-        self,
-        incarnation: bytes,
-        last: int,
-        data: bytes,
-        contents: Mapping[str, bytes],
-        gone: Iterable[str] = (),
-    ) -> Batch:
-        cost = len(data) + sum(map(len, contents.values()))
+    def _body_frames(self, missing: Mapping[str, bytes]) -> Iterator[Frame]:
+        for queue_id, digest in sorted(missing.items()):
+            sound = yield from body_frames(self._bodies, queue_id, digest, self._sizes.chunk)
+            (self._whole if sound else self._rotten).add(queue_id)
+
+    def _sending(self, incarnation: bytes, last: int, batch: Batch) -> None:
+        cost = len(batch.segment) + sum(map(len, batch.contents.values()))
         self._flight.append((incarnation, last, cost))
         self._in_flight += cost
         self._sent[incarnation] = last
-        return Batch(data, dict(contents), frozenset(gone))
 
     def send_live(
         self, written: list[tuple[records.Segment, bytes, Mapping[str, bytes]]], before: int
@@ -385,7 +399,9 @@ class Replication:
             }
             if external - self._whole:
                 return
-            yield self._batch(segment.incarnation, segment.last, data, contents)
+            batch = Batch(data, dict(contents))
+            self._sending(segment.incarnation, segment.last, batch)
+            yield batch
         self._cursor = self._store.journal.head
 
     def body_chunk(self, queue_id: str, offset: int, data: bytes) -> Frame | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from hashlib import sha256
 
 import msgspec
 
 from appliance.replica.frames import (
-    BodyChunk,
     Copy,
     Frame,
     Introduced,
@@ -19,8 +18,9 @@ from appliance.replica.frames import (
 from appliance.replica.message import MessageState, merged
 from appliance.spool.bodies import Bodies
 from appliance.spool.messages import Entry, key_of
+from appliance.spool.outgoing import body_frames
 from appliance.spool.sizes import Sizes
-from appliance.spool.store import Damaged, Store
+from appliance.spool.store import DAMAGED_THERE, Damaged, Store
 
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
@@ -57,9 +57,8 @@ class SnapshotReader:
             known = self._store.journal.positions()
             copies, size = list[Copy](), 0
             for entry in entries:
-                if entry.external:
-                    yield from self._body(entry.queue_id)
-                copies.append(self._copy(entry, running))
+                content, sound = yield from self._content(entry)
+                copies.append(self._copy(entry, running, content, not sound))
                 after = entry.key
                 size += entry.size
                 if size >= self._sizes.part:
@@ -67,7 +66,17 @@ class SnapshotReader:
             yield SnapshotPart(known, tuple(copies))
         yield SnapshotEnd()
 
-    def _copy(self, entry: Entry, running: int) -> Copy:
+    def _content(self, entry: Entry) -> Generator[Frame, None, tuple[bytes | None, bool]]:
+        """Inline content, or chunks sent ahead; and whether it is what was accepted."""
+        if entry.external:
+            chunk = self._sizes.chunk
+            sound = yield from body_frames(self._bodies, entry.queue_id, entry.digest, chunk)
+            return None, sound
+        content = self._store.content(entry.queue_id)
+        sound = content is not None and sha256(content).digest() == entry.digest
+        return (content if sound else None), sound
+
+    def _copy(self, entry: Entry, running: int, content: bytes | None, damaged: bool) -> Copy:
         return Copy(
             entry.queue_id,
             entry.size,
@@ -76,14 +85,9 @@ class SnapshotReader:
             running - entry.arrived,
             _encode_state(entry.state),
             entry.envelope,
-            None if entry.external else self._store.content(entry.queue_id),
+            content,
+            damaged,
         )
-
-    def _body(self, queue_id: str) -> Iterator[Frame]:
-        offset = 0
-        while data := self._bodies.read(queue_id, offset, self._sizes.chunk):
-            yield BodyChunk(queue_id, offset, data)
-            offset += len(data)
 
 
 def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
@@ -98,6 +102,9 @@ def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
             continue
         if state.seq <= store.journal.incarnations[state.incarnation].pruned:
             continue  # it was here, and was pruned since
+        if copy.damaged:
+            store.lose(copy.queue_id, state.incarnation, state.seq, DAMAGED_THERE)
+            continue
         if copy.content is None and not copy.external:
             raise Damaged(f"{copy.queue_id} came without content")
         if copy.content is not None and sha256(copy.content).digest() != copy.digest:

@@ -37,6 +37,8 @@ from appliance.spool.scheduler import Scheduler
 from appliance.spool.schema import NUMBER_BITS, rows
 from appliance.spool.unapplied import Unapplied
 
+DAMAGED_THERE = "its content was damaged on the disk of the node that had it"
+
 
 class Damaged(Exception):
     """Content that does not have the digest its record names."""

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from appliance.mail.work import Result
 from appliance.replica.frames import Batch, BodyChunk, Frame, SnapshotPart
 from appliance.replica.pair import Mode, Timing
+from appliance.spool.messages import key_of
 from appliance.spool.operations import Want
 from appliance.spool.sizes import Sizes
 from tests.support.disk_vfs import DiskVFS
@@ -98,6 +99,68 @@ def _damaged(content: bytes, tamper: Callable[[Frame], Frame | None]) -> None:
         two.wait(5_000)
         assert two.b.content(queue_id) == content
         paired_is_whole(two)
+
+
+def rotten_on_disk(content: bytes, rot: Callable[[Duo, str], None], keep: int = 1000) -> None:
+    """A node is away; what waits for it rots on the other's disk. The rest must not wait for it."""
+    with duo(Sizes(keep=keep)) as two:
+        two.b.kill()
+        two.disconnect()
+        two.wait(3_000)
+        _, rotten = two.accept(two.a, content, "al@one.test")
+        _, sound = two.accept(two.a, b"sound", "bo@two.test")
+        rot(two, rotten)
+        if keep == 1:
+            two.b.restore({})
+        two.b.start(two.now)
+        two.connect()
+        two.wait(5_000)
+        assert two.b.engine.pair.mode is Mode.PAIRED, "one message holds up all others"
+        assert two.b.content(sound) == b"sound"
+        assert not two.b.store.holds(rotten)
+        assert two.b.store.unapplied == 1, "nobody is told"
+        _, later = two.accept(two.a, b"later", "bo@two.test")
+        assert two.b.content(later) == b"later"
+
+
+def _rot_row(two: Duo, queue_id: str) -> None:
+    store = two.a.store
+    store.connection.execute(
+        "UPDATE content SET body=? WHERE key=?", (b"rot", key_of(queue_id, store.journal))
+    )
+
+
+def _rot_file(two: Duo, queue_id: str) -> None:
+    two.a.disk.flip_bit(f"content/{queue_id}", 7)
+
+
+def _lose_file(two: Duo, queue_id: str) -> None:
+    two.a.disk.mount.unlink(f"content/{queue_id}")
+
+
+def rotten_row() -> None:
+    """Content in the database is not what was accepted."""
+    rotten_on_disk(b"one", _rot_row)
+
+
+def rotten_body() -> None:
+    """A large body is not what was accepted."""
+    rotten_on_disk(LARGE, _rot_file)
+
+
+def vanished_body() -> None:
+    """The file of a large body is gone."""
+    rotten_on_disk(LARGE, _lose_file)
+
+
+def rotten_row_in_a_snapshot() -> None:
+    """The peer's disk is new, and content is not what was accepted."""
+    rotten_on_disk(b"one", _rot_row, keep=1)
+
+
+def rotten_body_in_a_snapshot() -> None:
+    """The peer's disk is new, and a large body is not what was accepted."""
+    rotten_on_disk(LARGE, _rot_file, keep=1)
 
 
 def damaged_snapshot() -> None:
@@ -307,6 +370,11 @@ EXACT = (
     damaged_body,
     lost_body,
     damaged_snapshot,
+    rotten_row,
+    rotten_body,
+    vanished_body,
+    rotten_row_in_a_snapshot,
+    rotten_body_in_a_snapshot,
     numbers_used_twice,
     rotten_segment,
     presented_after_all_was_over,
