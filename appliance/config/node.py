@@ -19,6 +19,8 @@ from appliance.config.units import (
     Wrong,
 )
 
+_LEAST_ADOPT_DELAY = Duration(5_000)
+
 OnPeerLoss = Literal["solo", "refuse"]
 
 
@@ -74,6 +76,11 @@ class PairSettings(msgspec.Struct, frozen=True, kw_only=True):
     stale_wait: Duration = Duration(600_000)
 
     def __post_init__(self) -> None:
+        if self.adopt_delay < _LEAST_ADOPT_DELAY:
+            raise Wrong(
+                f"adopt_delay must be at least {_LEAST_ADOPT_DELAY}",
+                "leases are good for a third of it and renewed every second",
+            )
         if self.adopt_delay <= max(self.solo_grace, self.no_progress):
             raise Wrong(
                 "adopt_delay must be longer than solo_grace and no_progress",

@@ -146,6 +146,11 @@ def test_a_missing_key_is_named() -> None:
     assert "hostname" in problem.what
 
 
+def test_adoption_is_never_quicker_than_leases_are_renewed() -> None:
+    (problem,) = problems(NODE.replace("2m", "4s"), NodeSettings)
+    assert "adopt_delay must be at least 5s" in problem.what
+
+
 def test_adoption_is_never_quicker_than_noticing_a_slow_link() -> None:
     (problem,) = problems(NODE.replace("2m", "5s"), NodeSettings)
     assert problem.key == "pair"
