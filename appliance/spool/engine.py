@@ -17,19 +17,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from appliance.mail import work
 from appliance.mail.queue_id import QueueId, queue_id, tag
 from appliance.mail.reply import Refused, Reply
-from appliance.mail.work import AttemptId
 from appliance.replica import pair as modes
 from appliance.replica.frames import Ack, Answer, Ask, BodyChunk, Frame, Hello
 from appliance.replica.pair import Mode, Pair
 from appliance.replica.position import Mark
-from appliance.replica.record import Accepted, Attempt, Diverged, Record, Segment
+from appliance.replica.record import Accepted, Diverged, Record, Segment
+from appliance.spool.batch import Batch
 from appliance.spool.bodies import Bodies
 from appliance.spool.desk import Desk
+from appliance.spool.leasing import Leasing
 from appliance.spool.operations import (
     Accept,
     Cancel,
@@ -43,7 +42,6 @@ from appliance.spool.operations import (
     Present,
     Report,
     ResetLink,
-    Revoke,
     Salvage,
     Send,
     Sweep,
@@ -58,27 +56,7 @@ from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
 
-_TURN_OPERATIONS = 256
 _TURN_FRAMES = 64
-_TURN_BYTES = 4 << 20
-
-
-@dataclass
-class _Batch:
-    """What one turn writes in one segment."""
-
-    records: list[Record] = field(default_factory=list)
-    contents: dict[str, bytes] = field(default_factory=dict)
-    after: list[Command | Present] = field(default_factory=list)
-    """What has to see what this turn wrote."""
-    reported: set[AttemptId] = field(default_factory=set)
-    operations: int = 0
-    size: int = 0
-
-    @property
-    def full(self) -> bool:
-        """True if the next operation waits for the next turn: a segment fits into one frame."""
-        return self.operations >= _TURN_OPERATIONS or self.size >= _TURN_BYTES
 
 
 class Engine:
@@ -110,13 +88,11 @@ class Engine:
         self._desk = Desk(store, self._owner, self.replication, pair, self._write)
         self._operations: deque[Operation] = deque()
         self._inbox: deque[Frame] = deque()
-        self._wants: deque[Want] = deque()
         self._waiting = Waiting()
         self._answers: list[Done | Send] = []
         self._written: list[tuple[Segment, bytes, Mapping[str, bytes]]] = []
         self._claims: deque[tuple[bytes, str, bool]] = deque()
-        self._presented = False
-        self._kept: set[Attempt] = set()
+        self._leasing = Leasing(store, self._owner, pair, self._write)
         self._salvage = SalvageDesk(
             store,
             bodies,
@@ -124,12 +100,8 @@ class Engine:
             self.replication,
             self._write,
             self._written.append,
-            lambda a: a.incarnation == store.incarnation or a in self._kept,
+            self._leasing.worked_on,
         )
-        self._stale_leases = False
-        self._allowed: dict[int, bool] = {}
-        self._asked_anew = False
-        """A wish came since the last turn: it may let through what others left parked."""
         self._old_exposed = store.exposed()
         self._recount = False
         store.begin()
@@ -148,14 +120,7 @@ class Engine:
     def submit(self, operation: Operation) -> None:
         """Ask for something; the answer comes as Done or Failed."""
         if isinstance(operation, Want):
-            # A later wish replaces one that still waits: what is blocked may have changed.
-            self.effects.extend(Done(want.token, []) for want in self._wants)
-            self._wants.clear()
-            if operation.limit > 0:
-                self._wants.append(operation)
-                self._asked_anew = True
-            else:
-                self.effects.append(Done(operation.token, []))
+            self.effects.extend(self._leasing.want(operation))
         else:
             self._operations.append(operation)
 
@@ -230,23 +195,20 @@ class Engine:
 
     def busy(self, now: int) -> bool:
         """True if a turn would find something to do."""
-        if self._operations or self._inbox or self._claims or self._stale_leases:
+        if self._operations or self._inbox or self._claims:
             return True
         if (self.replication.behind and self.room) or self._salvage.busy:
             return True
-        if not self._wants or not self._presented:
-            return False
-        if self._asked_anew and self.store.scheduler.parked:
-            return True
-        wake = self.store.scheduler.next_wake()
-        return wake is not None and wake <= self.store.running(now)
+        return self._leasing.busy(self.store.running(now))
 
     def next_timer(self, now: int) -> int | None:
         """When `tick` or a turn is due next though nothing comes in."""
-        times = [self.pair.next_timer(now), now if self._salvage.busy else None]
-        if self._wants and self._presented:
-            wake = self.store.scheduler.next_wake()
-            times.append(None if wake is None else wake - self.store.running(0))
+        wake = self._leasing.next_wake()
+        times = [
+            self.pair.next_timer(now),
+            now if self._salvage.busy else None,
+            None if wake is None else wake - self.store.running(0),
+        ]
         return min((t for t in times if t is not None), default=None)
 
     # One turn: everything that waits becomes one transaction.
@@ -260,10 +222,11 @@ class Engine:
         self.store.begin()
         self._take_in(now, running)
         self._claim(running)
-        self._write_off_stale(running)
+        self._leasing.write_off_stale(running)
         self._operate(now, running)
         self._salvage_some(running)
-        self._lease(running)
+        if leased := self._leasing.lease(running):
+            self._answers.append(leased)
         if not self.store.changed:
             self.store.rollback()
             if self._answers:  # what they tell of is durable already
@@ -324,10 +287,7 @@ class Engine:
                     if self.pair.mode is not Mode.PAIRED:
                         self._settle(now)
                 case modes.Effect.SYNCED:
-                    # The peer may have given back leases that this node had lost with its last
-                    # commit: nobody works on them.
-                    self._allowed.clear()
-                    self._stale_leases = self._presented
+                    self._leasing.synced()
                 case modes.Effect.RESET_LINK:
                     self.effects.append(ResetLink("no progress"))
                 case modes.Effect.ADOPT:
@@ -336,7 +296,6 @@ class Engine:
                     doubt = not (paired and self.pair.seen_dying)
                     self._claims.append((self.store.node, "adopted", doubt))
                 case modes.Effect.TAKE_OVER:
-                    self._allowed.clear()
                     self._claims.append((self.store.node, "taken over", True))
 
     def _take_in(self, now: int, running: int) -> None:
@@ -360,7 +319,7 @@ class Engine:
                 # The peer is here, and knows better than an adoption that was just decided.
                 self._claims = deque(one for one in self._claims if one[1] != "adopted")
                 self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
-                self._ownership_changed()
+                self.effects.extend(self._leasing.ownership_changed())
                 self._heed(self.pair.link_up(now, regressed), now)
                 if self._owner.orphans(frame.node):
                     self._claims.append((self.store.node, "adopted", True))
@@ -374,7 +333,7 @@ class Engine:
                 claims = self.store.ownership.claims
                 self.replication.take_in(frame, running)
                 if self.store.ownership.claims != claims:
-                    self._ownership_changed()
+                    self.effects.extend(self._leasing.ownership_changed())
 
     def _write(self, records: Sequence[Record], contents: Mapping[str, bytes], running: int) -> int:
         """Journal records of this node's own; returns the number of the first."""
@@ -388,60 +347,39 @@ class Engine:
             if isinstance(record, Accepted):
                 self._waiting.accepted(seq)
 
-    def _write_off_stale(self, running: int) -> None:
-        if self._stale_leases:
-            self._stale_leases = False
-            records = self._owner.write_offs(
-                lambda a: (
-                    not self._leased_here(a)
-                    or a.incarnation == self.store.incarnation
-                    or a in self._kept
-                )
-            )
-            if records:
-                self._write(records, {}, running)
-
     def _claim(self, running: int) -> None:
         while self._claims:
             owner, reason, doubt = self._claims.popleft()
             segment, data = self.store.write_claim(owner, reason, doubt, running)
             self._wrote(segment, data, {})
-            self._ownership_changed()
+            self.effects.extend(self._leasing.ownership_changed())
             self._happened(reason.replace(" ", "_"), epoch=self.store.epoch, doubt=doubt)
             if owner == self.store.node:
-                offs = self._owner.write_offs(self._leased_here)
-                if offs:
-                    self._write(offs, {}, running)
-
-    def _ownership_changed(self) -> None:
-        self._allowed.clear()
-        attempts = self._owner.foreign_leases()
-        if attempts:
-            self.effects.append(Revoke(attempts))
+                self._leasing.write_off(self._leasing.leased_here, running)
 
     def _operate(self, now: int, running: int) -> None:
-        batch = _Batch()
+        batch = Batch(self._owner)
         while self._operations and not batch.full:
-            batch.operations += 1
+            batch.begin()
             self._operate_one(self._operations.popleft(), batch, now, running)
+        self.delivered += batch.delivered
         if batch.records:
             self._write(batch.records, batch.contents, running)
         for operation in batch.after:
             if isinstance(operation, Present):
-                self._present(operation, running)
+                self.effects.extend(self._leasing.present(operation, running))
             else:
                 self._command(operation, running)
         self._claim(running)
 
-    def _operate_one(self, operation: Operation, batch: _Batch, now: int, running: int) -> None:
+    def _operate_one(self, operation: Operation, batch: Batch, now: int, running: int) -> None:
         match operation:
             case Accept():
                 self._accept(operation, batch)
             case Report():
                 self._report(operation, batch, running)
             case Cancel():
-                cancelled = [self._owner.cancelled(one) for one in operation.leases]
-                batch.records += cancelled
+                batch.cancel(operation.leases)
             case Present() | Command():
                 batch.after.append(operation)
             case HandOver():
@@ -466,38 +404,22 @@ class Engine:
         claims = self.store.ownership.claims
         done, said = self._salvage.step(running)
         if self.store.ownership.claims != claims:
-            self._ownership_changed()
+            self.effects.extend(self._leasing.ownership_changed())
         self.effects.extend(said)
         if done:
             self._recount = True
             (self._answers if self.store.changed else self.effects).append(done)
 
-    def _accept(self, accept: Accept, batch: _Batch) -> None:
-        batch.records.append(self._owner.accepted(accept))
+    def _accept(self, accept: Accept, batch: Batch) -> None:
+        batch.accept(accept)
         if accept.body is not None:
             self.replication.body_complete(accept.queue_id, accept.size)
             self.store.durable_first(accept.body)
-        elif accept.content is not None:
-            batch.contents[accept.queue_id] = accept.content
-            batch.size += len(accept.content)
         self._answers.append(Done(accept.token))
 
-    def _report(self, report: Report, batch: _Batch, running: int) -> None:
-        for outcome in report.outcomes:
-            if outcome.attempt in batch.reported:
-                continue
-            batch.reported.add(outcome.attempt)
-            try:
-                records, contents = self._owner.outcome(outcome, running)
-            except (LookupError, ValueError) as error:
-                self._happened("outcome_refused", reason=str(error))
-                continue
-            if records:
-                told = outcome.recipients
-                self.delivered += sum(one.result is work.Result.DELIVERED for one in told)
-            batch.records += records
-            batch.contents |= contents
-            batch.size += sum(map(len, contents.values()))
+    def _report(self, report: Report, batch: Batch, running: int) -> None:
+        for reason in batch.report(report.outcomes, running):
+            self._happened("outcome_refused", reason=reason)
         self._answers.append(Done(report.token))
 
     def _command(self, command: Command, running: int) -> None:
@@ -505,18 +427,6 @@ class Engine:
         self.effects.extend(said)
         if done:
             self._answers.append(done)
-
-    def _present(self, present: Present, running: int) -> None:
-        self._presented = True
-        self._kept = {Attempt(a.incarnation, a.seq) for a in present.attempts}
-        records = self._owner.write_offs(lambda a: not self._leased_here(a) or a in self._kept)
-        self.effects.append(Done(present.token, self._owner.invalid(present.attempts)))
-        if records:
-            self._write(records, {}, running)
-            self._happened("leases_in_doubt", count=len(records))
-
-    def _leased_here(self, attempt: Attempt) -> bool:
-        return self.store.ownership.nodes.get(attempt.incarnation) == self.store.node
 
     def _hand_over(self, request: HandOver) -> None:
         peer = self._desk.hand_over(request)
@@ -530,28 +440,3 @@ class Engine:
 
     def _happened(self, event: str, **fields: object) -> None:
         self.effects.append(Happened(event, fields))
-
-    def _lease(self, running: int) -> None:
-        self._asked_anew = False
-        while self._presented and self._wants:
-            want = self._wants[0]
-            chosen = self._owner.leases(running, want.limit, self._may_lease, want.blocked)
-            if not chosen:
-                return
-            self._wants.popleft()
-            first = self._write([record for record, _ in chosen], {}, running)
-            leases = [
-                self._owner.lease(record, entry, first + i, running)
-                for i, (record, entry) in enumerate(chosen)
-            ]
-            self._answers.append(Done(want.token, leases))
-
-    def _may_lease(self, lane_id: int) -> bool:
-        """The fence: only what this node owns, and before it is synced only what is new."""
-        allowed = self._allowed.get(lane_id)
-        if allowed is None:
-            lane = self.store.lanes.get(lane_id)
-            fresh = self.store.journal.by_idx[lane.inc].id == self.store.incarnation
-            allowed = (self.pair.synced or fresh) and self.store.mine(lane)
-            self._allowed[lane_id] = allowed
-        return allowed

@@ -26,6 +26,8 @@ from appliance.spool import store as stores
 from appliance.spool.bodies import Body
 from appliance.spool.engine import Engine
 from appliance.spool.journal import Journal
+from appliance.spool.leasing import Leasing
+from appliance.spool.operations import Done, Send
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Replication
 from appliance.spool.retention import Retention
@@ -186,29 +188,27 @@ def answer_at_once(waiting: Waiting, durable: int, shared: int, both: bool) -> l
 
 
 def lease_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    lease = Engine._lease
+    add = Waiting.add
 
-    def eager(engine: Engine, running: int) -> None:
-        answers = len(engine._answers)
-        lease(engine, running)
-        engine.effects.extend(engine._answers[answers:])
-        del engine._answers[answers:]
+    def eager(waiting: Waiting, seq: int, answer: Done | Send) -> None:
+        leases = isinstance(answer, Done) and isinstance(answer.value, list)
+        add(waiting, 0 if leases else seq, answer)
 
-    monkeypatch.setattr(Engine, "_lease", eager)
+    monkeypatch.setattr(Waiting, "add", eager)
 
 
-def without_write_offs(name: str) -> Patch:
-    """A method of the engine writes nothing off."""
+def without_write_offs(holder: type, name: str) -> Patch:
+    """A method writes nothing off."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        method = getattr(Engine, name)
+        method = getattr(holder, name)
 
-        def careless(engine: Engine, *args: Any) -> Any:
+        def careless(self: object, *args: Any) -> Any:
             with pytest.MonkeyPatch.context() as inner:
                 inner.setattr(Owner, "write_offs", lambda self, keep: [])
-                return method(engine, *args)
+                return method(self, *args)
 
-        monkeypatch.setattr(Engine, name, careless)
+        monkeypatch.setattr(holder, name, careless)
 
     return patch
 
@@ -242,7 +242,7 @@ FENCES = [
     ),
     Mutation(
         "revoked leases",
-        put(Engine, "_ownership_changed", lambda self: self._allowed.clear()),
+        put(Owner, "foreign_leases", lambda self: frozenset()),
         schedules.revoked_before_data,
     ),
     Mutation(
@@ -258,11 +258,15 @@ FENCES = [
     Mutation(
         "the peer's acknowledgement before a lease", lease_at_once, exact.lease_waits_for_the_peer
     ),
-    Mutation("write-offs when delivery restarts", without_write_offs("_present"), plan("delivery")),
-    Mutation("write-offs when adopting", without_write_offs("_claim"), plan("replace")),
+    Mutation(
+        "write-offs when delivery restarts",
+        without_write_offs(Leasing, "present"),
+        plan("delivery"),
+    ),
+    Mutation("write-offs when adopting", without_write_offs(Engine, "_claim"), plan("replace")),
     Mutation(
         "write-offs of what the peer gave back",
-        without_write_offs("_write_off_stale"),
+        without_write_offs(Leasing, "write_off_stale"),
         exact.lease_given_back_by_the_peer,
     ),
     Mutation(

@@ -33,7 +33,7 @@ def test_schedules(plan: str, first: int, count: int) -> None:
 
 
 def test_a_failure_tells_its_story_and_how_to_replay_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.spool.engine.Engine._may_lease", lambda self, lane: True)
+    monkeypatch.setattr("appliance.spool.leasing.Leasing._may_lease", lambda self, lane: True)
     with pytest.raises(Failure) as failed:
         play(1, "cut")
     story = str(failed.value)

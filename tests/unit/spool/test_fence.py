@@ -88,7 +88,7 @@ def test_what_was_handed_away_is_not_leased(db: apsw.Connection, folder: Path) -
     node.store.write_claim(THEIRS, "handed over", False, 0)
     node.store.flush(0)
     node.store.commit()
-    node.engine._ownership_changed()
+    node.engine._leasing.ownership_changed()
     assert node.leases() == set()
     new = node.accept()
     assert node.leases() == {new}, "what comes after the claim is its own"
@@ -99,7 +99,7 @@ def test_nothing_is_leased_before_delivery_said_what_it_holds(
 ) -> None:
     node = Node(db, folder, alone=True)
     queue_id = node.accept()
-    node.engine._presented = False
+    node.engine._leasing._presented = False
     assert node.leases() == set()
     node.ask(Present("again", frozenset()))
     assert node.leases() == {queue_id}
