@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from appliance.config.balance import BalanceSettings, check_listeners
 from appliance.config.document import read
 from appliance.config.units import (
     Duration,
@@ -25,13 +26,22 @@ OnPeerLoss = Literal["solo", "refuse"]
 
 
 class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where SMTP clients are served."""
+    """Where SMTP clients are served.
+
+    At `proxy_listen` each connection has to begin with a PROXY v2 header that names the client;
+    only balancers in `proxy_networks` may connect there.
+    """
 
     listen: tuple[Endpoint, ...]
+    proxy_listen: tuple[Endpoint, ...] = ()
+    proxy_networks: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.listen:
             raise Wrong("no address to listen on", 'for example listen = ["192.0.2.11:25"]')
+        if self.proxy_listen and not self.proxy_networks:
+            hint = 'name the nodes of the pair: proxy_networks = ["192.0.2.11", "192.0.2.12"]'
+            raise Wrong("proxy_listen is for nobody without proxy_networks", hint)
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +122,18 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     virtual: VirtualSettings = VirtualSettings()
     pair: PairSettings = PairSettings()
     paths: PathSettings = PathSettings()
+    balance: BalanceSettings | None = None
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
+
+    def __post_init__(self) -> None:
+        if self.balance is not None:
+            check_listeners(self.balance, self.smtp.listen, self.smtp.proxy_listen)
+
+    @property
+    def served(self) -> tuple[Endpoint, ...]:
+        """Where SMTP clients reach this node, by its balancer too: none is a next hop."""
+        return self.smtp.listen + (self.balance.listen if self.balance is not None else ())
 
 
 def load_node(path: Path) -> NodeSettings:

@@ -40,7 +40,7 @@ async def serve(context: Context) -> None:
         random.random,
         lambda: secrets.token_hex(12),
     )
-    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
+    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.served]
     dispatcher = Dispatcher(
         content,
         site.table(own),

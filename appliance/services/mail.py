@@ -89,7 +89,7 @@ async def serve(context: Context) -> None:
         monotonic,
     )
     spool = Spool(engine, monotonic, context.emit, checkpointer, gate.starving)
-    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.smtp.listen]
+    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.served]
     routes = context.site.table(own)
     intake = SpoolIntake(
         spool, bodies, gate, lambda address: isinstance(routes.resolve(address).transport, Hold)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from appliance.config.balance import BalanceSettings, ServerSettings
 from appliance.config.delivery import DeliverySettings
 from appliance.config.limits import Limits
 from appliance.config.node import NodeSettings
@@ -64,7 +65,13 @@ def test_site() -> None:
 
 @pytest.mark.parametrize(
     "heading, struct",
-    [("`[limits]`", Limits), ("`[delivery]`", DeliverySettings), ("`[retry]`", RetrySettings)],
+    [
+        ("`[limits]`", Limits),
+        ("`[delivery]`", DeliverySettings),
+        ("`[retry]`", RetrySettings),
+        ("### `[balance]`", BalanceSettings),
+        ("### `[[balance.servers]]`", ServerSettings),
+    ],
 )
 def test_sections(heading: str, struct: type[msgspec.Struct]) -> None:
     assert documented(heading) == defaults(struct)

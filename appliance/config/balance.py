@@ -1,0 +1,137 @@
+"""[balance] of node.toml: the TCP balancer in front of the pair's SMTP servers."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from appliance.config.units import Duration, Endpoint, LocalName, Wrong
+
+Algorithm = Literal["round-robin", "weighted", "least-connections"]
+Check = Literal["tcp", "smtp", "http"]
+MOST_WEIGHT = 1000
+Weight = Annotated[int, msgspec.Meta(ge=1, le=MOST_WEIGHT)]
+Times = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One server: `address` is its smtp.proxy_listen.
+
+    backup: gets clients only when no other server can take one. limit: connections at one
+    moment. check: "tcp" connects, "smtp" reads the greeting and says QUIT, "http" asks
+    check_address (the server's http.listen) for /health.
+    """
+
+    name: LocalName
+    address: Endpoint
+    weight: Weight = 1
+    backup: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    check: Check = "smtp"
+    check_address: Endpoint | None = None
+
+    def __post_init__(self) -> None:
+        _numeric("address", self.address)
+        if self.check == "http" and self.check_address is None:
+            hint = 'for example check_address = "192.0.2.11:8025", that node\'s http.listen'
+            raise Wrong('check "http" needs check_address', hint)
+        if self.check_address is not None:
+            _numeric("check_address", self.check_address)
+
+    @property
+    def checked(self) -> Endpoint:
+        """Where the check connects."""
+        return self.check_address or self.address
+
+
+class CheckSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How servers are checked: `fall` failures in a row take one out, `rise` successes back."""
+
+    interval: Duration = Duration(2_000)
+    timeout: Duration = Duration(1_000)
+    fall: Times = 3
+    rise: Times = 2
+
+    def __post_init__(self) -> None:
+        for name in ("interval", "timeout"):
+            if not getattr(self, name):
+                raise Wrong(f"{name} must not be 0", 'for example "2s"')
+
+
+class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of `listen` are spread over `servers`.
+
+    connect_timeout: for a server to take a connection, then the next one is tried.
+    idle_timeout: how long nothing may move on a connection; longer than SMTP's own timeouts.
+    stop_timeout: how long clients get to finish when the balancer stops.
+    """
+
+    listen: tuple[Endpoint, ...]
+    servers: tuple[ServerSettings, ...]
+    algorithm: Algorithm = "weighted"
+    connect_timeout: Duration = Duration(1_000)
+    idle_timeout: Duration = Duration(900_000)
+    stop_timeout: Duration = Duration(10_000)
+    checks: CheckSettings = CheckSettings()
+
+    def __post_init__(self) -> None:
+        if not self.listen:
+            raise Wrong("no address to listen on", 'for example listen = ["192.0.2.10:25"]')
+        for endpoint in self.listen:
+            _numeric("listen", endpoint)
+        for name in ("connect_timeout", "idle_timeout"):
+            if not getattr(self, name):
+                raise Wrong(f"{name} must not be 0", 'for example "1s"')
+        for what, values in (
+            ("name", [server.name for server in self.servers]),
+            ("address", [server.address for server in self.servers]),
+        ):
+            twice = [value for value, number in Counter(map(str, values)).items() if number > 1]
+            if twice:
+                raise Wrong(f"two servers have the {what} {twice[0]!r}")
+        if all(server.backup for server in self.servers):
+            raise Wrong("there is no server, or only backup servers", "add [[balance.servers]]")
+
+    def own(self, proxy_listen: Sequence[Endpoint]) -> ServerSettings:
+        """The server that is this node itself, which listens at `proxy_listen`; raises Wrong."""
+        for server in self.servers:
+            if server.address in proxy_listen:
+                return server
+        hint = "give one of them an address that stands in smtp.proxy_listen"
+        raise Wrong("none of balance.servers is this node", hint)
+
+
+def check_listeners(
+    balance: BalanceSettings, smtp: Sequence[Endpoint], proxied: Sequence[Endpoint]
+) -> None:
+    """Raise Wrong if balancer and mail process would want the same address, or never meet."""
+    balance.own(proxied)
+    for taken in (*smtp, *proxied):
+        for wanted in balance.listen:
+            same = taken.host == wanted.host or _everywhere(taken) or _everywhere(wanted)
+            if taken.port == wanted.port and same:
+                raise Wrong(
+                    f"balance.listen {wanted} is where the mail process listens, too ({taken})",
+                    "with a balancer the mail process has addresses of its own only",
+                )
+
+
+def _everywhere(endpoint: Endpoint) -> bool:
+    return _is_numeric(endpoint) and ipaddress.ip_address(endpoint.host).is_unspecified
+
+
+def _numeric(key: str, endpoint: Endpoint) -> None:
+    if not _is_numeric(endpoint):
+        raise Wrong(f"{key} is no IP address: {endpoint.host!r}", "the balancer asks no DNS")
+
+
+def _is_numeric(endpoint: Endpoint) -> bool:
+    try:
+        ipaddress.ip_address(endpoint.host)
+    except ValueError:
+        return False
+    return True
