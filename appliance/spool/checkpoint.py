@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import apsw
 
 _BESIDE = 1000
@@ -11,7 +13,11 @@ for the rest, so that the WAL starts anew and cannot grow without end."""
 
 
 class Checkpointer:
-    """Watches the WAL of the writer's connection."""
+    """Watches the WAL of the writer's connection.
+
+    The writer and `copy` may both want to copy at once: the second is refused as busy, and has
+    nothing to do that the first does not.
+    """
 
     def __init__(self, writer: apsw.Connection, path: str) -> None:
         self._path = path
@@ -25,7 +31,8 @@ class Checkpointer:
             self._copied = 0
         self._pages = pages
         if pages >= _INLINE:
-            writer.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
+            with suppress(apsw.BusyError):
+                writer.wal_checkpoint(name, apsw.SQLITE_CHECKPOINT_PASSIVE)
         return apsw.SQLITE_OK
 
     @property
@@ -39,7 +46,8 @@ class Checkpointer:
             self._connection = apsw.Connection(self._path)
             # SQLite opens the WAL at the first read; before, a checkpoint does nothing.
             self._connection.pragma("user_version")
-        _, self._copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        with suppress(apsw.BusyError):
+            _, self._copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def close(self) -> None:
         """Close the connection; the thread has ended."""

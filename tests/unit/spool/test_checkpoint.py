@@ -102,3 +102,32 @@ def test_a_reader_in_the_way_costs_no_commit(
     checkpointer.copy()
     commit(db, 1)
     assert not checkpointer.worthwhile
+
+
+def test_a_copy_while_another_is_being_made_costs_no_commit(
+    db: apsw.Connection,
+    checkpointer: Checkpointer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint, "_INLINE", 1)
+    commit(db, 0)
+    db.execute("BEGIN IMMEDIATE")
+    commit(db, 1)
+    refused = 0
+
+    def copying(times: int) -> bool:
+        """The other has the lock of checkpoints, and waits for the writer."""
+        nonlocal refused
+        checkpointer.copy()
+        db.execute("COMMIT")
+        refused += 1
+        return True
+
+    other = apsw.Connection(str(tmp_path / "spool.db"))
+    other.pragma("user_version")  # SQLite opens the WAL at the first read
+    other.set_busy_handler(copying)
+    other.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+    other.close()
+    assert refused == 1
+    assert db.execute("SELECT count(*) FROM filler").get == 2
