@@ -9,11 +9,12 @@ import msgspec
 
 from appliance.config.balance import BalanceSettings, check_listeners
 from appliance.config.document import read
+from appliance.config.failover import FailoverSettings
 from appliance.config.units import (
+    Address,
     Duration,
     Endpoint,
     Hostname,
-    IpAddress,
     LocalName,
     Network,
     Size,
@@ -63,12 +64,6 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise Wrong("listen, pairing and peer must be three different endpoints")
 
 
-class VirtualSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The addresses that move between the nodes."""
-
-    addresses: tuple[IpAddress, ...] = ()
-
-
 class PairSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The pair's delays and what a node without its peer does with new mail.
 
@@ -112,6 +107,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     `disk_reserve`: with less than this free on the spool's disk, new mail gets 452, so that
     accepted mail can still be delivered and its outcomes written down.
     `keep_ended`: how long a message that has come to its end, and lies in no mailbox, is kept.
+    `failover`: None where no address moves.
     """
 
     name: LocalName
@@ -119,12 +115,17 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     smtp: SmtpSettings
     link: LinkSettings
     http: HttpSettings = HttpSettings()
-    virtual: VirtualSettings = VirtualSettings()
     pair: PairSettings = PairSettings()
     paths: PathSettings = PathSettings()
     balance: BalanceSettings | None = None
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
+    failover: FailoverSettings | None = None
+
+    @property
+    def virtual(self) -> tuple[Address, ...]:
+        """The addresses that move between the nodes."""
+        return self.failover.virtual if self.failover else ()
 
     def __post_init__(self) -> None:
         if self.balance is not None:

@@ -16,6 +16,7 @@ _DURATION_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _NUMBER_UNIT = re.compile(r"(\d+) ?([A-Za-z]*)\Z")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+_INTERFACE = re.compile(r"[!-.0-9;-~]{1,15}\Z")  # dev_valid_name() in Linux, ASCII only
 _LOCAL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
 
 
@@ -114,20 +115,41 @@ class Network(str):
         return ipaddress.ip_network(self)
 
 
-class IpAddress(str):
-    """One IPv4 or IPv6 address."""
+class AddressWithPrefix(str):
+    """An address as an interface has it, "192.0.2.10/24"; alone it is the whole network."""
 
     @classmethod
-    def parse(cls, value: object) -> IpAddress:
+    def parse(cls, value: object) -> AddressWithPrefix:
         """Raises Wrong."""
         text = _text(value, "an address")
-        _address(text, 'write it like "192.0.2.10" or "2001:db8::10"')
+        try:
+            ipaddress.ip_interface(text)
+        except ValueError:
+            hint = 'write it like "192.0.2.10/24" or "2001:db8::10/64"'
+            raise Wrong(f"{text!r} is no IP address", hint) from None
         return cls(text)
 
     @property
     def address(self) -> Address:
-        """The same as an address object."""
-        return ipaddress.ip_address(self)
+        """The address alone."""
+        return ipaddress.ip_interface(self).ip
+
+    @property
+    def prefix(self) -> int:
+        """The length of the prefix."""
+        return ipaddress.ip_interface(self).network.prefixlen
+
+
+class InterfaceName(str):
+    """The name of a network interface, "eth0"."""
+
+    @classmethod
+    def parse(cls, value: object) -> InterfaceName:
+        """Raises Wrong."""
+        text = _text(value, "the name of an interface")
+        if not _INTERFACE.match(text) or text in (".", ".."):
+            raise Wrong(f"{text!r} is no name of an interface", "`ip link` shows them")
+        return cls(text)
 
 
 class Hostname(str):
@@ -161,9 +183,11 @@ class LocalName(str):
         return cls(text)
 
 
-Unit = Duration | Size | Endpoint | Network | IpAddress | Hostname | LocalName
+Unit = (
+    Duration | Size | Endpoint | Network | AddressWithPrefix | InterfaceName | Hostname | LocalName
+)
 UNITS: tuple[type[Unit], ...] = (
-    Duration, Size, Endpoint, Network, IpAddress, Hostname, LocalName,
+    Duration, Size, Endpoint, Network, AddressWithPrefix, InterfaceName, Hostname, LocalName,
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ async def serve(context: Context) -> None:
         str(node.name),
         str(node.hostname),
         version("twinpost"),
-        tuple(map(str, node.virtual.addresses)),
+        tuple(map(str, node.virtual)),
         keys.peer is not None,
     )
     observer = Observer(

@@ -20,7 +20,7 @@ from appliance.link.pairing import join, start_pairing
 from appliance.monitor.events import Emit
 from appliance.services.supervise import Command, Supervisor
 
-SMTP, HTTP, LINK, PAIRING = 2525, 2580, 2526, 2527
+SMTP, HTTP, LINK, PAIRING, HEARTBEAT = 2525, 2580, 2526, 2527, 2528
 _NODE_PATIENCE = 90.0
 
 SITE_TOML = """\
@@ -61,6 +61,7 @@ class Plan:
     peer: str
     virtual: str
     serves_virtual: bool
+    priority: int
 
     @property
     def smtp(self) -> Sequence[Endpoint]:
@@ -88,8 +89,17 @@ listen = "{self.address}:{LINK}"
 pairing = "{self.address}:{PAIRING}"
 peer = "{self.peer}:{LINK}"
 
-[virtual]
+[failover]
+binder = "loopback"
+
+[[failover.paths]]
+listen = "{self.address}:{HEARTBEAT}"
+peer = "{self.peer}:{HEARTBEAT}"
+
+[[failover.routers]]
+vrid = 1
 addresses = ["{self.virtual}"]
+priority = {self.priority}
 """
 
 
@@ -98,8 +108,8 @@ def plans(network: str) -> Sequence[Plan]:
     virtual, a, b = (f"{network}.{host}" for host in (10, 11, 12))
     # Until addresses move between nodes, the virtual one is simply node a's.
     return (
-        Plan("a", a, b, virtual, serves_virtual=True),
-        Plan("b", b, a, virtual, serves_virtual=False),
+        Plan("a", a, b, virtual, serves_virtual=True, priority=200),
+        Plan("b", b, a, virtual, serves_virtual=False, priority=150),
     )
 
 
@@ -120,7 +130,7 @@ class Member:
     @property
     def server(self) -> Endpoint:
         """Where clients send: its listener at a virtual address, else its first."""
-        listen, virtual = self.settings.smtp.listen, self.settings.virtual.addresses
+        listen, virtual = self.settings.smtp.listen, set(map(str, self.settings.virtual))
         return next((endpoint for endpoint in listen if endpoint.host in virtual), listen[0])
 
 

@@ -11,6 +11,12 @@ import pytest
 
 from appliance.config.balance import BalanceSettings, ServerSettings
 from appliance.config.delivery import DeliverySettings
+from appliance.config.failover import (
+    FailoverSettings,
+    HeartbeatPath,
+    RouterSettings,
+    TrackSettings,
+)
 from appliance.config.limits import Limits
 from appliance.config.node import NodeSettings
 from appliance.config.plain import plain
@@ -69,6 +75,10 @@ def test_site() -> None:
         ("`[limits]`", Limits),
         ("`[delivery]`", DeliverySettings),
         ("`[retry]`", RetrySettings),
+        ("### `[failover]`", FailoverSettings),
+        ("### `[[failover.paths]]`", HeartbeatPath),
+        ("### `[[failover.routers]]`", RouterSettings),
+        ("### `[[failover.track]]`", TrackSettings),
         ("### `[balance]`", BalanceSettings),
         ("### `[[balance.servers]]`", ServerSettings),
     ],

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from appliance.config.units import (
     UNITS,
+    AddressWithPrefix,
     Duration,
     Endpoint,
     Hostname,
-    IpAddress,
+    InterfaceName,
     LocalName,
     Network,
     Size,
@@ -78,14 +79,31 @@ def test_network() -> None:
         Network.parse("127.0.0.1/8")
 
 
+def test_address_with_prefix() -> None:
+    for text, address, prefix in [
+        ("192.0.2.10/24", "192.0.2.10", 24),
+        ("192.0.2.10", "192.0.2.10", 32),
+        ("2001:db8::10/64", "2001:db8::10", 64),
+        ("::1", "::1", 128),
+    ]:
+        one = AddressWithPrefix.parse(text)
+        assert (str(one.address), one.prefix) == (address, prefix)
+    for text in ("", "192.0.2.10/33", "192.0.2/24", "mail.test", "::1/"):
+        with pytest.raises(Wrong):
+            AddressWithPrefix.parse(text)
+
+
 def test_names() -> None:
     assert Hostname.parse("Mail.Site.TEST") == "mail.site.test"
     assert Hostname.parse("bücher.example") == "bücher.example"
     assert LocalName.parse("node-a") == "node-a"
-    assert IpAddress.parse("::1").address.version == 6
+    assert InterfaceName.parse("enp0s31f6.100") == "enp0s31f6.100"
     for text in ("-a.test", "a..test", "", "a test", "x" * 64 + ".test", "evil\x1b.test"):
         with pytest.raises(Wrong):
             Hostname.parse(text)
+    for text in ("", "a/b", "..", "x" * 16, "a b", "a:1", "\x1b"):
+        with pytest.raises(Wrong):
+            InterfaceName.parse(text)
     for text in ("", "A", "../up", "a/b", "..", "a..b", ".a"):
         with pytest.raises(Wrong):
             LocalName.parse(text)
