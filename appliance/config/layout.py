@@ -23,6 +23,9 @@ class Layout:
         self.lock = self.data / "lock"
         self.mail_socket = self.run / "mail.sock"
         self.control_socket = self.run / "control.sock"
+        self.failover_socket = self.run / "failover.sock"
+        self.maintenance = self.data / "maintenance"
+        """There while the node is in maintenance."""
 
     def log_file(self, process: str) -> Path:
         """The log of one process."""

@@ -61,7 +61,34 @@ class SalvageCall(msgspec.Struct, frozen=True, array_like=True, tag=6):
     by: str
 
 
-Call = PresentCall | LeasesCall | ReportCall | CommandCall | ViewCall | TakeOverCall | SalvageCall
+class HandOverCall(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Give everything to the peer within `patience` milliseconds; answered with `Durable`."""
+
+    patience: int
+    by: str
+
+
+class StandAsideCall(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """As long as `aside`, the peer is to deliver what this node accepts; answered with `Durable`.
+
+    A node without the other goes on delivering. Forgotten when the mail process ends.
+    """
+
+    aside: bool
+    by: str
+
+
+Call = (
+    PresentCall
+    | LeasesCall
+    | ReportCall
+    | CommandCall
+    | ViewCall
+    | TakeOverCall
+    | SalvageCall
+    | HandOverCall
+    | StandAsideCall
+)
 
 
 class Presented(msgspec.Struct, frozen=True, array_like=True, tag=0):

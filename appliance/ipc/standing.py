@@ -1,0 +1,64 @@
+"""Following the failover process: what this node holds, and whether its peer lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.ipc.client import Client, connect
+from appliance.ipc.failover import CLIENT_CODEC, NOTHING_HELD, Call, Report, Said, Standing
+from appliance.ipc.frames import ConnectionLost
+
+_AGAIN = 0.1
+"""Seconds until the next try to connect."""
+
+
+class StandingWatch:
+    """Calls `on_standing` for each change, and with `NOTHING_HELD` when nobody can know.
+
+    To be run by `run` until cancelled.
+    """
+
+    def __init__(self, path: Path, on_standing: Callable[[Standing], None]) -> None:
+        self.standing = NOTHING_HELD
+        self._path = path
+        self._on_standing = on_standing
+        self._client: Client[Call, Said] | None = None
+        self._lost = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep a connection to the failover process."""
+        try:
+            while True:
+                self._lost.clear()
+                try:
+                    self._client = await connect(
+                        self._path, CLIENT_CODEC, on_push=self._pushed, on_lost=self._ended
+                    )
+                except OSError:
+                    await asyncio.sleep(_AGAIN)
+                    continue
+                await self._lost.wait()
+        finally:
+            if self._client is not None:
+                self._client.close()
+
+    def report(self, report: Report) -> None:
+        """Tell the failover process, if it is there, how mail is."""
+        if self._client is not None:
+            self._client.push(report)
+
+    def _pushed(self, said: Said) -> None:
+        if isinstance(said, Standing):
+            self._became(said)
+
+    def _ended(self, error: ConnectionLost) -> None:
+        self._client = None
+        self._became(NOTHING_HELD)
+        self._lost.set()
+
+    def _became(self, standing: Standing) -> None:
+        if standing != self.standing:
+            self.standing = standing
+            self._on_standing(standing)
