@@ -1,0 +1,207 @@
+"""The faults of one node, and how long a client is without service at each."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from tests.netns.contender import SMTP, Contender, signal_all
+from tests.netns.lab import BACK, FRONT, VIRTUAL, Host, Lab
+from tests.netns.probe import Probed, longest_gap
+from tests.netns.watch import Holders
+
+STOPPED = 5.0
+"""Seconds that a node is stopped."""
+_LEAD = 0.5  # seconds of probing before a fault
+_AFTER = 1.0  # and after everything is as it was
+_TAKEN_OVER = 30.0
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """`inflict` it on the node that is Active, `mend` it once the other has taken over."""
+
+    name: str
+    inflict: Callable[[Contender, Host], Awaitable[None]]
+    mend: Callable[[Contender, Host], Awaitable[None]]
+    moves: bool = True
+    """Whether the address has to move."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Seconds. `greeting`, `accepted`: the longest time without a 220, a 250.
+
+    `returning`: the longest without a 220 while the node came back. `double`: how long both
+    held the address, `double_after`: of that, after the mending began.
+    """
+
+    fault: str
+    greeting: float
+    accepted: float
+    returning: float
+    takeovers: int
+    double: float
+    double_after: float
+    probed: Probed
+
+
+class ProbeProcess:
+    """The probe in the client's namespace."""
+
+    def __init__(self, lab: Lab, run: str, to: str = f"{VIRTUAL}:{SMTP}") -> None:
+        self._process = subprocess.Popen(
+            lab.client.namespace.command(
+                *(sys.executable, "-m", "tests.netns.probe", "--to", to, "--run", run)
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout
+        self._process.stdout.readline()
+
+    def finish(self) -> Probed:
+        """End it and return what it saw."""
+        told, _ = self._process.communicate()
+        return msgspec.json.decode(told, type=Probed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+async def measure(contender: Contender, holders: Holders, fault: Fault, run: str) -> Outcome:
+    """Inflict it once and see what it costs."""
+    await contender.whole()
+    active = await holders.only()
+    with ProbeProcess(contender.lab, run) as probe:
+        await asyncio.sleep(_LEAD)
+        struck = monotonic()
+        await fault.inflict(contender, active)
+        await _served_again(holders, fault, struck)
+        mended = monotonic()
+        await fault.mend(contender, active)
+        await contender.whole()
+        await holders.only()
+        await asyncio.sleep(_AFTER)
+        ended = monotonic()
+        probed = await asyncio.to_thread(probe.finish)
+    back = ended - _AFTER / 2
+    return Outcome(
+        fault=fault.name,
+        greeting=longest_gap(probed.greeted, struck, mended),
+        accepted=longest_gap(probed.accepted, struck, mended),
+        returning=longest_gap(probed.greeted, mended, back),
+        takeovers=len(holders.takeovers(struck)),
+        double=holders.overlap(struck, ended),
+        double_after=holders.overlap(mended, ended),
+        probed=probed,
+    )
+
+
+async def _served_again(holders: Holders, fault: Fault, struck: float) -> None:
+    if fault.moves:
+        await holders.moved(struck, _TAKEN_OVER)
+    await asyncio.sleep(_AFTER)
+
+
+async def _link_down(contender: Contender, host: Host) -> None:
+    contender.lab.link_down(host, FRONT)
+
+
+async def _link_up(contender: Contender, host: Host) -> None:
+    contender.lab.link_up(host, FRONT)
+
+
+async def _isolate(contender: Contender, host: Host) -> None:
+    contender.lab.link_down(host, FRONT, BACK)
+
+
+async def _connect(contender: Contender, host: Host) -> None:
+    contender.lab.link_up(host, FRONT, BACK)
+
+
+async def _mute(contender: Contender, host: Host) -> None:
+    contender.lab.mute(host)
+
+
+async def _heal(contender: Contender, host: Host) -> None:
+    contender.lab.heal()
+
+
+async def _kill_node(contender: Contender, host: Host) -> None:
+    contender.kill_node(host)
+
+
+async def _kill_failover(contender: Contender, host: Host) -> None:
+    contender.kill_failover(host)
+
+
+async def _kill_guardian(contender: Contender, host: Host) -> None:
+    contender.kill_guardian(host)
+
+
+async def _revive(contender: Contender, host: Host) -> None:
+    contender.revive(host)
+
+
+async def _power_off(contender: Contender, host: Host) -> None:
+    contender.lab.link_down(host, FRONT, BACK)
+    contender.kill_node(host)
+    contender.lab.clear(host)
+
+
+async def _power_on(contender: Contender, host: Host) -> None:
+    contender.lab.link_up(host, FRONT, BACK)
+    contender.revive(host)
+
+
+async def _pause(contender: Contender, host: Host) -> None:
+    signal_all(contender.pids(host), signal.SIGSTOP)
+    await asyncio.sleep(STOPPED)
+
+
+async def _resume(contender: Contender, host: Host) -> None:
+    signal_all(contender.pids(host), signal.SIGCONT)
+
+
+async def _switch_over(contender: Contender, host: Host) -> None:
+    await contender.switch_over(host)
+
+
+async def _restart_all(contender: Contender, host: Host) -> None:
+    """First the one that has the address, so it moves twice."""
+    for each in sorted(contender.lab.nodes, key=lambda one: one is not host):
+        await contender.restart(each)
+
+
+async def _nothing(contender: Contender, host: Host) -> None:
+    """It mended itself."""
+
+
+FAULTS = (
+    Fault("link down", _link_down, _link_up),
+    Fault("all links down", _isolate, _connect),
+    Fault("switch drops all", _mute, _heal),
+    Fault("kill -9 node", _kill_node, _revive),
+    Fault("kill -9 failover", _kill_failover, _revive, moves=False),
+    Fault("kill -9 guardian", _kill_guardian, _revive, moves=False),
+    Fault("power off", _power_off, _power_on),
+    Fault("SIGSTOP 5 s", _pause, _resume),
+    Fault("switchover", _switch_over, _revive),
+    Fault("rolling restart", _restart_all, _nothing),
+)
