@@ -21,7 +21,7 @@ from tests.netns.namespace import Failed, Namespace
 
 FRONT, BACK = 0, 1
 BRIDGES = ("front", "back")
-PREFIX = 24
+PREFIX, PREFIX6 = 24, 64
 VIRTUAL = "192.0.2.10"  # RFC 5737: for documentation, so it is nobody's outside
 VIRTUAL6 = "2001:db8::10"
 CLIENT = "192.0.2.20"
@@ -63,7 +63,9 @@ class Host:
             switch.run("ip", "link", "set", port, "master", BRIDGES[bridge], "up")
             lines = [f"address add {address}/{PREFIX} dev eth{bridge}"]
             if bridge == FRONT:
-                lines.append(f"address add 2001:db8::{self._number}/64 dev eth{bridge} nodad")
+                lines.append(
+                    f"address add 2001:db8::{self._number}/{PREFIX6} dev eth{bridge} nodad"
+                )
             _ip(self.namespace, *lines, f"link set eth{bridge} up")
 
 
@@ -118,7 +120,7 @@ class Lab:
         """Forget the virtual addresses, as a machine without power does."""
         for line in (
             f"address del {VIRTUAL}/{PREFIX} dev eth0",
-            f"address del {VIRTUAL6}/64 dev eth0",
+            f"address del {VIRTUAL6}/{PREFIX6} dev eth0",
         ):
             with suppress(Failed):  # it did not hold this one
                 _ip(host.namespace, line)

@@ -76,7 +76,7 @@ postmaster = "alice"
 [users.bob]
 
 [relay]
-networks = ["127.0.0.0/8"]
+networks = ["{clients}"]
 
 [routes]
 "held.test" = {{ transport = "hold" }}
@@ -131,6 +131,7 @@ class Settings:
     adopt_delay: str = "6s"
     reserve: str = "1MiB"
     leases: int = LEASES
+    clients: str = "127.0.0.0/8"
     site: str = ""
     addresses: Sequence[str] = ()
     spools: dict[str, Path] = field(default_factory=dict)
@@ -139,6 +140,8 @@ class Settings:
 
 class Node:
     """One node: its files, and its processes while it runs."""
+
+    services: Sequence[str] = SERVICES
 
     def __init__(self, name: str, address: str, data: Path) -> None:
         self.name = name
@@ -177,22 +180,34 @@ class Node:
             adopt_delay=settings.adopt_delay,
         )
         (self.data / "node.toml").write_text(node, encoding="ascii")
-        site = _SITE.format(hop=settings.hop, leases=settings.leases) + settings.site
+        site = (
+            _SITE.format(hop=settings.hop, leases=settings.leases, clients=settings.clients)
+            + settings.site
+        )
         (self.data / "site.toml").write_text(site, encoding="ascii")
         self.layout.create()
+
+    def command(self, *words: str) -> Sequence[str]:
+        """A `twinpost` command for this node."""
+        return [sys.executable, "-P", "-m", "appliance.cli", *words, "--data", str(self.data)]
 
     def start(self) -> None:
         """Start its supervisor; `ready` tells when everything runs."""
         assert self._process is None
         with (self.data / "stderr").open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "appliance.cli", "node", "--data", str(self.data)],
+                self.command("node"),
                 env={**os.environ, SUPERVISOR: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
                 start_new_session=True,
             )
+
+    @property
+    def alive(self) -> bool:
+        """Whether its supervisor runs."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pids(self) -> Sequence[int]:
@@ -240,7 +255,7 @@ class Node:
         async def all_run() -> bool:
             assert self._process is not None
             assert self._process.poll() is None, f"{self.name} ended by itself"
-            return all(self.service(name) for name in SERVICES)
+            return all(self.service(name) for name in self.services)
 
         await until(all_run, f"{self.name} is ready")
 

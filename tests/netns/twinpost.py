@@ -1,0 +1,165 @@
+"""Our pair in the lab: `twinpost node` in each node's namespace, paired by the real code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+
+from tests.netns.contender import INTERVAL, SMTP, signal_all
+from tests.netns.lab import BACK, FRONT, PREFIX, PREFIX6, VIRTUAL, VIRTUAL6, Host, Lab
+from tests.pair.harness import HTTP, LINK, PAIRING, SERVICES, Cluster, Node, Settings
+
+HEARTBEAT = 2528
+_PRIORITIES = {"a": 150, "b": 100}
+
+_NODE = """\
+name = "{name}"
+hostname = "{name}.site.test"
+disk_reserve = "1MiB"
+
+[smtp]
+listen = ["{front}:{smtp}", "{virtual}:{smtp}", "[{virtual6}]:{smtp}"]
+
+[http]
+listen = ["{front}:{http}"]
+status = ["192.0.2.0/24"]
+
+[link]
+listen = "{link}"
+pairing = "127.0.0.1:{pairing}"
+peer = "{peer}"
+
+[pair]
+head_delay = "200ms"
+adopt_delay = "6s"
+
+[failover]
+interval = "{interval}ms"
+
+[[failover.routers]]
+vrid = 1
+addresses = ["{virtual}/{prefix}", "{virtual6}/{prefix6}"]
+interface = "eth{bridge}"
+priority = {priority}
+"""
+
+_PATH = """
+[[failover.paths]]
+listen = "{ours}:{port}"
+peer = "{theirs}:{port}"
+"""
+
+
+class Wiring(Enum):
+    """The bridges on which heartbeats travel. The peer link is on the last of them."""
+
+    ONE = (FRONT,)
+    TWO = (FRONT, BACK)
+
+
+class LabNode(Node):
+    """One node in its namespace."""
+
+    services = (*SERVICES, "failover")
+
+    def __init__(self, host: Host, peer: Host, wiring: Wiring, data: Path) -> None:
+        super().__init__(host.name, host.addresses[FRONT], data)
+        self.host = host
+        self._peer = peer
+        self._wiring = wiring
+
+    @property
+    def link(self) -> str:
+        """Where it listens for its peer."""
+        return f"{self.host.addresses[self._wiring.value[-1]]}:{LINK}"
+
+    def write(self, settings: Settings, peer: str) -> None:
+        """Write its settings: those of every pair, and where it is in the lab."""
+        super().write(settings, peer)
+        node = _NODE.format(
+            name=self.name,
+            front=self.host.addresses[FRONT],
+            smtp=SMTP,
+            http=HTTP,
+            virtual=VIRTUAL,
+            virtual6=VIRTUAL6,
+            link=self.link,
+            pairing=PAIRING,
+            peer=peer,
+            interval=round(INTERVAL * 1000),
+            prefix=PREFIX,
+            prefix6=PREFIX6,
+            bridge=FRONT,
+            priority=_PRIORITIES[self.name],
+        )
+        for bridge in self._wiring.value:
+            ours, theirs = self.host.addresses[bridge], self._peer.addresses[bridge]
+            node += _PATH.format(ours=ours, theirs=theirs, port=HEARTBEAT)
+        (self.data / "node.toml").write_text(node, encoding="ascii")
+
+    def command(self, *words: str) -> Sequence[str]:
+        """A `twinpost` command, in the namespace."""
+        return self.host.namespace.command(*super().command(*words))
+
+
+class Twinpost(Cluster):
+    """Both nodes; started by `async with`, with the client's namespace entered."""
+
+    def __init__(self, lab: Lab, folder: Path, settings: Settings, wiring: Wiring) -> None:
+        self.name = f"twinpost, {'one path' if wiring is Wiring.ONE else 'two paths'}"
+        self.lab = lab
+        a, b = (
+            LabNode(host, peer, wiring, folder / host.name)
+            for host, peer in ((lab.a, lab.b), (lab.b, lab.a))
+        )
+        self.a, self.b, self.nodes = a, b, (a, b)
+        self._on = {a.host: a, b.host: b}
+        self._settings = settings
+
+    def node(self, host: Host) -> LabNode:
+        """The node on a host."""
+        return self._on[host]
+
+    async def whole(self) -> None:
+        """Both run and are paired."""
+        await self.paired()
+
+    def pids(self, host: Host) -> Iterable[int]:
+        """All its processes."""
+        return self.node(host).pids
+
+    def kill_node(self, host: Host) -> None:
+        """All its processes at once."""
+        self.node(host).kill()
+
+    def kill_failover(self, host: Host) -> None:
+        """The process that holds the address; the supervisor starts it again."""
+        pid = self.node(host).service("failover")
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def kill_guardian(self, host: Host) -> None:
+        """`twinpost node`, and only that."""
+        signal_all(self.node(host).pids[:1], signal.SIGKILL)
+
+    async def switch_over(self, host: Host) -> None:
+        """As an operator does it."""
+        switching = await asyncio.create_subprocess_exec(*self.node(host).command("switchover"))
+        assert await switching.wait() == 0
+
+    async def restart(self, host: Host) -> None:
+        """As `systemctl restart` does it; returns when the pair is one again."""
+        await self.node(host).stop()
+        self.node(host).start()
+        await self.whole()
+
+    def revive(self, host: Host) -> None:
+        """Start it again unless it runs."""
+        node = self.node(host)
+        if not node.alive:
+            node.kill()
+            node.start()
