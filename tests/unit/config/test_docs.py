@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from appliance.config.balance import BalanceSettings, ServerSettings
-from appliance.config.delivery import DeliverySettings
+from appliance.config.delivery import DeliverySettings, DnsSettings
 from appliance.config.failover import (
     FailoverSettings,
     HeartbeatPath,
@@ -63,7 +63,7 @@ def test_site() -> None:
     expected = {
         key: default
         for key, default in defaults(SiteSettings).items()
-        if key.split(".")[0] not in ("users", "routes", "limits", "delivery", "retry")
+        if key.split(".")[0] not in ("users", "routes", "limits", "delivery", "dns", "retry")
     }
     expected |= defaults(User, "users.NAME.") | defaults(RouteSettings, "routes.KEY.")
     assert documented("## site.toml") == expected
@@ -74,6 +74,7 @@ def test_site() -> None:
     [
         ("`[limits]`", Limits),
         ("`[delivery]`", DeliverySettings),
+        ("`[dns]`", DnsSettings),
         ("`[retry]`", RetrySettings),
         ("### `[failover]`", FailoverSettings),
         ("### `[[failover.paths]]`", HeartbeatPath),
