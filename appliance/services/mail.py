@@ -25,6 +25,7 @@ from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
 from appliance.smtpd.policy import Policy
+from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.bodies import Bodies
 from appliance.spool.checkpoint import Checkpointer
@@ -125,6 +126,8 @@ async def _serve(
         emit=context.emit,
         clock=wall,
     )
+        proxied=settings.smtp.proxy_listen,
+        balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
     started = monotonic()
 
     def view() -> MailView:

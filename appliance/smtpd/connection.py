@@ -12,11 +12,14 @@ from aiosmtpd.smtp import SMTP
 from appliance.mail.reply import Reply
 from appliance.smtpd.events import Event
 from appliance.smtpd.inbox import Inbox
+from appliance.smtpd.proxy import BadHeader, Balancers, Header, read_header
 from appliance.smtpd.replies import INTERNAL_ERROR, SHUTTING_DOWN, TIMED_OUT, encode
 from appliance.smtpd.service import Service
 
 _WRITE_AHEAD = 64 << 10
 """Bytes of replies that may wait for the client to read them while it sends more commands."""
+_CROWD = 2
+"""So many times the clients that are served may be here and not yet introduced."""
 _TURN = 50
 """Commands of one client obeyed before the others get their turn."""
 
@@ -36,8 +39,13 @@ class Connection(SMTP, ABC):
     conversation: asyncio.Task[None]
 
     def __init__(
-        self, service: Service, open_connections: set[Connection], loop: asyncio.AbstractEventLoop
+        self,
+        service: Service,
+        open_connections: set[Connection],
+        loop: asyncio.AbstractEventLoop,
+        balancers: Balancers | None = None,
     ) -> None:
+        """`balancers`: the listener is for balancers, which say who the client is."""
         self.inbox = Inbox(loop)
         asyncio.StreamReaderProtocol.__init__(self, self.inbox, self._cb_client_connected, loop)
         self.loop = loop
@@ -45,6 +53,9 @@ class Connection(SMTP, ABC):
         self.transport = None
         self.service = service
         self.client = ""
+        """Its address, "" before it is admitted."""
+        self.is_check = False
+        """A balancer looks whether this server is there: nobody's client, with nobody's rights."""
         self.closing = False
         """Nothing more is read, a last reply may be on its way."""
         self.end_reason = ""
@@ -56,6 +67,9 @@ class Connection(SMTP, ABC):
         self._turn = 0
         self._waits_for_command = False
         self._conversing = True
+        self._balancers = balancers
+        self._balancer = ""
+        self._introducing = balancers is not None
 
     # What a session says
 
@@ -144,13 +158,19 @@ class Connection(SMTP, ABC):
             return
         # Without the zone of a link-local address: it means nothing to anyone else.
         client = str(peer[0]).partition("%")[0]
-        refusal = self.service.admit(client)
-        if refusal is not None:
-            self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=refusal.text)
-            transport.write(encode(refusal))
-            transport.close()
-            return
-        self.client = client
+        if self._balancers is None:
+            refusal = self._admit(client)
+            if refusal is not None:
+                transport.write(encode(refusal))
+                transport.close()
+                return
+        else:
+            reason = self._turned_away(self._balancers, client)
+            if reason:
+                self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=reason)
+                transport.abort()
+                return
+            self._balancer = client
         self.transport = transport
         asyncio.StreamReaderProtocol.connection_made(self, transport)
         self._open_connections.add(self)
@@ -176,7 +196,8 @@ class Connection(SMTP, ABC):
         self.closing = True
         if self._timer is not None:
             self._timer.cancel()
-        self.service.release(self.client)
+        if self.client:
+            self.service.release(self.client)
         # Not the error: it would be raised into the session, which has to be told only that
         # there is no more input.
         asyncio.StreamReaderProtocol.connection_lost(self, None)
@@ -187,7 +208,9 @@ class Connection(SMTP, ABC):
 
     def drain(self) -> None:
         """The server stops: an idle client is sent away, another after its current command."""
-        if self._waits_for_command:
+        if self._introducing:
+            self.abort()
+        elif self._waits_for_command:
             self.hang_up(SHUTTING_DOWN, "shutdown")
 
     def abort(self) -> None:
@@ -199,7 +222,8 @@ class Connection(SMTP, ABC):
 
     async def _handle_client(self) -> None:
         try:
-            await self.converse()
+            if self._balancers is None or await self._introduced(self._balancers):
+                await self.converse()
         except Exception as error:
             # A bug, in here or in a part that was called: it may cost this connection, not the
             # others and not the server. No reply is lost that promised anything.
@@ -209,6 +233,54 @@ class Connection(SMTP, ABC):
         self._conversing = False
         if self.transport is None:
             self._open_connections.discard(self)
+
+    def _admit(self, client: str) -> Reply | None:
+        """Count the client in; or why it can't be served."""
+        refusal = self.service.admit(client)
+        if refusal is None:
+            self.client = client
+        else:
+            self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=refusal.text)
+        return refusal
+
+    def _turned_away(self, balancers: Balancers, address: str) -> str:
+        """Why a balancer is not listened to, "" if it is. No client is known, so none counted."""
+        if not balancers.trust(address):
+            return "not a balancer's address"
+        if len(self._open_connections) >= _CROWD * self.service.limits.connections:
+            return "too many connections"
+        return ""
+
+    async def _introduced(self, balancers: Balancers) -> bool:
+        """Hear from the balancer who the client is; False if the connection is over."""
+        self._arm(balancers.timeout)  # for all of it: bytes that dribble in don't move it
+        try:
+            header = await self._header()
+        except BadHeader as error:
+            self.service.emit(Event.CONNECTION_REFUSED, client=self._balancer, reason=str(error))
+            header = None
+        if header is None:
+            self.abort()  # without a word: whoever this is, it is no SMTP client
+            return False
+        self._disarm()
+        self._introducing = False
+        self.is_check = header.client is None
+        refusal = self._admit(header.client or self._balancer)
+        if refusal is not None:
+            self.hang_up(refusal, refusal.text)
+        return refusal is None
+
+    async def _header(self) -> Header | None:
+        """The PROXY header, None if the connection ends before its end; raises BadHeader."""
+        received = bytearray()
+        while True:
+            received += self.inbox.take(_WRITE_AHEAD)
+            header = read_header(received)
+            if header is not None:
+                self.inbox.put_back(bytes(received[header.size :]))
+                return header
+            if not await self.inbox.more():
+                return None
 
     def _send(self) -> None:
         if self._out and self.transport is not None:
@@ -251,7 +323,7 @@ class Connection(SMTP, ABC):
         if self.loop.time() < self._deadline:
             if self._deadline < math.inf:
                 self._set_timer(self._deadline - self.loop.time())
-        elif self.closing:
+        elif self.closing or self._introducing:
             self.abort()
         else:
             self.hang_up(TIMED_OUT, "timeout")

@@ -14,6 +14,7 @@ from appliance.smtpd import replies
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Event
 from appliance.smtpd.inbox import BadLine
+from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.replies import encode
 from appliance.smtpd.service import Service
 
@@ -29,9 +30,13 @@ class Dialogue(Connection):
     """Commands that need no message (RFC 5321 §4.1), and what is common to all."""
 
     def __init__(
-        self, service: Service, open_connections: set[Connection], loop: asyncio.AbstractEventLoop
+        self,
+        service: Service,
+        open_connections: set[Connection],
+        loop: asyncio.AbstractEventLoop,
+        balancers: Balancers | None = None,
     ) -> None:
-        super().__init__(service, open_connections, loop)
+        super().__init__(service, open_connections, loop, balancers)
         self.limits = service.limits
         self._helo = ""
         self._extended = False
@@ -45,19 +50,19 @@ class Dialogue(Connection):
 
     async def converse(self) -> None:
         service = self.service
-        service.emit(Event.CONNECTED, client=self.client)
+        if not self.is_check:  # one every other second
+            service.emit(Event.CONNECTED, client=self.client)
         self.say(service.greeting)
         try:
             while await self._next_command():
                 pass
         finally:
             await self.reset()
-        service.emit(
-            Event.DISCONNECTED,
-            client=self.client,
-            messages=self._messages,
-            reason=self.end_reason or "closed by client",
-        )
+        if not self.is_check:
+            reason = self.end_reason or "closed by client"
+            service.emit(
+                Event.DISCONNECTED, client=self.client, messages=self._messages, reason=reason
+            )
 
     async def _next_command(self) -> bool:
         """Obey one command; False if there is none any more."""

@@ -11,17 +11,20 @@ from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Emit, Event
 from appliance.smtpd.intake import Intake
 from appliance.smtpd.policy import Policy
+from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.service import Service
 from appliance.smtpd.session import Session
 
 _BACKLOG = 1024
+_NOBODY = Balancers(())
 
 
 class SmtpServer:
     """Serves SMTP on `listen` until stopped, in the running event loop.
 
     `hostname` is the node's name in greeting and Received fields; `clock` tells milliseconds
-    since 1970.
+    since 1970. At `proxied` only the balancers that `balancers` knows are listened to, and they say
+    who the client is.
     """
 
     def __init__(
@@ -34,10 +37,13 @@ class SmtpServer:
         intake: Intake,
         emit: Emit,
         clock: Callable[[], int],
+        proxied: Sequence[Endpoint] = (),
+        balancers: Balancers = _NOBODY,
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
-        """Host and port of each listener once started."""
-        self._listen = tuple(listen)
+        """Host and port of each listener once started, those at `proxied` last."""
+        self._listen = [(endpoint, None) for endpoint in listen]
+        self._listen_proxied = [(endpoint, balancers) for endpoint in proxied]
         self._emit = emit
         self._service = Service(hostname, limits, policy, intake, emit, clock)
         self._connections: set[Connection] = set()
@@ -51,16 +57,16 @@ class SmtpServer:
     async def start(self) -> None:
         """Listen; raises OSError, and then listens nowhere."""
         try:
-            for endpoint in self._listen:
-                await self._start_listener(endpoint)
+            for endpoint, balancers in (*self._listen, *self._listen_proxied):
+                await self._start_listener(endpoint, balancers)
         except OSError:
             self._close_listeners()
             raise
 
-    async def _start_listener(self, endpoint: Endpoint) -> None:
+    async def _start_listener(self, endpoint: Endpoint, balancers: Balancers | None) -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Session(self._service, self._connections, loop),
+            lambda: Session(self._service, self._connections, loop, balancers),
             endpoint.host,
             endpoint.port,
             backlog=_BACKLOG,

@@ -17,6 +17,7 @@ from appliance.smtpd.connection import Connection
 from appliance.smtpd.decoder import ChunkDecoder, DataDecoder, Defect
 from appliance.smtpd.dialogue import Command, Dialogue
 from appliance.smtpd.events import Event
+from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.reception import Reception
 from appliance.smtpd.service import Service
 from appliance.smtpd.transaction import Transaction
@@ -33,9 +34,13 @@ class Session(Dialogue):
     """What one client sends, and what becomes of it."""
 
     def __init__(
-        self, service: Service, open_connections: set[Connection], loop: asyncio.AbstractEventLoop
+        self,
+        service: Service,
+        open_connections: set[Connection],
+        loop: asyncio.AbstractEventLoop,
+        balancers: Balancers | None = None,
     ) -> None:
-        super().__init__(service, open_connections, loop)
+        super().__init__(service, open_connections, loop, balancers)
         self._transaction: Transaction | None = None
         self._mail_refused = False
         """The last MAIL was: what is pipelined behind it is no error of its own."""
@@ -100,7 +105,8 @@ class Session(Dialogue):
             self.fault(refused.reply)
             return
         if self._may_relay is None:
-            self._may_relay = self.service.policy.may_relay(self.client)
+            # A check comes from the balancer's address, which may well be in a relay network.
+            self._may_relay = not self.is_check and self.service.policy.may_relay(self.client)
         refusal = self.service.policy.refusal(recipient.address, self._may_relay)
         if refusal is None:
             transaction.recipients.append(recipient)

@@ -18,6 +18,7 @@ from appliance.config.units import Endpoint
 from appliance.mail.route import NextHop, Routes, Smtp
 from appliance.smtpd.events import Event
 from appliance.smtpd.policy import Policy
+from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
 from tests.dialogue.intake import MemoryIntake
 
@@ -66,7 +67,13 @@ class Log:
 class Served:
     """A started server."""
 
-    def __init__(self, limits: Limits, intake: MemoryIntake, relay: Sequence[str]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        intake: MemoryIntake,
+        relay: Sequence[str],
+        balancers: Balancers | None = None,
+    ) -> None:
         self.intake = intake
         self.log = Log()
         self.server = SmtpServer(
@@ -77,6 +84,8 @@ class Served:
             intake=intake,
             emit=self.log,
             clock=lambda: NOW,
+            proxied=[Endpoint("127.0.0.1:0")] if balancers else [],
+            balancers=balancers or Balancers(()),
         )
         self.loop = uvloop.new_event_loop()
         self.loop.set_exception_handler(self._unhandled)
@@ -112,6 +121,10 @@ class Served:
     def client(self) -> Client:
         return Client(self.server.addresses[0])
 
+    def balancer(self) -> Client:
+        """A client of the listener that wants a PROXY header."""
+        return Client(self.server.addresses[1])
+
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         self.unhandled.append(context)
 
@@ -121,9 +134,10 @@ def serving(
     limits: Limits | None = None,
     intake: MemoryIntake | None = None,
     relay: Sequence[str] = (),
+    balancers: Balancers | None = None,
 ) -> Iterator[Served]:
     """A server for the length of a test; nothing may be left over at its end."""
-    served = Served(limits or Limits(), intake or MemoryIntake(), relay)
+    served = Served(limits or Limits(), intake or MemoryIntake(), relay, balancers)
     served.start()
     try:
         yield served

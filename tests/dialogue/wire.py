@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from appliance.config.limits import Limits
 from appliance.smtpd.connection import Connection
+from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.service import Service
 from appliance.smtpd.session import Session
 from tests.dialogue.intake import MemoryIntake
@@ -124,16 +125,25 @@ async def settle() -> None:
 class Bench:
     """A service without a server."""
 
-    def __init__(self, limits: Limits | None = None, intake: MemoryIntake | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        intake: MemoryIntake | None = None,
+        relay: Sequence[str] = (),
+    ) -> None:
         self.intake = intake or MemoryIntake()
         self.log = Log()
         self.limits = limits or Limits()
-        self.service = Service(HOSTNAME, self.limits, policy(), self.intake, self.log, lambda: NOW)
+        self.service = Service(
+            HOSTNAME, self.limits, policy(relay), self.intake, self.log, lambda: NOW
+        )
         self.connections: set[Connection] = set()
 
-    async def connect(self, wire: Wire | None = None) -> Wire:
+    async def connect(self, wire: Wire | None = None, balancers: Balancers | None = None) -> Wire:
         wire = wire or Wire()
-        wire.session = Session(self.service, self.connections, asyncio.get_running_loop())
+        wire.session = Session(
+            self.service, self.connections, asyncio.get_running_loop(), balancers
+        )
         wire.session.connection_made(wire)
         await settle()
         return wire

@@ -1,0 +1,1 @@
+"""The TCP balancer in front of the pair's SMTP servers."""
