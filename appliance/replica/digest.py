@@ -9,6 +9,8 @@ import msgspec
 
 from appliance.replica.message import MessageState
 from appliance.replica.ownership import Claim
+from appliance.replica.registers import Register
+from appliance.replica.site_versions import Header
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -24,11 +26,21 @@ class MessageDump(msgspec.Struct, frozen=True, array_like=True):
     mailboxes: tuple[str, ...]
 
 
-def canonical(messages: Iterable[MessageDump], claims: Iterable[Claim]) -> list[bytes]:
-    """One line for each message, in order of queue id, then one for each claim."""
+def canonical(
+    messages: Iterable[MessageDump],
+    claims: Iterable[Claim],
+    versions: Iterable[Header],
+    registers: Iterable[Register],
+) -> list[bytes]:
+    """One line for each message, in order of queue id, then one for each claim.
+
+    After them the site's versions (an id is a hash over the document, too) and its registers.
+    """
     lines = [_encode(message) for message in sorted(messages, key=lambda m: m.queue_id)]
     ranked = sorted(claims, key=lambda c: (c.epoch, c.owner))
-    return lines + [_encode((c.epoch, c.owner, sorted(c.scope.items()), c.doubt)) for c in ranked]
+    lines += [_encode((c.epoch, c.owner, sorted(c.scope.items()), c.doubt)) for c in ranked]
+    lines += [_encode(version) for version in sorted(versions, key=lambda one: one.strength)]
+    return lines + [_encode(one) for one in sorted(registers, key=lambda r: (r.table, r.key))]
 
 
 def digest(lines: Iterable[bytes]) -> str:

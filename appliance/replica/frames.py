@@ -6,6 +6,8 @@ import msgspec
 
 from appliance.replica.ownership import Claim
 from appliance.replica.position import Incarnation, Mark, Node, Number, Reading, Time
+from appliance.replica.registers import Register
+from appliance.replica.site_versions import SiteVersion
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -117,7 +119,10 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
-    """Some messages in key order, and what the sender had applied when it read them."""
+    """Some messages in key order, and what the sender had applied when it read them.
+
+    Or some of the site's versions and registers, for a peer that understands them.
+    """
 
     known: dict[Incarnation, Number]
     copies: tuple[Copy, ...]
@@ -125,6 +130,8 @@ class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
 
 class SnapshotEnd(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """Everything up to the positions named at the beginning has been sent."""
+    versions: tuple[SiteVersion, ...] = ()
+    registers: tuple[Register, ...] = ()
 
 
 Frame = Hello | Batch | Ack | BodyChunk | Ask | Answer | SnapshotBegin | SnapshotPart | SnapshotEnd

@@ -14,6 +14,8 @@ from typing import Annotated
 import msgspec
 
 from appliance.replica.position import Incarnation, Mark, Node, Number, Reading, Time
+from appliance.replica.registers import Register
+from appliance.replica.site_versions import SiteVersion
 
 
 class Result(IntEnum):
@@ -145,9 +147,26 @@ class Pruned(msgspec.Struct, frozen=True, array_like=True, tag=7):
     queue_ids: tuple[str, ...]
 
 
-Record = Started | Accepted | Leased | Ended | Logged | Removed | Claimed | Pruned
-KINDS = frozenset(range(8))
-"""The kinds of record this release understands (they are the structs' tags)."""
+Record = (
+    Started
+    | Accepted
+    | Leased
+    | Ended
+    | Logged
+    | Removed
+    | Claimed
+    | Pruned
+    | SiteVersion
+    | Register
+)
+BASE = frozenset(range(8))
+"""The kinds that every release writes (kinds are the structs' tags)."""
+SITE, REGISTER = 8, 9
+KINDS = BASE | {SITE, REGISTER}
+"""The kinds of record this release understands.
+
+Others than BASE are written only once the peer has said that it understands them (rule 11).
+"""
 
 
 class Segment(msgspec.Struct, frozen=True, array_like=True):

@@ -26,4 +26,6 @@ def dump(store: Store) -> list[bytes]:
             for entry in store.messages.after(0, 1 << 40)
         ),
         store.ownership.claims,
+        store.site.lineage,
+        store.site.registers(),
     )

@@ -122,7 +122,7 @@ class Replication:
             raise Broken("the peer said hello twice")
         if hello.node == store.node:
             raise Broken("the peer has this node's own identity")
-        if missing := records.KINDS - hello.kinds:
+        if missing := store.site.kinds - hello.kinds:
             raise Broken(f"the peer does not understand record kinds {sorted(missing)}")
         for incarnation, mark in hello.marks.items():
             mine = store.journal.hash_at(incarnation, mark.seq)

@@ -9,6 +9,7 @@ passed over; a better image of the disk, salvaged later, fills it in.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from appliance.replica import record as records
 from appliance.replica.frames import Copy, SnapshotPart
 from appliance.replica.message import MessageState
 from appliance.replica.record import Accepted, Diverged, Segment
+from appliance.replica.registers import Register
+from appliance.replica.site_versions import SiteVersion
 from appliance.spool.bodies import Bodies
 from appliance.spool.snapshot import merge_part
 from appliance.spool.store import Damaged, Store
@@ -182,9 +185,18 @@ class Salvor:
             return
         for claim in self._wreck.claims():
             store.claim(claim)
+        self._site()
         for told in self._wreck.incarnations:
             journal.jump(told.id, told.tip, told.at)
             journal.note_pruned(told.id, told.pruned)
+
+    def _site(self) -> None:
+        found: Iterator[SiteVersion | Register] = self._wreck.versions()
+        for one in chain(found, self._wreck.registers()):
+            try:
+                self._store.site.merge(one)
+            except ValueError as error:
+                self._damaged(str(error))
 
     def _message(self, row: Sequence[Any]) -> Iterator[None]:
         key, size, digest, external, arrived, packed, envelope = row

@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-VERSION = 1
+VERSION = 2
 HELD = 1 << 62
 """The `wake` of a slot whose recipients are held: never due."""
 NUMBER_BITS = 40
@@ -73,6 +73,16 @@ CREATE TABLE unapplied(
   inc INTEGER NOT NULL, seq INTEGER NOT NULL, key INTEGER, reason TEXT NOT NULL,
   PRIMARY KEY(inc, seq));
 """
+_ADDED = {
+    1: """
+-- versions of the site's document, and the registers (see replica.site_versions and .registers)
+CREATE TABLE site(id BLOB PRIMARY KEY, header BLOB NOT NULL, version BLOB NOT NULL);
+CREATE TABLE register(
+  name TEXT NOT NULL, key TEXT NOT NULL, register BLOB NOT NULL,
+  PRIMARY KEY(name, key)) WITHOUT ROWID;
+""",
+}
+"""What a spool of schema N lacks to be one of schema N + 1."""
 
 
 class SpoolVersion(Exception):
@@ -105,13 +115,22 @@ def _prepare(connection: apsw.Connection, path: str, exclusive: bool) -> None:
     connection.pragma("wal_autocheckpoint", 0 if not exclusive else 1000)
     connection.pragma("cache_size", -16384)
     connection.pragma("temp_store", "MEMORY")
-    version = connection.pragma("user_version")
-    if version == 0:
-        with connection:
-            connection.execute(_SCHEMA)
-            connection.pragma("user_version", VERSION)
-    elif version != VERSION:
+    migrate(connection, path)
+
+
+def migrate(connection: apsw.Connection, path: str) -> None:
+    """Make the tables what this release expects; raises SpoolVersion."""
+    version: int = connection.pragma("user_version")
+    if version > VERSION:
         raise SpoolVersion(f"{path} has schema {version}, this release understands {VERSION}")
+    if version == VERSION:
+        return
+    with connection:
+        if version == 0:
+            connection.execute(_SCHEMA)
+        for older in range(max(version, 1), VERSION):
+            connection.execute(_ADDED[older])
+        connection.pragma("user_version", VERSION)
 
 
 def _start_wal_anew(connection: apsw.Connection) -> None:

@@ -22,6 +22,7 @@ from appliance.spool.outgoing import body_frames
 from appliance.spool.sizes import Sizes
 from appliance.spool.store import DAMAGED_THERE, Damaged, Store
 
+_REGISTERS = 16
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 
@@ -64,7 +65,19 @@ class SnapshotReader:
                 if size >= self._sizes.part:
                     break
             yield SnapshotPart(known, tuple(copies))
+        yield from self._site()
         yield SnapshotEnd()
+
+    def _site(self) -> Iterator[Frame]:
+        """The site's versions and registers. What changes meanwhile is in the journal."""
+        site, known = self._store.site, self._store.journal.positions()
+        for header in list(site.lineage):
+            if header.id in site.lineage:
+                yield SnapshotPart(known, (), (site.version(header.id),))
+        after = ("", "")
+        while some := tuple(site.registers(after, _REGISTERS)):
+            yield SnapshotPart(known, (), (), some)
+            after = some[-1].table, some[-1].key
 
     def _content(self, entry: Entry) -> Generator[Frame, None, tuple[bytes | None, bool]]:
         """Inline content, or chunks sent ahead; and whether it is what was accepted."""
@@ -91,7 +104,11 @@ class SnapshotReader:
 
 
 def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
-    """Merge copies into this node's messages, inside a transaction; raises Damaged."""
+    """Merge copies into what this node has, inside a transaction; raises Damaged, ValueError."""
+    for version in part.versions:
+        store.site.merge(version)
+    for register in part.registers:
+        store.site.merge(register)
     mine = store.journal.positions()
     for copy in part.copies:
         state = _decode_state(copy.state)

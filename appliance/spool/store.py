@@ -29,14 +29,18 @@ from appliance.replica.record import (
     Started,
     decode,
 )
+from appliance.replica.registers import Register
+from appliance.replica.site_versions import SiteVersion
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
 from appliance.spool.messages import Entry, Messages, key_of, queue_id_of
 from appliance.spool.pruning import Pruning
 from appliance.spool.scheduler import Scheduler
 from appliance.spool.schema import NUMBER_BITS, rows
+from appliance.spool.site import SiteStore
 from appliance.spool.unapplied import Unapplied
 
+_KINDS = frozenset(range(256))
 DAMAGED_THERE = "its content was damaged on the disk of the node that had it"
 
 
@@ -64,6 +68,7 @@ class Store:
         self.lanes = Lanes(connection, self.journal)
         self.messages = Messages(connection, self.journal, self.lanes)
         self.scheduler = Scheduler(connection)
+        self.site = SiteStore(connection)
         self.ownership = Ownership(
             {i.id: i.node for i in self.journal.incarnations.values()},
             (
@@ -262,6 +267,8 @@ class Store:
             case Pruned():
                 self._flush_messages()
                 self.pruning.apply(record)
+            case SiteVersion() | Register():
+                self.site.merge(record)
             case Started():
                 self.ownership.nodes[stamp.incarnation] = record.node
 
@@ -349,6 +356,17 @@ class Store:
     def _set_offset(self, node: bytes, offset: int) -> None:
         self.offsets[node] = offset
         self._set_meta(f"offset:{node.hex()}", offset)
+
+    @property
+    def kinds_of_peer(self) -> frozenset[int] | None:
+        """The kinds of record that the peer said it understands; None if it never did."""
+        found = self._db.execute("SELECT value FROM meta WHERE name='kinds of peer'").get
+        return frozenset(found) if isinstance(found, bytes) else None
+
+    def hear_kinds(self, kinds: frozenset[int]) -> None:
+        """The peer said which kinds of record it understands."""
+        if kinds != self.kinds_of_peer:
+            self._set_meta("kinds of peer", bytes(sorted(kinds & _KINDS)))
 
     def open_leases(self) -> list[tuple[Attempt, int]]:
         """Every open attempt with its message's key."""

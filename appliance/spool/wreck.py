@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
@@ -18,14 +18,19 @@ from appliance.mail.reply import Refused, Reply
 from appliance.replica.frames import Introduced
 from appliance.replica.ownership import Claim
 from appliance.replica.position import Mark
+from appliance.replica.registers import Register
+from appliance.replica.site_versions import SiteVersion
 from appliance.spool.names import Names
 from appliance.spool.schema import NUMBER_BITS, VERSION, rows
 
+T = TypeVar("T")
 _SECTOR = 4096
 _PIECE = 1 << 20
 _ROWS = 64
 _LAST = 1 << 62
 _decode_claim = msgspec.msgpack.Decoder(Claim).decode
+_decode_version = msgspec.msgpack.Decoder(SiteVersion).decode
+_decode_register = msgspec.msgpack.Decoder(Register).decode
 
 SEGMENTS = "SELECT lsn, inc, last, hash, segment FROM journal WHERE lsn>? ORDER BY lsn LIMIT ?"
 MESSAGES = (
@@ -58,7 +63,7 @@ class Wreck:
 
     def _read_frame(self) -> None:
         version = self._db.pragma("user_version")
-        if version != VERSION:
+        if not 1 <= version <= VERSION:
             raise ValueError(f"schema {version}, this release understands {VERSION}")
         meta = dict(rows(self._db, "SELECT name, value FROM meta"))
         self.node: bytes = meta["node"]
@@ -84,10 +89,21 @@ class Wreck:
 
     def claims(self) -> Iterator[Claim]:
         """The claims that can be read."""
-        with suppress(apsw.Error):
-            for (claim,) in rows(self._db, "SELECT claim FROM claim"):
+        return self._decoded("SELECT claim FROM claim", _decode_claim)
+
+    def versions(self) -> Iterator[SiteVersion]:
+        """The versions of the site's document that can be read."""
+        return self._decoded("SELECT version FROM site", _decode_version)
+
+    def registers(self) -> Iterator[Register]:
+        """The registers that can be read."""
+        return self._decoded("SELECT register FROM register", _decode_register)
+
+    def _decoded(self, sql: str, decode: Callable[[bytes], T]) -> Iterator[T]:
+        with suppress(apsw.Error):  # an older release has not all these tables
+            for (data,) in rows(self._db, sql):
                 try:
-                    yield _decode_claim(claim)
+                    yield decode(data)
                 except msgspec.DecodeError:
                     self.damaged += 1
 
