@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
 import msgspec
 
-from appliance.config.units import Duration, Wrong
+from appliance.config.units import Duration, Endpoint, Wrong
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 """How many of something."""
@@ -59,3 +60,24 @@ class DeliverySettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.leases < 2 * self.connections:
             hint = "slow next hops would fill the hands: leave room for the mail of others"
             raise Wrong("leases must be at least twice connections", hint)
+
+
+class DnsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asked for MX records, by routes that say `mx = true`; nobody else asks DNS.
+
+    Without `servers` those of the node's /etc/resolv.conf.
+    """
+
+    servers: tuple[Endpoint, ...] = ()
+    timeout: Duration = Duration(10_000)
+    """For an answer, all servers and repetitions together."""
+
+    def __post_init__(self) -> None:
+        if self.timeout <= 0:
+            raise Wrong("timeout must be more than nothing")
+        for server in self.servers:
+            try:
+                ipaddress.ip_address(server.host)
+            except ValueError:
+                hint = 'for example servers = ["192.0.2.53:53"]'
+                raise Wrong(f"{server.host!r} is no IP address", hint) from None

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from appliance.config.delivery import DeliverySettings
+from appliance.config.delivery import DeliverySettings, DnsSettings
 from appliance.config.document import read
 from appliance.config.limits import Limits
 from appliance.config.units import Duration, Endpoint, Hostname, LocalName, Network, Wrong
@@ -20,6 +20,7 @@ from appliance.mail.route import (
     Discard,
     Hold,
     Mailbox,
+    Mx,
     NextHop,
     Routes,
     Smtp,
@@ -50,18 +51,24 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where mail goes whose recipient matches the route's key.
 
     A key is an address "user@example.org", a domain "example.org", everything below one
-    ".example.org", or "*" for all the rest. The most exact key decides. The first of
-    `next_hops` that answers gets the mail; no DNS is asked for MX records.
+    ".example.org", or "*" for all the rest. The most exact key decides. `next_hops` are in order
+    of preference: the first that answers gets the mail. With `mx` DNS is asked for the hosts of
+    the recipient's domain instead; no other route asks it anything.
     """
 
     transport: Literal["smtp", "mailbox", "discard", "hold"]
     next_hops: tuple[Endpoint, ...] = ()
+    mx: bool = False
     mailbox: LocalName | None = None
 
     def __post_init__(self) -> None:
-        if self.transport == "smtp" and not self.next_hops:
-            hint = 'for example next_hops = ["192.0.2.25:25"]'
+        if self.transport == "smtp" and not self.next_hops and not self.mx:
+            hint = 'for example next_hops = ["192.0.2.25:25"], or mx = true where there is DNS'
             raise Wrong('transport "smtp" needs a next hop', hint)
+        if self.mx and self.next_hops:
+            raise Wrong("either next_hops or mx", "next hops are used as they are, without DNS")
+        if self.mx and self.transport != "smtp":
+            raise Wrong(f'mx means nothing to transport "{self.transport}"')
         if self.transport == "mailbox" and self.mailbox is None:
             raise Wrong('transport "mailbox" needs a mailbox', 'for example mailbox = "archive"')
         if self.next_hops and self.transport != "smtp":
@@ -72,6 +79,8 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     def value(self) -> Transport:
         """The same as the mail rules know it."""
         match self.transport:
+            case "smtp" if self.mx:
+                return Mx()
             case "smtp":
                 return Smtp(tuple(NextHop(hop.host, hop.port) for hop in self.next_hops))
             case "mailbox":
@@ -115,6 +124,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     routes: dict[str, RouteSettings] = {}
     limits: Limits = Limits()
     delivery: DeliverySettings = DeliverySettings()
+    dns: DnsSettings = DnsSettings()
     retry: RetrySettings = RetrySettings()
 
     def __post_init__(self) -> None:

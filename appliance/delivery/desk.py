@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from appliance.delivery.dots import DamagedContent
-from appliance.delivery.errand import Errand
+from appliance.delivery.errand import Errand, Job
 from appliance.delivery.smtp import Session
 from appliance.delivery.transaction import Ending
 from appliance.mail import dsn
@@ -72,12 +72,13 @@ class Desk:
 
     def ended(
         self,
-        errand: Errand,
+        job: Job,
         recipients: Sequence[LeasedRecipient],
         endings: Sequence[Ending],
         session: Session | None,
     ) -> None:
         """An attempt ended."""
+        errand = job.errand
         remote = session.remote if session else ""
         for recipient, ending in zip(recipients, endings, strict=True):
             if ending.result is Result.DEFERRED:
@@ -89,7 +90,7 @@ class Desk:
                 )
             if ending.result is Result.DELIVERED and session and session.peer.dsn:
                 errand.passed_on.add(recipient.index)
-            self.record(errand, recipient, outcome)
+            self.record(errand, recipient, outcome, job)
 
     def suspended(
         self, errand: Errand, recipients: Sequence[LeasedRecipient], reply: Reply, rest: float
@@ -115,8 +116,14 @@ class Desk:
             self.record(errand, recipient, outcome)
         return due
 
-    def record(self, errand: Errand, recipient: LeasedRecipient, outcome: RecipientOutcome) -> None:
-        """Keep `outcome` and tell it."""
+    def record(
+        self,
+        errand: Errand,
+        recipient: LeasedRecipient,
+        outcome: RecipientOutcome,
+        job: Job | None = None,
+    ) -> None:
+        """Keep `outcome` and tell it; `job` is the attempt that it came of, if there was one."""
         errand.outcomes[outcome.index] = outcome
         lease = errand.lease
         original = lease.envelope.recipients[recipient.index].address
@@ -126,7 +133,8 @@ class Desk:
             event,
             lease.queue_id,
             **{"to": recipient.address, **more, "relay": outcome.remote or "none"},
-            delay=round(self._age(errand) / 1000, 2),
+            **_delays(errand, job, self._clock()),
+            size=lease.size,
             dsn=outcome.reply.enhanced,
             reply=outcome.reply.text,
         )
@@ -213,6 +221,15 @@ class Desk:
     def _age(self, errand: Errand) -> float:
         """Milliseconds of running time since the message was accepted."""
         return errand.lease.age + 1000 * (self._clock() - errand.since)
+
+
+def _delays(errand: Errand, job: Job | None, now: float) -> dict[str, object]:
+    """Seconds, as Postfix counts them: until leased, in hand, connecting, sending; and the sum."""
+    before = errand.lease.age / 1000
+    began = now if job is None or job.began is None else job.began
+    connected = now if job is None or job.connected is None else job.connected
+    parts = before, began - errand.since, connected - began, now - connected
+    return {"delay": round(sum(parts), 3), "delays": [round(part, 3) for part in parts]}
 
 
 def _kept(outcome: RecipientOutcome) -> RecipientOutcome:

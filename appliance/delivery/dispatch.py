@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from appliance.config.delivery import DeliverySettings
@@ -19,7 +19,7 @@ from appliance.delivery.throttle import Throttle
 from appliance.delivery.transaction import Ending
 from appliance.mail.address import domain_key
 from appliance.mail.reply import Reply
-from appliance.mail.route import Route, Routes, Smtp
+from appliance.mail.route import Mx, Route, Routes, Smtp, Transport
 from appliance.mail.work import Lease, LeasedRecipient, Outcome
 from appliance.monitor.events import Emit, Event
 
@@ -72,7 +72,8 @@ class Dispatcher:
         errand = Errand(lease, content, fence, self._clock())
         try:
             if self._stopping:
-                self.ended(errand, lease.recipients, [STOPPED] * len(lease.recipients), None)
+                stopped = [STOPPED] * len(lease.recipients)
+                self.ended(Job(errand, lease.recipients), lease.recipients, stopped, None)
             else:
                 self._distribute(errand)
         except Exception as error:
@@ -115,7 +116,7 @@ class Dispatcher:
                 remote.setdefault(route.destination, (route, []))[1].append(recipient)
         most = self._settings.recipients_per_message
         for route, recipients in remote.values():
-            hop = self._hop(route)
+            hop = self._hop(route, recipients[0].address)
             domain = domain_key(recipients[0].address)
             if self._routes.uniform(domain):
                 hop.serves(domain)
@@ -124,14 +125,12 @@ class Dispatcher:
         if not remote:
             self._check(errand)
 
-    def _hop(self, route: Route) -> Hop:
+    def _hop(self, route: Route, address: str) -> Hop:
         hop = self._hops.get(route.destination)
         if hop is None:
-            assert isinstance(route.transport, Smtp)
-            connect = partial(self._connector.connect, route.transport.next_hops)
             hop = self._hops[route.destination] = Hop(
                 route.destination,
-                Pool(connect, self._settings.idle_timeout.seconds),
+                Pool(self._connect(route.transport, address), self._settings.idle_timeout.seconds),
                 Throttle(self._settings, self._random),
                 self._slots,
                 self,
@@ -139,6 +138,12 @@ class Dispatcher:
                 self._clock,
             )
         return hop
+
+    def _connect(self, transport: Transport, address: str) -> Callable[[], Awaitable[Session]]:
+        if isinstance(transport, Mx):
+            return partial(self._connector.exchange, address)
+        assert isinstance(transport, Smtp)
+        return partial(self._connector.connect, transport.next_hops)
 
     def _check(self, errand: Errand) -> None:
         if errand.done:
@@ -148,13 +153,13 @@ class Dispatcher:
 
     def ended(
         self,
-        errand: Errand,
+        job: Job,
         recipients: Sequence[LeasedRecipient],
         endings: Sequence[Ending],
         session: Session | None,
     ) -> None:
-        self._desk.ended(errand, recipients, endings, session)
-        self._check(errand)
+        self._desk.ended(job, recipients, endings, session)
+        self._check(job.errand)
 
     def suspended(self, job: Job, hop: Hop) -> bool:
         recipients, job.recipients = job.recipients, ()

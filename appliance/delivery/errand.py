@@ -39,9 +39,13 @@ class Errand:
 class Job:
     """Recipients of an errand that go to one destination in one transaction."""
 
-    __slots__ = ("errand", "recipients")
+    __slots__ = ("began", "connected", "errand", "recipients")
 
     def __init__(self, errand: Errand, recipients: Sequence[LeasedRecipient]) -> None:
         self.errand = errand
         self.recipients = recipients
         """Those that have not come to an end."""
+        self.began: float | None = None
+        """When a worker took it up, by the clock."""
+        self.connected: float | None = None
+        """When that worker had a connection."""

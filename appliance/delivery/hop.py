@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from appliance.config.delivery import DeliverySettings
-from appliance.delivery.errand import Errand, Job
+from appliance.delivery.errand import Job
 from appliance.delivery.pool import Pool
 from appliance.delivery.slots import Slots
 from appliance.delivery.smtp import ConnectFailed, Session
@@ -26,7 +26,7 @@ class HopOwner(Protocol):
 
     def ended(
         self,
-        errand: Errand,
+        job: Job,
         recipients: Sequence[LeasedRecipient],
         endings: Sequence[Ending],
         session: Session | None,
@@ -174,6 +174,9 @@ class Hop:
         self._after()
 
     def _connect_failed(self, job: Job, reply: Reply) -> None:
+        if reply.permanent:
+            self._end(job, Ending(Result.BOUNCED, reply))
+            return
         open_sessions = len(self._pool) + sum(s is not None for s in self._workers.values())
         if open_sessions:
             # It takes mail, only not over so many connections: one of the others will send it.
@@ -184,6 +187,7 @@ class Hop:
             self._end(job, Ending(Result.DEFERRED, reply))
 
     async def _transact(self, job: Job, task: asyncio.Task[None]) -> None:
+        job.began, job.connected = self._clock(), None
         session = await self._pool.take()
         reused = session.transactions > 0
         transaction = await self._send(job, session, task)
@@ -199,11 +203,12 @@ class Hop:
                 self._owner.rested(self, None)
         ends = list(zip(job.recipients, endings, strict=True))
         settled = [(recipient, ending) for recipient, ending in ends if not ending.again]
-        self._owner.ended(job.errand, [r for r, _ in settled], [e for _, e in settled], session)
+        self._owner.ended(job, [r for r, _ in settled], [e for _, e in settled], session)
         job.recipients = [recipient for recipient, ending in ends if ending.again]
 
     async def _send(self, job: Job, session: Session, task: asyncio.Task[None]) -> Transaction:
         self._workers[task] = session
+        job.connected = self._clock()
         try:
             errand = job.errand
             return await session.send(errand.lease, job.recipients, errand.content, errand.fence)
@@ -214,7 +219,7 @@ class Hop:
     def _end(self, job: Job, ending: Ending) -> None:
         """The same end for all that are left, without a session having had a part in it."""
         recipients, job.recipients = job.recipients, ()
-        self._owner.ended(job.errand, recipients, [ending] * len(recipients), None)
+        self._owner.ended(job, recipients, [ending] * len(recipients), None)
 
     def _strained(self, strain: Strain, reply: Reply) -> None:
         if self.throttle.strained(strain, reply, self._clock()):

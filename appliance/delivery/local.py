@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.mail.reply import Reply
-from appliance.mail.route import Bounce, Discard, Hold, Mailbox, Smtp, Transport
+from appliance.mail.route import Bounce, Discard, Hold, Mailbox, Mx, Smtp, Transport
 from appliance.mail.work import RecipientOutcome, Result
 
 _FILED = Reply(250, "2.1.5", "filed")
@@ -26,5 +26,5 @@ def settle(transport: Transport, index: int) -> RecipientOutcome | None:
             return RecipientOutcome(index, Result.CANCELLED, _HELD, held=True)
         case Bounce(reply):
             return RecipientOutcome(index, Result.BOUNCED, reply)
-        case Smtp():
+        case Smtp() | Mx():
             return None

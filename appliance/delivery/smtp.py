@@ -6,26 +6,29 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import cast
 
 import aiosmtplib
 
 from appliance.config.delivery import DeliverySettings
 from appliance.delivery.content import Content
+from appliance.delivery.exchangers import Exchangers
 from appliance.delivery.extensions import Peer, plan
 from appliance.delivery.replies import MAX_TEXT
 from appliance.delivery.resolve import Resolver
 from appliance.delivery.transaction import Transaction
 from appliance.delivery.wire import ABORTED, Wire
 from appliance.mail.disposition import Stage, Trouble, judge, unreachable
-from appliance.mail.reply import Reply
+from appliance.mail.mx import Place
+from appliance.mail.reply import Refused, Reply
 from appliance.mail.route import NextHop
 from appliance.mail.visible import visible
 from appliance.mail.work import Lease, LeasedRecipient
 
 
 class ConnectFailed(Exception):
-    """No session with this next hop now; `reply` (4yz) says why."""
+    """No session with this next hop now; `reply` says why: 5yz if there never can be one."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
@@ -73,10 +76,13 @@ class Session:
 class Connector:
     """Opens sessions. `helo` is the name this node goes by (§4.1.4)."""
 
-    def __init__(self, helo: str, settings: DeliverySettings, resolver: Resolver) -> None:
+    def __init__(
+        self, helo: str, settings: DeliverySettings, resolver: Resolver, exchangers: Exchangers
+    ) -> None:
         self._helo = helo
         self._settings = settings
         self._resolver = resolver
+        self._exchangers = exchangers
 
     async def connect(self, hops: Sequence[NextHop]) -> Session:
         """A session with the first of `hops` that takes one; raises ConnectFailed."""
@@ -86,17 +92,35 @@ class Connector:
             if not addresses:
                 text = f"{hop.host} is no IP address and not in the hosts file"
                 failure = ConnectFailed(unreachable(Trouble.NAME_UNKNOWN, text))
-            for address in addresses:
-                try:
-                    return await self._session(hop, address)
-                except ConnectFailed as failed:
-                    failure = failed
+                continue
+            try:
+                return await self._first([Place(hop.host, a, hop.port) for a in addresses])
+            except ConnectFailed as failed:
+                failure = failed
         raise failure
 
-    async def _session(self, hop: NextHop, address: str) -> Session:
-        remote = f"{hop.host}[{address}]:{hop.port}"
+    async def exchange(self, address: str) -> Session:
+        """A session with a host that DNS names for the domain of `address`.
+
+        Raises ConnectFailed, with a 5yz if DNS is certain that no host takes its mail.
+        """
         try:
-            client = await self._greeted(address, hop.port)
+            places = await self._exchangers.places(address)
+        except Refused as refused:
+            raise ConnectFailed(refused.reply) from refused
+        return await self._first(places)
+
+    async def _first(self, places: Sequence[Place]) -> Session:
+        """A session at the first of `places` (at least one) that takes one."""
+        for place in places[:-1]:
+            with suppress(ConnectFailed):
+                return await self._session(place)
+        return await self._session(places[-1])
+
+    async def _session(self, place: Place) -> Session:
+        remote = f"{place.host}[{place.address}]:{place.port}"
+        try:
+            client = await self._greeted(place.address, place.port)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise ConnectFailed(_failure(remote, error)) from error
         transport = cast(asyncio.Transport, client.transport)

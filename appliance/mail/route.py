@@ -30,6 +30,10 @@ class Smtp(msgspec.Struct, frozen=True, tag=True):
     next_hops: tuple[NextHop, ...]
 
 
+class Mx(msgspec.Struct, frozen=True, tag=True):
+    """Relay to the hosts that DNS names for the recipient's domain (RFC 5321 §5.1)."""
+
+
 class Mailbox(msgspec.Struct, frozen=True, tag=True):
     """File in the mailbox `name`, on both nodes."""
 
@@ -50,7 +54,7 @@ class Bounce(msgspec.Struct, frozen=True, tag=True):
     reply: Reply
 
 
-Transport = Smtp | Mailbox | Discard | Hold | Bounce
+Transport = Smtp | Mx | Mailbox | Discard | Hold | Bounce
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -96,6 +100,12 @@ class Routes:
 
     def resolve(self, address: str) -> Route:
         """The route of `address` (a parsed path); takes a few look-ups, however large the table."""
+        route = self._find(address)
+        if isinstance(route.transport, Mx):
+            return Route(route.transport, f"mx:{domain_key(address)}")
+        return route
+
+    def _find(self, address: str) -> Route:
         route = self._exact.get(canonical(address))
         if route is not None:
             return route
@@ -116,7 +126,8 @@ class Routes:
         domain = domain_key(address)
         if domain and domain not in self._own:
             return False
-        return not (carries_route(address) and isinstance(self.resolve(address).transport, Smtp))
+        relayed = isinstance(self._find(address).transport, Smtp | Mx)
+        return not (relayed and carries_route(address))
 
     def uniform(self, domain: str) -> bool:
         """Whether all addresses of `domain` (a key of `domain_key`) have the same route."""
@@ -166,5 +177,8 @@ def _check(key: str, transport: Transport, itself: Collection[NextHop]) -> None:
         for hop in transport.next_hops:
             if hop in itself:
                 raise ValueError(f"route {key!r} leads back to this pair: {hop}")
+    elif isinstance(transport, Mx):
+        if canonical(key) == POSTMASTER:
+            raise ValueError(f"route {key!r}: DNS knows no hosts of an address without a domain")
     elif not isinstance(transport, Mailbox) and canonical(key).split("@")[0] == POSTMASTER:
         raise ValueError(f"route {key!r}: mail to postmaster must reach somebody")

@@ -7,11 +7,15 @@ import random
 import secrets
 import time
 
+from appliance.config import NodeSettings
 from appliance.delivery.agent import Agent
 from appliance.delivery.desk import Desk, Identity
 from appliance.delivery.dispatch import Dispatcher
+from appliance.delivery.exchangers import Exchangers
+from appliance.delivery.lookup import Lookup
 from appliance.delivery.resolve import HostsFile
 from appliance.delivery.smtp import Connector
+from appliance.mail.mx import Itself
 from appliance.mail.route import NextHop
 from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
@@ -41,10 +45,11 @@ async def serve(context: Context) -> None:
         lambda: secrets.token_hex(12),
     )
     own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.served]
+    exchangers = Exchangers(Lookup(site.dns, time.monotonic), _itself(settings), random.random)
     dispatcher = Dispatcher(
         content,
         site.table(own),
-        Connector(str(settings.hostname), site.delivery, HostsFile()),
+        Connector(str(settings.hostname), site.delivery, HostsFile(), exchangers),
         desk,
         site.delivery,
         context.emit,
@@ -63,3 +68,11 @@ async def serve(context: Context) -> None:
         stopped.cancel()
         work.close()
         content.close()
+
+
+def _itself(settings: NodeSettings) -> Itself:
+    """What an MX record must not name: mail sent there would come back."""
+    return Itself(
+        frozenset({str(settings.hostname)}),
+        frozenset(endpoint.host for endpoint in settings.smtp.listen),
+    )

@@ -13,12 +13,14 @@ from appliance.config.delivery import DeliverySettings
 from appliance.delivery.agent import Agent
 from appliance.delivery.desk import Desk, Identity
 from appliance.delivery.dispatch import Dispatcher
+from appliance.delivery.exchangers import Exchangers
 from appliance.delivery.resolve import HostsFile
 from appliance.delivery.smtp import Connector
 from appliance.mail.retry import RetrySchedule
 from appliance.mail.route import NextHop, Routes, Smtp, Transport
 from appliance.mail.work import RecipientOutcome
 from appliance.monitor.events import Event
+from tests.support.nameserver import WITHOUT_DNS
 from tests.support.patience import patiently
 from tests.support.sink import Sink
 from tests.support.work import MemoryWork, envelope, message
@@ -75,7 +77,11 @@ class Rig:
     """Everything a test of the agent needs."""
 
     def __init__(
-        self, transports: Mapping[str, Transport | Sink], settings: DeliverySettings, seed: int = 1
+        self,
+        transports: Mapping[str, Transport | Sink],
+        settings: DeliverySettings,
+        seed: int,
+        exchangers: Exchangers,
     ) -> None:
         self.work = MemoryWork()
         self.clock = Clock()
@@ -104,7 +110,7 @@ class Rig:
         self.dispatcher = Dispatcher(
             self.work.content,
             routes,
-            Connector("node.test", settings, HostsFile()),
+            Connector("node.test", settings, HostsFile(), exchangers),
             desk,
             settings,
             self.log,
@@ -143,8 +149,9 @@ async def running(
     transports: Mapping[str, Transport | Sink],
     settings: DeliverySettings | None = None,
     seed: int = 1,
+    exchangers: Exchangers = WITHOUT_DNS,
 ) -> AsyncIterator[Rig]:
-    rig = Rig(transports, settings or DeliverySettings(), seed)
+    rig = Rig(transports, settings or DeliverySettings(), seed, exchangers)
     run = asyncio.ensure_future(rig.agent.run())
     try:
         yield rig

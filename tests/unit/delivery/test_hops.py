@@ -171,3 +171,18 @@ async def test_greylisting_is_no_reason_to_rest() -> None:
         await rig.outcomes(20)
         assert rig.work.count(DEFERRED) == 20
         assert Event.HOP_DOWN not in rig.log.events()
+
+
+async def test_the_log_says_where_the_time_of_a_message_went() -> None:
+    gate = Gate()
+    async with Sink(Script({"dot": [gate]})) as sink, running({"*": sink}) as rig:
+        await rig.send("b@to.test", age=90_000)
+        await gate.reached.wait()
+        rig.clock.advance(2.5)
+        gate.open()
+        await rig.outcomes(1)
+        ((_, _, sent),) = [line for line in rig.log.lines if line[0] is Event.SENT]
+        assert sent["delay"] == 92.5
+        assert sent["delays"] == [90.0, 0.0, 0.0, 2.5]
+        assert sent["relay"] == f"127.0.0.1[127.0.0.1]:{sink.port}"
+        assert sent["size"] == 1981

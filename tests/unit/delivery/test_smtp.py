@@ -12,12 +12,13 @@ from appliance.config.units import Duration
 from appliance.delivery.resolve import HostsFile
 from appliance.delivery.smtp import ConnectFailed, Connector, Session
 from appliance.mail.route import NextHop
+from tests.support.nameserver import WITHOUT_DNS
 from tests.support.sink import Drop, Gate, Script, Sink, Step
 
 
 def connector(settings: DeliverySettings | None = None, hosts: Path | None = None) -> Connector:
     resolver = HostsFile(hosts) if hosts else HostsFile()
-    return Connector("node.test", settings or DeliverySettings(), resolver)
+    return Connector("node.test", settings or DeliverySettings(), resolver, WITHOUT_DNS)
 
 
 async def connect(sink: Sink, settings: DeliverySettings | None = None) -> Session:

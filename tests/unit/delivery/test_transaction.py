@@ -17,6 +17,7 @@ from appliance.delivery.smtp import Connector, Session
 from appliance.delivery.transaction import Strain, Transaction
 from appliance.mail.route import NextHop
 from appliance.mail.work import Result
+from tests.support.nameserver import WITHOUT_DNS
 from tests.support.sink import EXTENSIONS, Drop, Gate, Script, Sink, Step
 from tests.support.work import lease, message
 
@@ -47,7 +48,7 @@ class Fence:
 
 
 async def connect(sink: Sink, settings: DeliverySettings | None = None) -> Session:
-    connector = Connector("node.test", settings or DeliverySettings(), HostsFile())
+    connector = Connector("node.test", settings or DeliverySettings(), HostsFile(), WITHOUT_DNS)
     return await connector.connect([NextHop(sink.host, sink.port)])
 
 
