@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from appliance.vip.binder import BinderFailed, VirtualAddress
-from appliance.vip.netlink import AddressTable
+from appliance.vip.binder import VirtualAddress
+from appliance.vip.table import AddressTable
 
 
 async def take_away(addresses: Sequence[VirtualAddress]) -> tuple[VirtualAddress, ...]:
@@ -22,15 +22,5 @@ async def take_away(addresses: Sequence[VirtualAddress]) -> tuple[VirtualAddress
 
 
 def _take_away(addresses: Sequence[VirtualAddress]) -> tuple[VirtualAddress, ...]:
-    left = []
-    failure: BinderFailed | None = None
     with AddressTable() as table:
-        for one in addresses:
-            try:
-                if table.remove(one):
-                    left.append(one)
-            except BinderFailed as error:
-                failure = error
-    if failure is not None:
-        raise failure
-    return tuple(left)
+        return table.remove(addresses)

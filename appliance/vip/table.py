@@ -5,23 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.vip.binder import BinderFailed, VirtualAddress
+from appliance.vip.interface import interface_index
 
 LIFETIME = 3
 """Seconds after which the kernel drops an address by itself, unless it is renewed."""
 
 _IFA_F_NODAD = 0x02
-_NO_PRIVILEGE = "it takes CAP_NET_ADMIN: run as root, or with this capability"
 
 
 class AddressTable:
     """Adds and removes addresses; to be used and closed in one thread, without a running loop.
 
+    What fails for one address is done for the others before it is raised.
     A call takes less than a millisecond unless somebody else makes the kernel wait (its lock is
     one for all changes of interfaces, addresses and routes), so not in the loop's thread.
     """
@@ -48,66 +50,92 @@ class AddressTable:
         """The addresses stay until their lifetime has run out."""
         self._route.close()
 
-    def add(self, one: VirtualAddress, lifetime: int = LIFETIME) -> None:
-        """Add it, or renew its `lifetime` (seconds); raises BinderFailed.
+    def add(self, addresses: Iterable[VirtualAddress]) -> None:
+        """Add them, or renew their lifetime; raises BinderFailed if one cannot be added.
 
         An IPv6 address is used at once, without Duplicate Address Detection (a second or more):
-        the election has decided whose it is. It is deprecated from the start (RFC 4862 §5.5.4),
-        so it serves who asks for it but is no source of connections that would not move with it.
+        the election has decided whose it is. It is deprecated from the start (RFC 4862 §5.5.4):
+        it serves whoever asks for it, but is no source of connections that could not move with it.
         """
-        version_6 = one.address.version == 6
-        options: dict[str, int] = {"flags": _IFA_F_NODAD} if version_6 else {}
-        try:
-            self._route.addr(
-                "replace",
-                **_named(one),
-                preferred=0 if version_6 else lifetime,
-                valid=lifetime,
-                **options,
-            )
-        except NetlinkError as error:
-            raise _failed("add", one, error.code) from None
+        _each(addresses, self._add)
 
-    def remove(self, one: VirtualAddress) -> bool:
-        """Remove it; False if it is not there. Raises BinderFailed if it may still be there."""
+    def renew(self, addresses: Iterable[VirtualAddress]) -> tuple[VirtualAddress, ...]:
+        """As `add`; returns those that somebody had removed."""
+        there = {
+            (each["index"], each.get("local") or each.get("address"), each["prefixlen"])
+            for each in self._route.get_addr()
+        }
+
+        def absent(one: VirtualAddress) -> bool:
+            self._add(one)
+            return (interface_index(one.interface), str(one.address), one.prefix) not in there
+
+        return _each(addresses, absent)
+
+    def remove(self, addresses: Iterable[VirtualAddress]) -> tuple[VirtualAddress, ...]:
+        """Remove them; returns those that were there; raises BinderFailed if one may still be."""
+        return _each(addresses, self._remove)
+
+    def _add(self, one: VirtualAddress) -> bool:
+        if one.address.version == 6:
+            self._change("replace", one, preferred=0, valid=LIFETIME, flags=_IFA_F_NODAD)
+        else:
+            self._change("replace", one, preferred=LIFETIME, valid=LIFETIME)
+        return True
+
+    def _remove(self, one: VirtualAddress) -> bool:
         if one.interface not in (name for _, name in socket.if_nameindex()):
             return False
         try:
-            self._route.addr("del", **_named(one))
-        except NetlinkError as error:
+            self._change("del", one)
+        except _Refused as error:
             if error.code in (errno.EADDRNOTAVAIL, errno.ENODEV):
                 return False
-            raise _failed("remove", one, error.code) from None
+            raise
         return True
 
-
-def interface_index(name: str) -> int:
-    """The kernel's number for it; raises BinderFailed if there is no such interface."""
-    try:
-        return socket.if_nametoindex(name)
-    except OSError:
-        names = ", ".join(each for _, each in socket.if_nameindex())
-        raise BinderFailed(
-            f"there is no interface {name!r}", f"this machine has: {names}"
-        ) from None
-
-
-def _named(one: VirtualAddress) -> dict[str, str | int]:
-    """How netlink names it; raises BinderFailed."""
-    return {
-        "index": interface_index(one.interface),
-        "family": socket.AF_INET if one.address.version == 4 else socket.AF_INET6,
-        "address": str(one.address),
-        "prefixlen": one.prefix,
-    }
+    def _change(self, command: str, one: VirtualAddress, **options: int) -> None:
+        index = interface_index(one.interface)
+        family = socket.AF_INET if one.address.version == 4 else socket.AF_INET6
+        try:
+            self._route.addr(
+                command,
+                index=index,
+                family=family,
+                address=str(one.address),
+                prefixlen=one.prefix,
+                **options,
+            )
+        except NetlinkError as error:
+            raise _Refused(command, one, error.code) from None
 
 
-def _failed(verb: str, one: VirtualAddress, code: int) -> BinderFailed:
-    hint = ""
-    if code == errno.EPERM:
-        hint = _NO_PRIVILEGE
-    elif code == errno.EACCES and one.address.version == 6:
-        hint = f"IPv6 is switched off at {one.interface}"
-    return BinderFailed(
-        f"cannot {verb} {one}/{one.prefix} at {one.interface}: {os.strerror(code)}", hint
-    )
+def _each(
+    addresses: Iterable[VirtualAddress], change: Callable[[VirtualAddress], bool]
+) -> tuple[VirtualAddress, ...]:
+    failure: BinderFailed | None = None
+    those = []
+    for one in addresses:
+        try:
+            if change(one):
+                those.append(one)
+        except BinderFailed as error:
+            failure = error
+    if failure is not None:
+        raise failure
+    return tuple(those)
+
+
+class _Refused(BinderFailed):
+    """The kernel's answer to a change."""
+
+    def __init__(self, command: str, one: VirtualAddress, code: int) -> None:
+        hint = ""
+        if code == errno.EPERM:
+            hint = "it takes CAP_NET_ADMIN: run as root, or with this capability"
+        elif code == errno.EACCES and one.address.version == 6:
+            hint = f"IPv6 is switched off at {one.interface}"
+        verb = "remove" if command == "del" else "hold"
+        why = f"cannot {verb} {one}/{one.prefix} at {one.interface}: {os.strerror(code)}"
+        super().__init__(why, hint)
+        self.code = code

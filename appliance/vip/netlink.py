@@ -1,0 +1,157 @@
+"""Holding the virtual addresses at network interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from appliance.monitor.events import Emit, Event
+from appliance.vip.announce import Announcer
+from appliance.vip.binder import BinderFailed, VirtualAddress
+from appliance.vip.interface import interface_index
+from appliance.vip.notices import Notices, Subject
+from appliance.vip.table import AddressTable
+
+RENEWAL = 1.0
+"""Seconds from one renewal of the lifetimes to the next."""
+
+DEFERENCE = 0.1
+"""Seconds in which the router may say first that an address is to go. A process that stood still
+while the kernel dropped its addresses must not begin by taking them again."""
+
+PATIENCE = 0.5
+"""Seconds given to the kernel, which needs less than a thousandth of it."""
+
+T = TypeVar("T")
+
+
+class NetlinkBinder:
+    """A `Binder` by the kernel's table of addresses, for Ethernet and what is like it.
+
+    What it holds dies with the loop, not just with the process: an address lives only for some
+    seconds, and the loop, in which the router runs too, renews it each second. Whatever may wait
+    for the kernel is done in one thread, in order.
+    """
+
+    def __init__(self, addresses: Sequence[VirtualAddress], emit: Emit) -> None:
+        """`addresses`: all that it may come to hold."""
+        self._addresses = tuple(addresses)
+        self._emit = emit
+        self._held: set[VirtualAddress] = set()
+        self._lost = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "netlink")
+        self._table: AddressTable | None = None
+        self._announcer = Announcer()
+        self._notices: Notices | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def held(self) -> frozenset[VirtualAddress]:
+        """What it holds now."""
+        return frozenset(self._held)
+
+    async def start(self) -> None:
+        for one in self._addresses:
+            interface_index(one.interface)
+        for left in await self._run(self._clear):
+            self._emit(Event.ADDRESS_LEFT_BEHIND, address=left.address, interface=left.interface)
+        self._notices = Notices(Subject.LOST_ADDRESSES, self._lost.set)
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def acquire(self, addresses: Sequence[VirtualAddress]) -> None:
+        try:
+            await self._run(lambda table: table.add(addresses))
+        except (BinderFailed, asyncio.CancelledError):
+            with suppress(BinderFailed):
+                await self.release(addresses)
+            raise
+        self._held.update(addresses)
+
+    async def release(self, addresses: Sequence[VirtualAddress]) -> None:
+        self._held.difference_update(addresses)
+        await self._run(lambda table: table.remove(addresses))
+
+    def announce(self, addresses: Sequence[VirtualAddress]) -> None:
+        self._thread.submit(self._tell, addresses)
+
+    def close(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._notices is not None:
+            self._notices.close()
+        self._held.clear()
+        ended = self._thread.submit(self._end)
+        self._thread.shutdown(wait=False)
+        with suppress(TimeoutError, BinderFailed):
+            ended.result(PATIENCE)
+
+    async def _run(self, work: Callable[[AddressTable], T]) -> T:
+        """Have it done in the thread; raises BinderFailed, also if the kernel takes too long.
+
+        It is done all the same then, later, and before what comes after it.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.shield(asyncio.wrap_future(self._submit(work)))
+        except TimeoutError:
+            raise BinderFailed(
+                f"the kernel has not answered for {PATIENCE:g} s",
+                "something else keeps it from changing addresses: see `dmesg`",
+            ) from None
+
+    def _submit(self, work: Callable[[AddressTable], T]) -> Future[T]:
+        def in_thread() -> T:
+            if self._table is None:
+                self._table = AddressTable()
+            try:
+                return work(self._table)
+            except OSError as error:  # of the socket, not of the kernel's answer: a new one
+                self._table.close()
+                self._table = None
+                raise BinderFailed(f"netlink failed: {error.strerror}") from None
+
+        return self._thread.submit(in_thread)
+
+    def _clear(self, table: AddressTable) -> tuple[VirtualAddress, ...]:
+        return table.remove(self._addresses)
+
+    def _tell(self, addresses: Iterable[VirtualAddress]) -> None:
+        for one in addresses:
+            try:
+                self._announcer.tell(one)
+            except OSError as error:
+                self._emit(Event.ADDRESS_NOT_ANNOUNCED, address=one.address, why=error.strerror)
+
+    def _end(self) -> None:
+        """In the thread: leave nothing behind, whatever was under way."""
+        self._announcer.close()
+        if self._table is not None:
+            with self._table:
+                self._clear(self._table)
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RENEWAL - DEFERENCE):
+                    await self._lost.wait()
+            self._lost.clear()
+            stood_still = True
+            while stood_still:
+                before = loop.time()
+                await asyncio.sleep(DEFERENCE)
+                stood_still = loop.time() - before > 2 * DEFERENCE
+            if self._held:
+                await self._renew(self._held.copy())
+
+    async def _renew(self, held: set[VirtualAddress]) -> None:
+        try:
+            absent = await self._run(lambda table: table.renew(held))
+        except BinderFailed as error:
+            self._emit(Event.ADDRESS_NOT_RENEWED, why=str(error), hint=error.hint)
+            return
+        for one in absent:
+            self._emit(Event.ADDRESS_PUT_BACK, address=one.address, interface=one.interface)
