@@ -42,12 +42,16 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """Positions that became durable at the sender; also says that it is alive."""
+    """Positions that became durable at the sender; also says that it is alive.
+
+    `takes`: it may be given what the receiver owns.
+    """
 
     positions: dict[Incarnation, Number]
     clock: Time
     mode: str
     exposed: Number
+    takes: bool = True
 
 
 class BodyChunk(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -126,12 +130,12 @@ class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
 
     known: dict[Incarnation, Number]
     copies: tuple[Copy, ...]
+    versions: tuple[SiteVersion, ...] = ()
+    registers: tuple[Register, ...] = ()
 
 
 class SnapshotEnd(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """Everything up to the positions named at the beginning has been sent."""
-    versions: tuple[SiteVersion, ...] = ()
-    registers: tuple[Register, ...] = ()
 
 
 Frame = Hello | Batch | Ack | BodyChunk | Ask | Answer | SnapshotBegin | SnapshotPart | SnapshotEnd

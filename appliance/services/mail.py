@@ -29,19 +29,20 @@ from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.bodies import Bodies
 from appliance.spool.checkpoint import Checkpointer
+from appliance.spool.delivery_watch import DeliveryWatch
 from appliance.spool.engine import Engine
 from appliance.spool.files import PosixFiles
 from appliance.spool.gate import Gate
 from appliance.spool.intake import SpoolIntake
 from appliance.spool.mail_socket import MailSocket
-from appliance.spool.operations import HandOver, Sweep
+from appliance.spool.operations import Sweep
 from appliance.spool.schema import open_writer
 from appliance.spool.spool import Spool
 from appliance.spool.store import Store
 from appliance.spool.view import mail_view
 
 _SMTP_GRACE = 10.0
-_HAND_OVER_GRACE = 3.0
+_HAND_OVER_PATIENCE = 3_000
 
 
 class _Link:
@@ -125,13 +126,14 @@ async def _serve(
         intake=intake,
         emit=context.emit,
         clock=wall,
-    )
         proxied=settings.smtp.proxy_listen,
         balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
+    )
     started = monotonic()
 
     def view() -> MailView:
-        return mail_view(spool, intake, handler, monotonic() - started, smtp.connections)
+        uptime = monotonic() - started
+        return mail_view(spool, intake, handler, uptime, smtp.connections, smtp.rejected)
 
     scratch = context.layout.spool / "salvage"
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
@@ -143,7 +145,8 @@ async def _serve(
         await link.start()
     await smtp.start()
     keep = int(settings.keep_ended)
-    renewing = asyncio.create_task(_every_second(handler, spool, keep))
+    watch = DeliveryWatch(spool, handler)
+    renewing = asyncio.create_task(_every_second(handler, spool, watch, keep))
     context.ready()
     stopped = asyncio.ensure_future(context.stop.wait())
     try:
@@ -170,10 +173,11 @@ def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink |
     return PeerLink(identity, listen, peer, _Link(spool, context), random.random, source=source)
 
 
-async def _every_second(handler: MailSocket, spool: Spool, keep: int) -> None:
+async def _every_second(handler: MailSocket, spool: Spool, watch: DeliveryWatch, keep: int) -> None:
     while True:
         await asyncio.sleep(1.0)
         handler.renew()
+        watch.look(monotonic())
         spool.submit(Sweep(keep))
 
 
@@ -183,7 +187,8 @@ async def _hand_over(spool: Spool, context: Context) -> None:
         context.emit("not_handed_over", exposed=spool.engine.exposed)
         return
     try:
-        await asyncio.wait_for(spool.ask(HandOver), _HAND_OVER_GRACE)
+        async with asyncio.timeout(2 * _HAND_OVER_PATIENCE / 1000):
+            await spool.hand_over(_HAND_OVER_PATIENCE)
     except (Refused, TimeoutError) as error:
         context.emit("not_handed_over", reason=str(error), exposed=spool.engine.exposed)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from appliance.mail.reply import Refused, Reply
 from appliance.replica.frames import Answer, Ask
-from appliance.replica.pair import Mode, Pair
+from appliance.replica.pair import Pair
 from appliance.replica.record import Record
-from appliance.spool.operations import Command, Done, Effect, Failed, HandOver, Send, Token
+from appliance.spool.operations import Command, Done, Effect, Failed, Send, Token
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Replication
 from appliance.spool.store import Store
@@ -73,17 +73,6 @@ class Desk:
         if answer.problem:
             return [Failed(token, Refused(Reply(550, "5.7.1", answer.problem), answer.hint))]
         return [Done(token, True)]
-
-    def hand_over(self, request: HandOver) -> bytes | None:
-        """The peer that may be given everything now, None if that is refused; see `refusal`."""
-        if self._pair.mode is not Mode.PAIRED or self._replication.peer is None:
-            return None
-        own = {
-            i.id for i in self._store.journal.incarnations.values() if i.node == self._store.node
-        }
-        if any(attempt.incarnation in own for attempt, _ in self._store.open_leases()):
-            return None
-        return self._replication.peer.node
 
     def _decides(self, queue_id: str) -> bool:
         entry = self._store.messages.get(queue_id)

@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from appliance.mail.queue_id import QueueId, queue_id, tag
-from appliance.mail.reply import Refused, Reply
 from appliance.replica import pair as modes
 from appliance.replica.frames import Ack, Answer, Ask, BodyChunk, Frame, Hello
 from appliance.replica.pair import Mode, Pair
@@ -27,15 +26,17 @@ from appliance.replica.position import Mark
 from appliance.replica.record import Accepted, Diverged, Record, Segment
 from appliance.spool.batch import Batch
 from appliance.spool.bodies import Bodies
+from appliance.spool.claims import Claims
 from appliance.spool.desk import Desk
+from appliance.spool.handover import Handover
 from appliance.spool.leasing import Leasing
 from appliance.spool.operations import (
     Accept,
+    CallOff,
     Cancel,
     Command,
     Done,
     Effect,
-    Failed,
     HandOver,
     Happened,
     Operation,
@@ -44,6 +45,7 @@ from appliance.spool.operations import (
     ResetLink,
     Salvage,
     Send,
+    StandAside,
     Sweep,
     TakeOver,
     Want,
@@ -91,8 +93,9 @@ class Engine:
         self._waiting = Waiting()
         self._answers: list[Done | Send] = []
         self._written: list[tuple[Segment, bytes, Mapping[str, bytes]]] = []
-        self._claims: deque[tuple[bytes, str, bool]] = deque()
         self._leasing = Leasing(store, self._owner, pair, self._write)
+        self._claims = Claims(store, self._leasing, self._wrote)
+        self._handover = Handover(store, pair, self.replication, self._leasing)
         self._salvage = SalvageDesk(
             store,
             bodies,
@@ -199,13 +202,15 @@ class Engine:
             return True
         if (self.replication.behind and self.room) or self._salvage.busy:
             return True
-        return self._leasing.busy(self.store.running(now))
+        due = self._handover.next_timer(now)
+        return (due is not None and due <= now) or self._leasing.busy(self.store.running(now))
 
     def next_timer(self, now: int) -> int | None:
         """When `tick` or a turn is due next though nothing comes in."""
         wake = self._leasing.next_wake()
         times = [
             self.pair.next_timer(now),
+            self._handover.next_timer(now),
             now if self._salvage.busy else None,
             None if wake is None else wake - self.store.running(0),
         ]
@@ -220,8 +225,9 @@ class Engine:
             self.effects.extend(Send(frame) for frame in self.replication.pump())
         before = self.store.journal.head
         self.store.begin()
+        self._hand_over(now, running)
         self._take_in(now, running)
-        self._claim(running)
+        self.effects.extend(self._claims.write(running))
         self._leasing.write_off_stale(running)
         self._operate(now, running)
         self._salvage_some(running)
@@ -257,12 +263,14 @@ class Engine:
             self._waiting.add(last, answer)
         self._answers.clear()
         self._written.clear()
+        self._handover.wrote()
         self.keep_alive(now)
         self._settle(now)
 
     def _acknowledge(self, now: int) -> None:
         running, mode = self.store.running(now), self.pair.mode
-        ack = self.replication.ack(self.durable, running, mode, self.exposed)
+        takes = not self._handover.aside
+        ack = self.replication.ack(self.durable, running, mode, self.exposed, takes)
         self.effects.append(Send(ack))
 
     def _settle(self, now: int) -> None:
@@ -294,9 +302,9 @@ class Engine:
                     # What it did in another mode, or in none that is known, nobody here saw.
                     paired = self.replication.mode_of_peer == Mode.PAIRED
                     doubt = not (paired and self.pair.seen_dying)
-                    self._claims.append((self.store.node, "adopted", doubt))
+                    self._claims.adopt(doubt=doubt)
                 case modes.Effect.TAKE_OVER:
-                    self._claims.append((self.store.node, "taken over", True))
+                    self._claims.take_over()
 
     def _take_in(self, now: int, running: int) -> None:
         for _ in range(min(len(self._inbox), _TURN_FRAMES)):
@@ -316,13 +324,12 @@ class Engine:
         match frame:
             case Hello():
                 regressed = self.replication.greet(frame, running)
-                # The peer is here, and knows better than an adoption that was just decided.
-                self._claims = deque(one for one in self._claims if one[1] != "adopted")
+                self._claims.peer_is_back()
                 self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
                 self.effects.extend(self._leasing.ownership_changed())
                 self._heed(self.pair.link_up(now, regressed), now)
                 if self._owner.orphans(frame.node):
-                    self._claims.append((self.store.node, "adopted", True))
+                    self._claims.adopt(doubt=True)
             case Ask():
                 self._answers.append(self._desk.asked(frame, running))
             case Answer():
@@ -347,16 +354,6 @@ class Engine:
             if isinstance(record, Accepted):
                 self._waiting.accepted(seq)
 
-    def _claim(self, running: int) -> None:
-        while self._claims:
-            owner, reason, doubt = self._claims.popleft()
-            segment, data = self.store.write_claim(owner, reason, doubt, running)
-            self._wrote(segment, data, {})
-            self.effects.extend(self._leasing.ownership_changed())
-            self._happened(reason.replace(" ", "_"), epoch=self.store.epoch, doubt=doubt)
-            if owner == self.store.node:
-                self._leasing.write_off(self._leasing.leased_here, running)
-
     def _operate(self, now: int, running: int) -> None:
         batch = Batch(self._owner)
         while self._operations and not batch.full:
@@ -370,7 +367,7 @@ class Engine:
                 self.effects.extend(self._leasing.present(operation, running))
             else:
                 self._command(operation, running)
-        self._claim(running)
+        self.effects.extend(self._claims.write(running))
 
     def _operate_one(self, operation: Operation, batch: Batch, now: int, running: int) -> None:
         match operation:
@@ -382,8 +379,8 @@ class Engine:
                 batch.cancel(operation.leases)
             case Present() | Command():
                 batch.after.append(operation)
-            case HandOver():
-                self._hand_over(operation)
+            case HandOver() | CallOff() | StandAside():
+                self._away(operation, now)
             case TakeOver():
                 self._heed(self.pair.take_over(), now)
                 self._answers.append(Done(operation.token))
@@ -428,15 +425,25 @@ class Engine:
         if done:
             self._answers.append(done)
 
-    def _hand_over(self, request: HandOver) -> None:
-        peer = self._desk.hand_over(request)
-        if peer is None:
-            reply = Reply(450, "4.3.0", "the pair is not paired, or deliveries are under way")
-            hint = "wait for mode paired, stop delivery first"
-            self.effects.append(Failed(request.token, Refused(reply, hint)))
-        else:
-            self._claims.append((peer, "handed over", False))
-            self._answers.append(Done(request.token))
+    def _hand_over(self, now: int, running: int) -> None:
+        peer, said = self._handover.step(now)
+        self.effects.extend(said)
+        if peer is not None:
+            self._claims.hand_over(peer)
+            self.effects.extend(self._claims.write(running))
+            if done := self._handover.taken(now):
+                self._answers.append(done)
+
+    def _away(self, operation: HandOver | CallOff | StandAside, now: int) -> None:
+        match operation:
+            case HandOver():
+                self.effects.extend(self._handover.ask(operation, now))
+            case CallOff():
+                self.effects.extend(self._handover.call_off())
+            case StandAside() if self._handover.aside is not operation.aside:
+                self._handover.stand_aside(operation.aside)
+                self._happened("standing_aside", on=operation.aside)
+                self.keep_alive(now)
 
     def _happened(self, event: str, **fields: object) -> None:
         self.effects.append(Happened(event, fields))

@@ -28,6 +28,8 @@ class Leasing:
         self._kept: set[Attempt] = set()
         """Attempts of earlier starts that delivery still works on."""
         self._stale = False
+        self.paused = False
+        """True while nothing is given out, for the peer is to do it."""
         self._allowed: dict[int, bool] = {}
         self._asked_anew = False
         """A wish came since the last turn: it may let through what others left parked."""
@@ -47,7 +49,7 @@ class Leasing:
         """True if a turn would find something to do."""
         if self._stale:
             return True
-        if not self._wants or not self._presented:
+        if self._idle:
             return False
         if self._asked_anew and self._store.scheduler.parked:
             return True
@@ -56,7 +58,19 @@ class Leasing:
 
     def next_wake(self) -> int | None:
         """The running time at which something that is wanted is due."""
-        return self._store.scheduler.next_wake() if self._wants and self._presented else None
+        return None if self._idle else self._store.scheduler.next_wake()
+
+    def pause(self, paused: bool) -> list[Effect]:
+        """Give out nothing, and take back what was not begun; or go on."""
+        if paused is self.paused:
+            return []
+        self.paused = paused
+        attempts = self._owner.leases_of(self.leased_here) if paused else frozenset()
+        return [Revoke(attempts)] if attempts else []
+
+    def open_here(self) -> bool:
+        """True while an attempt of this node may be under way."""
+        return bool(self._owner.leases_of(self.leased_here))
 
     def present(self, present: Present, running: int) -> list[Effect]:
         """Delivery is there: what this node leased and it does not name is in doubt."""
@@ -106,7 +120,7 @@ class Leasing:
     def lease(self, running: int) -> Done | None:
         """What is due for the wish that waits, journalled; the answer to give once durable."""
         self._asked_anew = False
-        if not self._presented or not self._wants:
+        if self._idle:
             return None
         want = self._wants[0]
         chosen = self._owner.leases(running, want.limit, self._may_lease, want.blocked)
@@ -119,6 +133,10 @@ class Leasing:
             for i, (record, entry) in enumerate(chosen)
         ]
         return Done(want.token, leases)
+
+    @property
+    def _idle(self) -> bool:
+        return self.paused or not self._presented or not self._wants
 
     def _may_lease(self, lane_id: int) -> bool:
         """The fence: only what this node owns, and before it is synced only what is new."""

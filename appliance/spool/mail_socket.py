@@ -14,6 +14,7 @@ from appliance.ipc.mail import (
     Call,
     CommandCall,
     Durable,
+    HandOverCall,
     Leases,
     LeasesCall,
     PresentCall,
@@ -25,6 +26,7 @@ from appliance.ipc.mail import (
     Said,
     SalvageCall,
     Salvaged,
+    StandAsideCall,
     TakeOverCall,
     Target,
     View,
@@ -42,6 +44,9 @@ from appliance.spool.spool import Spool
 from appliance.spool.wreck import Wreck
 
 Client = Peer[Said, Call]
+PairCall = TakeOverCall | SalvageCall | HandOverCall | StandAsideCall
+
+_ASIDE = {True: "stand aside", False: "deliver again"}
 
 
 class MailSocket:
@@ -89,10 +94,21 @@ class MailSocket:
                 return self._command(message)
             case ViewCall():
                 return View(self._view())
+            case _:
+                return self._operate(message)
+
+    def _operate(self, message: PairCall) -> Said | Coroutine[Any, Any, Said]:
+        match message:
             case TakeOverCall():
                 return self._take_over(message)
             case SalvageCall():
                 return self._salvage(message)
+            case HandOverCall():
+                return self._hand_over(message)
+            case StandAsideCall():
+                self._emit("command", action=_ASIDE[message.aside], by=message.by)
+                self._spool.stand_aside("maintenance", message.aside)
+                return Durable()
 
     def renew(self) -> None:
         """Tell delivery that its leases go on being valid; about once a second."""
@@ -141,6 +157,14 @@ class MailSocket:
     async def _take_over(self, call: TakeOverCall) -> Said:
         self._emit("command", action="take over", by=call.by)
         await self._spool.ask(TakeOver)
+        return Durable()
+
+    async def _hand_over(self, call: HandOverCall) -> Said:
+        self._emit("command", action="hand over", by=call.by)
+        try:
+            await self._spool.hand_over(call.patience)
+        except Refused as error:
+            raise _refused(error) from error
         return Durable()
 
     async def _salvage(self, call: SalvageCall) -> Said:

@@ -75,9 +75,25 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Give everything to the peer; refused while leases are open or the pair is not paired."""
+    """Give everything to the peer, once no lease is open; answered when both nodes hold that.
+
+    Refused if the pair is not paired, or if after `patience` milliseconds leases are open still.
+    """
 
     token: Token
+    patience: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallOff:
+    """A `HandOver` that waits is refused. Nobody waits for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandAside:
+    """From now on the peer is to deliver whatever this node accepts; or each its own again."""
+
+    aside: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,18 @@ class Salvage:
 
 
 Operation = (
-    Accept | Want | Report | Present | Cancel | Command | HandOver | TakeOver | Sweep | Salvage
+    Accept
+    | Want
+    | Report
+    | Present
+    | Cancel
+    | Command
+    | HandOver
+    | CallOff
+    | StandAside
+    | TakeOver
+    | Sweep
+    | Salvage
 )
 
 

@@ -179,6 +179,14 @@ class Owner:
         }
         return frozenset(a for a in attempts if a not in owned)
 
+    def leases_of(self, mine: Callable[[Attempt], bool]) -> frozenset[AttemptId]:
+        """Open attempts that are `mine`."""
+        return frozenset(
+            AttemptId(attempt.incarnation, attempt.seq)
+            for attempt, _ in self._store.open_leases()
+            if mine(attempt)
+        )
+
     def foreign_leases(self) -> frozenset[AttemptId]:
         """Open attempts of this node on messages that it does not own any more."""
         nodes = self._store.ownership.nodes

@@ -56,6 +56,8 @@ class Replication:
         self.diverged = ""
         self.mode_of_peer = ""
         self.exposed_at_peer = 0
+        self.peer_takes = True
+        """False while the peer stands aside: then nothing can be handed over to it."""
         self.acked: dict[bytes, int] = {}
         self._unstored_acks = False
         self._reset()
@@ -134,7 +136,8 @@ class Replication:
         self._check_own(hello.marks)
         self.diverged = ""
         self.peer = self.last_hello = hello
-        self.mode_of_peer = hello.mode
+        self.mode_of_peer, self.peer_takes = hello.mode, True
+        store.hear_kinds(hello.kinds)
         store.hear_clock(hello.node, hello.clock, running)
         store.fence(hello.claims)
         held = positions(hello.marks)
@@ -170,6 +173,7 @@ class Replication:
         while self._flight and self._flight[0][1] <= self.acked.get(self._flight[0][0], 0):
             self._in_flight -= self._flight.popleft()[2]
         self.mode_of_peer, self.exposed_at_peer = ack.mode, ack.exposed
+        self.peer_takes = ack.takes
         return progress
 
     def store_acks(self) -> None:
@@ -418,12 +422,14 @@ class Replication:
         if self._streams.pop(queue_id, None) == size:
             self._whole.add(queue_id)
 
-    def ack(self, durable: Mapping[bytes, Mark], running: int, mode: str, exposed: int) -> Ack:
+    def ack(
+        self, durable: Mapping[bytes, Mark], running: int, mode: str, exposed: int, takes: bool
+    ) -> Ack:
         """What became durable here since the last one."""
         self._discard_needless()
         news = {i: m.seq for i, m in durable.items() if m.seq != self._told.get(i)}
         self._told.update(news)
-        return Ack(news, running, mode, exposed)
+        return Ack(news, running, mode, exposed, takes)
 
     def caught_up(self, durable: Mapping[bytes, Mark]) -> bool:
         """True once both nodes hold durably what the other had when they met."""

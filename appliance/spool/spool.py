@@ -19,15 +19,18 @@ from appliance.spool.checkpoint import Checkpointer
 from appliance.spool.disk_thread import DiskThread
 from appliance.spool.engine import Engine
 from appliance.spool.operations import (
+    CallOff,
     Cancel,
     Done,
     Effect,
     Failed,
+    HandOver,
     Happened,
     Operation,
     ResetLink,
     Revoke,
     Send,
+    StandAside,
 )
 
 FRAME, CHUNK = 1, 2
@@ -67,6 +70,7 @@ class Spool:
         self.engine = engine
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_revoke: Callable[[frozenset[AttemptId]], None] = lambda attempts: None
+        self._aside: set[str] = set()
         self._mode_at = clock()
         self._heard_at: int | None = None
         self._clock = clock
@@ -112,6 +116,11 @@ class Spool:
     # What people are shown.
 
     @property
+    def aside(self) -> frozenset[str]:
+        """Why the peer is to deliver what this node accepts; empty if it is not."""
+        return frozenset(self._aside)
+
+    @property
     def committing(self) -> bool:
         """True while a commit is under way: then the store must be left alone."""
         return self._committing
@@ -144,6 +153,25 @@ class Spool:
         """Submit an operation nobody waits for."""
         self.engine.submit(operation)
         self._poke()
+
+    async def hand_over(self, patience: int) -> None:
+        """Give everything to the peer (rule 5); raises Refused, at the latest after `patience` ms.
+
+        Leasing stops at once, and delivery gives back what it has not begun. Called off if the
+        caller is cancelled.
+        """
+        try:
+            await self.ask(lambda token: HandOver(token, patience))
+        except asyncio.CancelledError:
+            self.submit(CallOff())
+            raise
+
+    def stand_aside(self, why: str, aside: bool) -> None:
+        """Let the peer deliver what this node accepts, as long as it is `aside` for any reason."""
+        before = bool(self._aside)
+        (self._aside.add if aside else self._aside.discard)(why)
+        if bool(self._aside) is not before:
+            self.submit(StandAside(not before))
 
     # The link.
 

@@ -379,6 +379,11 @@ class Store:
         """True if this node owns `lane`."""
         return self.lanes.owner(lane, self.ownership) == self.node
 
+    def owes(self) -> bool:
+        """True if this node owns recipients that have not ended; the working set is written."""
+        queued = self._db.execute("SELECT DISTINCT lane FROM tally WHERE recipients > 0")
+        return any(self.mine(self.lanes.get(lane)) for (lane,) in queued)
+
     def exposed(self) -> int:
         """Messages of which the peer has not said that it holds them."""
         total = 0

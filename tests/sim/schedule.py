@@ -7,7 +7,7 @@ from functools import partial
 
 from appliance.replica.pair import Mode, Timing
 from appliance.spool.messages import Entry, key_of
-from appliance.spool.operations import Command, HandOver, Happened, TakeOver
+from appliance.spool.operations import Command, HandOver, Happened, StandAside, TakeOver
 from appliance.spool.sizes import Sizes
 from tests.sim.faults import Faults
 from tests.sim.node import INLINE, Client, Node, World
@@ -91,7 +91,9 @@ class Simulation:
             case "take over":
                 node.submit(TakeOver(None))
             case "hand over":
-                node.submit(HandOver(None))
+                node.submit(HandOver(None, self.rng.choice([0, 2_000, 10_000])))
+            case "stand aside":
+                self._stand_aside(node)
             case "redirect":
                 chosen = (self.rng.randrange(len(client.recipients)),)
                 node.submit(
@@ -99,6 +101,11 @@ class Simulation:
                 )
             case _:
                 node.submit(Command(None, action, client.queue_id))
+
+    def _stand_aside(self, node: Node) -> None:
+        node.submit(StandAside(True))
+        back = partial(node.submit, StandAside(False))
+        self.clock.after(self.rng.choice([1_000, 15_000, 40_000]), back)
 
     # What the faults permit.
 

@@ -24,7 +24,7 @@ from appliance.spool import schema
 from appliance.spool import snapshot as snapshots
 from appliance.spool import store as stores
 from appliance.spool.bodies import Body
-from appliance.spool.engine import Engine
+from appliance.spool.claims import Claims
 from appliance.spool.journal import Journal
 from appliance.spool.leasing import Leasing
 from appliance.spool.operations import Done, Send
@@ -263,7 +263,7 @@ FENCES = [
         without_write_offs(Leasing, "present"),
         plan("delivery"),
     ),
-    Mutation("write-offs when adopting", without_write_offs(Engine, "_claim"), plan("replace")),
+    Mutation("write-offs when adopting", without_write_offs(Claims, "write"), plan("replace")),
     Mutation(
         "write-offs of what the peer gave back",
         without_write_offs(Leasing, "write_off_stale"),
