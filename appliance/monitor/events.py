@@ -7,10 +7,13 @@ than a write: a full disk costs lines of the log, not mail.
 
 from __future__ import annotations
 
+import errno
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -64,6 +67,26 @@ class Event(StrEnum):
     OUTCOME_REFUSED = "outcome_refused"
     SPOOL_FAILED = "spool_failed"
     COMMAND = "command"
+
+    # the virtual addresses
+    ADDRESS_LEFT_BEHIND = "address_left_behind"
+    ADDRESS_PUT_BACK = "address_put_back"
+    ADDRESS_NOT_RENEWED = "address_not_renewed"
+    ADDRESS_NOT_ANNOUNCED = "address_not_announced"
+
+    # failover
+    TRANSITION = "transition"
+    PRIORITY = "priority"
+    PEER_HEARD = "peer_heard"
+    PEER_SILENT = "peer_silent"
+    ADDRESS_FAILED = "address_failed"
+    ADDRESS_FOREIGN = "address_foreign"
+    ADDRESSES_TAKEN_AWAY = "addresses_taken_away"
+    CARRIER = "carrier"
+    CHECK = "check"
+    MAINTENANCE = "maintenance"
+    SWITCHOVER = "switchover"
+    NOT_HURRIED = "not_hurried"
 
     # a node and its processes
     NODE_STARTED = "node_started"
@@ -160,6 +183,37 @@ class EventLog:
             self._second = second
             self._time = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
         return f"{self._time}.{millisecond:03d}Z"
+
+
+class LogThread:
+    """Hands lines to `write` in a thread: for a process that must not wait for a disk.
+
+    At most `limit` lines wait; one more is refused with OSError, so an EventLog counts it.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], limit: int = 10_000) -> None:
+        self._write = write
+        self._lines: queue.Queue[bytes | None] = queue.Queue(limit)
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, line: bytes) -> None:
+        """Have it written soon; raises OSError if too much waits."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            raise OSError(errno.ENOBUFS, "too many lines wait for the disk") from None
+
+    def close(self, patience: float = 2.0) -> None:
+        """Return when everything is written, or after `patience` seconds."""
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=patience)
+        self._thread.join(patience)
+
+    def _run(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with suppress(OSError):  # a full disk costs lines of the log, nothing else
+                self._write(line)
 
 
 def _printable(value: object) -> str:
