@@ -69,6 +69,7 @@ def _mail_rows(mail: MailView) -> Iterator[tuple[str, str]]:
     yield (
         "since start",
         f"{counted(mail.accepted, 'message')} accepted, "
+        f"{counted(mail.rejected, 'command')} refused, "
         f"{counted(mail.delivered, 'recipient')} delivered, up {time_text(mail.uptime)}",
     )
     yield (

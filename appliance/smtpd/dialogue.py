@@ -102,6 +102,7 @@ class Dialogue(Connection):
 
     def answer(self, reply: Reply) -> None:
         """Say `reply`; 421 ends the connection (RFC 5321 §3.8)."""
+        self.service.rejected += reply.code >= 400
         if reply.code == 421:
             self.hang_up(reply, reply.text)
         else:

@@ -54,6 +54,11 @@ class SmtpServer:
         """How many clients are served now."""
         return len(self._connections)
 
+    @property
+    def rejected(self) -> int:
+        """Commands and messages that were answered with 4yz or 5yz so far."""
+        return self._service.rejected
+
     async def start(self) -> None:
         """Listen; raises OSError, and then listens nowhere."""
         try:

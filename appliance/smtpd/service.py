@@ -37,6 +37,8 @@ class Service:
         self.emit = emit
         self.clock = clock
         self.draining = False
+        self.rejected = 0
+        """Commands and messages that were answered with 4yz or 5yz."""
         self.greeting = f"220 {hostname} ESMTP Twinpost\r\n".encode()
         self.helo = f"250 {hostname}\r\n".encode()
         self.ehlo = encode(Reply(250, "", "\n".join((hostname, *_extensions(limits)))))

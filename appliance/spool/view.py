@@ -9,9 +9,14 @@ from appliance.spool.spool import Spool
 
 
 def mail_view(
-    spool: Spool, intake: SpoolIntake, handler: MailSocket, uptime: int, connections: int
+    spool: Spool,
+    intake: SpoolIntake,
+    handler: MailSocket,
+    uptime: int,
+    connections: int,
+    rejected: int,
 ) -> MailView:
-    """How the mail process is now; `uptime` in milliseconds."""
+    """How the mail process is now; `uptime` in milliseconds, the rest as `MailView` has it."""
     engine, store = spool.engine, spool.engine.store
     refused = intake.refusal()
     positions = {i.hex(): mark.seq for i, mark in engine.durable.items()}
@@ -32,6 +37,7 @@ def mail_view(
         positions=positions,
         peer=_peer(spool),
         accepted=intake.accepted,
+        rejected=rejected,
         delivered=engine.delivered,
         connections=connections,
         open_leases=len(store.open_leases()) if not spool.committing else 0,

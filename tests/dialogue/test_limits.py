@@ -237,3 +237,24 @@ def test_refusals_for_now_use_up_patience_too() -> None:
         client.send(b"MAIL FROM:<a@b.example>\r\n")
         assert client.reply().startswith("452 ")
         assert client.reply().startswith("421 ")
+
+
+def test_what_was_refused_is_counted() -> None:
+    with serving() as served, served.client() as client:
+        client.greet()
+        assert client.ask("NOOP").startswith("250 ")
+        assert served.server.rejected == 0
+        refused = (
+            "DATA",
+            "MAIL FROM:<a@b",
+            "NONSENSE",
+            "MAIL FROM:<a@b.example>",
+            "RCPT TO:<x@y.z>",
+        )
+        codes = [client.ask(command)[:3] for command in refused]
+        assert codes == ["503", "501", "500", "250", "554"]
+        assert served.server.rejected == 4
+        client.ask("RSET")
+        client.begin()
+        assert client.data(b"bare\nLF\r\n").startswith("550 ")
+        assert served.server.rejected == 5
