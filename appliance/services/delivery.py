@@ -74,5 +74,5 @@ def _itself(settings: NodeSettings) -> Itself:
     """What an MX record must not name: mail sent there would come back."""
     return Itself(
         frozenset({str(settings.hostname)}),
-        frozenset(endpoint.host for endpoint in settings.smtp.listen),
+        frozenset(endpoint.host for endpoint in settings.served),
     )
