@@ -37,6 +37,12 @@ class HeartbeatPath(msgspec.Struct, frozen=True, kw_only=True):
         if len(families) > 1 or self.listen == self.peer:
             raise Wrong("listen and peer must be two addresses of one family", _LISTEN_HINT)
 
+    @property
+    def address(self) -> Address:
+        """This node's, without a scope."""
+        found = _literal(self.listen)
+        return found.__class__(int(found))
+
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One virtual router (RFC 9568 §6.1): addresses that move together."""

@@ -18,7 +18,7 @@ from appliance.failover.advertisement import (
     Status,
 )
 from appliance.failover.conversation import Conversation, Stale
-from appliance.failover.parameters import CENTISECOND, VirtualRouter
+from appliance.failover.parameters import CENTISECOND, VirtualRouter, active_down_interval
 from appliance.failover.paths import Paths
 from appliance.failover.router import (
     AcquireAddresses,
@@ -71,6 +71,7 @@ class Node:
         self.routers = {router.vrid: Router(router, sender) for router in routers}
         self.status = Status()
         self.peer: Status | None = None
+        self._claims: dict[int, int] = {}  # until when the peer is Active for a virtual router
         self._conversation = conversation
         self._send_on = tuple(paths)
         parameters = [router.parameters for router in self.routers.values()]
@@ -143,6 +144,10 @@ class Node:
         timers += [self._heartbeat, self._paths.next_timer()]
         return min((timer for timer in timers if timer is not None), default=None)
 
+    def peer_active(self, now: int, vrid: int) -> bool:
+        """The peer advertises that it is Active for the virtual router."""
+        return now < self._claims.get(vrid, now)
+
     def living_paths(self, now: int) -> frozenset[int]:
         """The paths on which the peer is heard."""
         return self._paths.living(now)
@@ -159,6 +164,8 @@ class Node:
         if router is None:  # §7.1: no such virtual router is configured here
             self._conversation.rejected[Rejection.FOREIGN] += 1
             return []
+        lasts = active_down_interval(advertisement.priority, advertisement.interval)
+        self._claims[advertisement.vrid] = now + (lasts if advertisement.priority else 0)
         return self._act(now, router.handle(now, advertisement))
 
     def _act(self, now: int, actions: Iterable[Action]) -> list[Effect]:

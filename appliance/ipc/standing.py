@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from appliance.ipc.client import Client, connect
@@ -47,7 +48,8 @@ class StandingWatch:
     def report(self, report: Report) -> None:
         """Tell the failover process, if it is there, how mail is."""
         if self._client is not None:
-            self._client.push(report)
+            with suppress(ConnectionLost):  # it has just ended: `run` connects again
+                self._client.push(report)
 
     def _pushed(self, said: Said) -> None:
         if isinstance(said, Standing):

@@ -13,7 +13,9 @@ from functools import cached_property
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -126,6 +128,11 @@ class Authority:
     def issue(self, public_key: bytes) -> str:
         """A certificate (PEM) for a node's SubjectPublicKeyInfo; raises BadKey."""
         return _certificate(public_key, self.key, authority=False)
+
+    def secret(self, purpose: bytes) -> bytes:
+        """32 bytes that only the nodes of the pair know, others for each purpose (RFC 5869)."""
+        raw = self.key.signer.private_bytes_raw()
+        return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(raw)
 
     def issued(self, certificate: str, public_key: bytes) -> bool:
         """Is that PEM a certificate of this authority for that very key? Raises BadKey."""

@@ -91,6 +91,8 @@ class LinkConnection(FrameProtocol):
         self.settled = asyncio.Event()  # up, or ended without
         self.ended = asyncio.Event()
         self.steady = False  # it has outlived a heartbeat
+        self.reads = 0
+        """How often something came from the peer, if only a heartbeat."""
         self._pinned = pinned
         self._owner = owner
         self._timing = timing
@@ -134,6 +136,7 @@ class LinkConnection(FrameProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._heard = True
+        self.reads += 1
         super().buffer_updated(nbytes)
 
     def frame_received(self, body: memoryview) -> None:

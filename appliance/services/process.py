@@ -7,14 +7,15 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
 from appliance.config import Layout, NodeSettings, SiteSettings, load_site, open_layout
-from appliance.monitor.events import EventLog, LogFile
+from appliance.monitor.events import EventLog, LogFile, LogThread
 from appliance.services.notify import Notifier
 
 SUPERVISOR = "TWINPOST_SUPERVISOR"
@@ -45,6 +46,22 @@ is started again.
 """
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How the process of a service differs from others.
+
+    orphaned: the signal it gets when its supervisor dies. patient_log: its log lines are written
+    by a thread, so that the loop never waits for a disk.
+    """
+
+    orphaned: int = signal.SIGKILL
+    patient_log: bool = False
+
+
+# Failover gives its addresses up in order when its supervisor has died: killed, it leaves them.
+_MANNERS: Mapping[str, Manner] = {"failover": Manner(signal.SIGTERM, patient_log=True)}
+
+
 def die_with_parent(environment: MutableMapping[str, str], how: int = signal.SIGKILL) -> None:
     """End this process when the one that started it ends, however that ends.
 
@@ -59,13 +76,28 @@ def die_with_parent(environment: MutableMapping[str, str], how: int = signal.SIG
         sys.exit(0)
 
 
+@contextmanager
 def open_log(
-    environment: MutableMapping[str, str], process: str, loop: asyncio.AbstractEventLoop
-) -> EventLog:
-    """The event log: in the file the supervisor named, else on standard error."""
+    environment: MutableMapping[str, str],
+    process: str,
+    loop: asyncio.AbstractEventLoop,
+    *,
+    patient: bool = False,
+) -> Iterator[EventLog]:
+    """The event log: in the file the supervisor named, else on standard error.
+
+    `patient`: a thread writes it.
+    """
     path = environment.pop(LOG_FILE, None)
     write = LogFile(Path(path)).write if path is not None else _to_standard_error
-    return EventLog(write, process, later=loop.call_soon)
+    thread = LogThread(write) if patient else None
+    emit = EventLog(thread.write if thread else write, process, later=loop.call_soon)
+    try:
+        yield emit
+    finally:
+        emit.flush()
+        if thread is not None:
+            thread.close()
 
 
 def _to_standard_error(line: bytes) -> None:
@@ -74,7 +106,8 @@ def _to_standard_error(line: bytes) -> None:
 
 def run_service(name: str, data: Path, serve: Serve) -> None:
     """Run one service until it is told to stop; raises ConfigError and what `serve` raises."""
-    die_with_parent(os.environ)
+    manner = _MANNERS.get(name, Manner())
+    die_with_parent(os.environ, manner.orphaned)
     notifier = Notifier.from_environment(os.environ)
     layout, node = open_layout(data)
     site = load_site(layout.site_toml)
@@ -90,11 +123,8 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping)
-        emit = open_log(os.environ, name, loop)
-        try:
+        with open_log(os.environ, name, loop, patient=manner.patient_log) as emit:
             await serve(Context(layout, node, site, emit, stop, notifier.ready))
-        finally:
-            emit.flush()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
