@@ -64,6 +64,14 @@ def parse(text: str, wanted: type[T], name: str) -> T:
         line = re.search(r"at line (\d+)", str(error))
         number = int(line[1]) if line else None
         raise ConfigError([Problem(name, "", f"is not TOML: {error}", line=number)]) from None
+    return checked(document, wanted, name, text)
+
+
+def checked(document: object, wanted: type[T], name: str, text: str = "") -> T:
+    """A document of plain values as `wanted`; `text` is where its lines are numbered.
+
+    Raises ConfigError.
+    """
     wrong = _check(wanted, document, ())
     if wrong:
         raise ConfigError(

@@ -34,11 +34,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     """A person with a mailbox.
 
     Without `mailbox` it has the user's name; without `addresses` it receives for the user's
-    name in every domain of the site.
+    name in every domain of the site. One that is `disabled` may not log in nor send as itself;
+    its mail still comes in.
     """
 
     mailbox: LocalName | None = None
     addresses: tuple[str, ...] | None = None
+    disabled: bool = False
 
 
 class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):

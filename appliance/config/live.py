@@ -1,0 +1,65 @@
+"""The site as it is now, in any process: settings and registers that change while it runs.
+
+What needs them for good takes a `Site` and asks it each time, or keeps what it made of them and
+makes it anew when it is told of a change. Whoever is in the middle of something goes on with what
+it began with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from appliance.config.site import SiteSettings
+
+Heed = Callable[[SiteSettings], None]
+Table = Mapping[str, bytes]
+
+
+class Site:
+    """Settings in `current`, registers by `table`; whoever watches is told of changes.
+
+    To learn of changes: `site.watch(heed)` calls `heed(settings)` after each change of the
+    document; `site.watch_table("credentials", heed)` calls `heed(values)` after each change of a
+    register in that table. Both are called on the event loop, never while the spool commits.
+
+    To write a register: `Spool.put_registers` in the mail process, `PutRegistersCall` on the mail
+    socket from another one. It is durable on both nodes when the call returns.
+    """
+
+    def __init__(self, current: SiteSettings, read: Callable[[str], Table]) -> None:
+        """`read` reads the registers of a table that are not deleted."""
+        self.current = current
+        self._read = read
+        self._tables: dict[str, Table] = {}
+        self._watching: list[Heed] = []
+        self._watching_tables: dict[str, list[Callable[[Table], None]]] = {}
+
+    def table(self, name: str) -> Table:
+        """The registers of a table, as key → value. They are read once and then kept."""
+        found = self._tables.get(name)
+        if found is None:
+            found = self._tables[name] = self._read(name)
+        return found
+
+    def watch(self, heed: Heed) -> None:
+        """Tell `heed` of the settings after each change of them."""
+        self._watching.append(heed)
+
+    def watch_table(self, name: str, heed: Callable[[Table], None]) -> None:
+        """Tell `heed` of a table's registers after each change of one."""
+        self._watching_tables.setdefault(name, []).append(heed)
+
+    def changed(self, current: SiteSettings) -> None:
+        """These are the settings from now on."""
+        if current != self.current:
+            self.current = current
+            for heed in self._watching:
+                heed(current)
+
+    def tables_changed(self, names: Iterable[str] | None = None) -> None:
+        """Registers of these tables changed; None if any may have."""
+        known = dict.fromkeys([*self._tables, *self._watching_tables])
+        for name in known if names is None else names:
+            self._tables.pop(name, None)
+            for heed in self._watching_tables.get(name, ()):
+                heed(self.table(name))
