@@ -139,11 +139,7 @@ class NetlinkBinder:
                 async with asyncio.timeout(RENEWAL - DEFERENCE):
                     await self._lost.wait()
             self._lost.clear()
-            stood_still = True
-            while stood_still:
-                before = loop.time()
-                await asyncio.sleep(DEFERENCE)
-                stood_still = loop.time() - before > 2 * DEFERENCE
+            await while_running(DEFERENCE, loop.time)
             if self._held:
                 await self._renew(self._held.copy())
 
@@ -155,3 +151,12 @@ class NetlinkBinder:
             return
         for one in absent:
             self._emit(Event.ADDRESS_PUT_BACK, address=one.address, interface=one.interface)
+
+
+async def while_running(seconds: float, clock: Callable[[], float]) -> None:
+    """Wait for so long in which this process also ran: anew after it stood still."""
+    stood_still = True
+    while stood_still:
+        before = clock()
+        await asyncio.sleep(seconds)
+        stood_still = clock() - before > 2 * seconds
