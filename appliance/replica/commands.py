@@ -11,7 +11,7 @@ from appliance.replica.record import Attempt, Ended, Ending, Log, Logged, Remove
 
 
 def _open(state: MessageState, indexes: Iterable[int] | None) -> list[tuple[int, RecipientState]]:
-    chosen = range(len(state.recipients)) if indexes is None else indexes
+    chosen = range(len(state.recipients)) if indexes is None else sorted(set(indexes))
     return [(i, state.recipients[i]) for i in chosen if state.recipients[i].final is None]
 
 
@@ -67,6 +67,17 @@ def remove(queue_id: str, state: MessageState, indexes: Iterable[int] | None) ->
     """End recipients without a DSN."""
     chosen = tuple(i for i, _ in _open(state, indexes))
     return Removed(queue_id, chosen) if chosen else None
+
+
+def touched(record: Logged | Removed | None) -> int:
+    """How many recipients a command's record changes."""
+    match record:
+        case Logged():
+            return len(record.logs)
+        case Removed():
+            return len(record.recipients)
+        case None:
+            return 0
 
 
 def write_off(queue_id: str, state: MessageState, attempt: Attempt) -> Ended | None:

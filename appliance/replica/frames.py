@@ -74,11 +74,12 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=4):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True, tag=5):
-    """How it went; `problem` is empty if it was done."""
+    """How it went; `problem` is empty if it was done, which changed so many recipients."""
 
     request: Number
     problem: str
     hint: str
+    changed: Number = 0
 
 
 class Introduced(msgspec.Struct, frozen=True, array_like=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from appliance.mail.reply import Refused, Reply
+from appliance.replica import commands
 from appliance.replica.frames import Answer, Ask
 from appliance.replica.pair import Pair
 from appliance.replica.record import Record
@@ -48,7 +49,7 @@ class Desk:
             return None, [Failed(command.token, error)]
         if record is not None:
             self._write([record], {}, running)
-        return Done(command.token, record is not None), []
+        return Done(command.token, commands.touched(record)), []
 
     def asked(self, ask: Ask, running: int) -> Send:
         """A command that the peer forwarded: the answer to send when durable."""
@@ -63,7 +64,7 @@ class Desk:
             return Send(Answer(ask.request, str(_unknown(error)), ""))
         except Refused as error:
             return Send(Answer(ask.request, error.reply.text, error.hint))
-        return Send(Answer(ask.request, "", ""))
+        return Send(Answer(ask.request, "", "", commands.touched(record)))
 
     def answered(self, answer: Answer) -> list[Effect]:
         """The peer's word on a command that was forwarded to it."""
@@ -72,7 +73,7 @@ class Desk:
             return []
         if answer.problem:
             return [Failed(token, Refused(Reply(550, "5.7.1", answer.problem), answer.hint))]
-        return [Done(token, True)]
+        return [Done(token, answer.changed)]
 
     def _decides(self, queue_id: str) -> bool:
         entry = self._store.messages.get(queue_id)

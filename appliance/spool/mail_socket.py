@@ -187,7 +187,8 @@ def _result(target: Target, ended: object) -> CommandResult:
         return CommandResult(queue_id=target.queue_id, error=text, hint=ended.hint)
     if isinstance(ended, BaseException):
         raise ended
-    return CommandResult(queue_id=target.queue_id, changed=int(bool(ended)))
+    assert isinstance(ended, int)
+    return CommandResult(queue_id=target.queue_id, changed=ended)
 
 
 def _refused(error: Refused | OSError) -> CallFailed:

@@ -27,8 +27,10 @@ from appliance.replica.record import (
     Ended,
     Ending,
     Leased,
+    Logged,
     Note,
     Record,
+    Removed,
     Result,
 )
 from appliance.spool.messages import Entry
@@ -215,7 +217,7 @@ class Owner:
         lane = self._store.lanes.of(entry.key >> 40, entry.state.seq)
         return self._store.mine(lane)
 
-    def command(self, command: Command, running: int) -> Record | None:
+    def command(self, command: Command, running: int) -> Logged | Removed | None:
         """An operator's command as a record, None if it changes nothing.
 
         Raises LookupError for an unknown message and Refused for a bad command.

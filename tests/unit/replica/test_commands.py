@@ -83,3 +83,11 @@ def test_a_deferral_is_a_try_and_a_cancelling_is_none() -> None:
     assert cancelled.log == replace(recipient.log, due=57, held=True)
     fact = Ending(0, Result.DELIVERED)
     assert commands.ending(recipient, fact, 50, 7) is fact
+
+
+def test_a_recipient_named_twice_is_changed_once() -> None:
+    record = commands.remove("Q", state(None, None), [1, 1])
+    assert record is not None
+    assert record.recipients == (1,)
+    assert commands.touched(record) == 1
+    assert commands.touched(None) == 0
