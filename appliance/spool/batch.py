@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from appliance.mail.work import AttemptId, Lease, Outcome, Result
 from appliance.replica.record import Record
-from appliance.spool.operations import Accept, Command, Present
+from appliance.spool.operations import Accept, Command, Present, SiteOperation
 from appliance.spool.owner import Owner
 
 _OPERATIONS = 256
@@ -20,7 +20,7 @@ class Batch:
         self._owner = owner
         self.records: list[Record] = []
         self.contents: dict[str, bytes] = {}
-        self.after: list[Command | Present] = []
+        self.after: list[Command | Present | SiteOperation] = []
         """What has to see what this turn wrote."""
         self.delivered = 0
         """Recipients delivered, by these outcomes."""

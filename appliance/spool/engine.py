@@ -34,6 +34,7 @@ from appliance.spool.operations import (
     Accept,
     CallOff,
     Cancel,
+    ChangeSite,
     Command,
     Done,
     Effect,
@@ -41,10 +42,13 @@ from appliance.spool.operations import (
     Happened,
     Operation,
     Present,
+    PutRegisters,
     Report,
     ResetLink,
     Salvage,
+    SeedSite,
     Send,
+    SiteChanged,
     StandAside,
     Sweep,
     TakeOver,
@@ -54,6 +58,7 @@ from appliance.spool.owner import Owner
 from appliance.spool.replication import Broken, Replication
 from appliance.spool.retention import Retention
 from appliance.spool.salvage_desk import SalvageDesk
+from appliance.spool.site_desk import SiteDesk
 from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
@@ -88,6 +93,7 @@ class Engine:
         """Recipients delivered since this start."""
         self._owner = Owner(store, self.new_queue_id)
         self._desk = Desk(store, self._owner, self.replication, pair, self._write)
+        self._site = SiteDesk(store, self.replication, pair, self._write)
         self._operations: deque[Operation] = deque()
         self._inbox: deque[Frame] = deque()
         self._waiting = Waiting()
@@ -264,6 +270,8 @@ class Engine:
         self._answers.clear()
         self._written.clear()
         self._handover.wrote()
+        if changed := self.store.site.take_changes():
+            self.effects.append(SiteChanged(changed))
         self.keep_alive(now)
         self._settle(now)
 
@@ -363,10 +371,13 @@ class Engine:
         if batch.records:
             self._write(batch.records, batch.contents, running)
         for operation in batch.after:
-            if isinstance(operation, Present):
-                self.effects.extend(self._leasing.present(operation, running))
-            else:
-                self._command(operation, running)
+            match operation:
+                case Present():
+                    self.effects.extend(self._leasing.present(operation, running))
+                case Command():
+                    self._decided(*self._desk.command(operation, running))
+                case _:
+                    self._decided(*self._site.operate(operation, running))
         self.effects.extend(self._claims.write(running))
 
     def _operate_one(self, operation: Operation, batch: Batch, now: int, running: int) -> None:
@@ -377,7 +388,7 @@ class Engine:
                 self._report(operation, batch, running)
             case Cancel():
                 batch.cancel(operation.leases)
-            case Present() | Command():
+            case Present() | Command() | ChangeSite() | SeedSite() | PutRegisters():
                 batch.after.append(operation)
             case HandOver() | CallOff() | StandAside():
                 self._away(operation, now)
@@ -419,8 +430,7 @@ class Engine:
             self._happened("outcome_refused", reason=reason)
         self._answers.append(Done(report.token))
 
-    def _command(self, command: Command, running: int) -> None:
-        done, said = self._desk.command(command, running)
+    def _decided(self, done: Done | None, said: Sequence[Effect]) -> None:
         self.effects.extend(said)
         if done:
             self._answers.append(done)

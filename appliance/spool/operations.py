@@ -124,6 +124,44 @@ class Salvage:
     wreck: Wreck
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeSite:
+    """A new version of the site's document; answered with its id.
+
+    `parent` is the head that it was made from, b"" if there was none; `at` wall-clock
+    milliseconds. `settles` are branches that whoever made it had before them.
+    """
+
+    token: Token
+    document: bytes
+    parent: bytes
+    author: str
+    at: int
+    comment: str = ""
+    settles: tuple[bytes, ...] = ()
+    while_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSite:
+    """The document that applies as long as there is no version: to be made the first one.
+
+    Asked for again and again until there is one; nobody waits for an answer.
+    """
+
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutRegisters:
+    """Write registers (table, key, value) in one transaction; None deletes."""
+
+    token: Token
+    values: Sequence[tuple[str, str, bytes | None]]
+    while_alone: bool = False
+
+
+SiteOperation = ChangeSite | SeedSite | PutRegisters
 Operation = (
     Accept
     | Want
@@ -137,6 +175,7 @@ Operation = (
     | TakeOver
     | Sweep
     | Salvage
+    | SiteOperation
 )
 
 
@@ -185,4 +224,11 @@ class Happened:
     fields: dict[str, object] = field(default_factory=dict)
 
 
-Effect = Send | ResetLink | Done | Failed | Revoke | Happened
+@dataclass(frozen=True, slots=True)
+class SiteChanged:
+    """These tables are not what they were, durably here; `site.DOCUMENT` is the document."""
+
+    tables: frozenset[str]
+
+
+Effect = Send | ResetLink | Done | Failed | Revoke | Happened | SiteChanged

@@ -36,6 +36,7 @@ from appliance.spool.operations import (
     ResetLink,
     Revoke,
     Send,
+    SiteChanged,
     Want,
 )
 from appliance.spool.schema import open_writer
@@ -67,6 +68,8 @@ class Station:
         self.events: list[str] = []
         self.resets: list[str] = []
         self.revoked: set[object] = set()
+        self.changes: list[str] = []
+        """Tables of the site that changed."""
         self.outbox: list[Frame] = []
         self._vfs = vfs
         self._connection: apsw.Connection | None = None
@@ -162,6 +165,8 @@ class Station:
                 self.revoked |= effect.attempts
             case Happened():
                 self.events.append(effect.event)
+            case SiteChanged():
+                self.changes += sorted(effect.tables)
 
 
 Promise = Callable[[Station], None]
