@@ -84,8 +84,8 @@ class Pair:
         self._head_since = None
         return self._enter(Mode.SOLO) if self.mode is Mode.CATCHING_UP else []
 
-    def heartbeat(self, alive: bool, now: int) -> list[Effect]:
-        """All heartbeat paths are dead, or one is alive again."""
+    def heartbeat(self, alive: bool | None, now: int) -> list[Effect]:
+        """All heartbeat paths are dead, or one is alive again; None while nobody can tell."""
         if self._heartbeat and not alive:
             self._lost_at = max(self._lost_at, now)
         self._heartbeat = alive

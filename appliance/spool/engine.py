@@ -193,8 +193,8 @@ class Engine:
         if self.replication.greeted:
             self._acknowledge(now)
 
-    def heartbeat(self, alive: bool, now: int) -> None:
-        """Whether the peer's heartbeat is heard on any path."""
+    def heartbeat(self, alive: bool | None, now: int) -> None:
+        """Whether the peer's heartbeat is heard on any path; None while nobody can tell."""
         self._heed(self.pair.heartbeat(alive, now), now)
 
     @property

@@ -173,6 +173,12 @@ class Spool:
         if bool(self._aside) is not before:
             self.submit(StandAside(not before))
 
+    def heartbeat(self, alive: bool | None) -> None:
+        """Whether the peer is heard on any path; None while nobody can tell."""
+        self.engine.heartbeat(alive, self._clock())
+        self._heed()
+        self._poke()
+
     # The link.
 
     def link_up(self, connection: Connection) -> None:
