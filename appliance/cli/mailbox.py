@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from appliance.control.client import Client
     from appliance.mail.views import MailboxEntry
 
-Write = Callable[["MailboxEntry", bytes], object]
+Write = Callable[["MailboxEntry", Iterator[bytes]], object]
 
 
 @click.group()
@@ -106,10 +106,11 @@ def _entries(client: Client, name: str) -> Iterator[MailboxEntry]:
         yield from page.entries
 
 
-def _content(client: Client, entry: MailboxEntry) -> bytes:
+def _content(client: Client, entry: MailboxEntry) -> Iterator[bytes]:
     from appliance.mail.trace import return_path
 
-    return return_path(entry.sender) + b"".join(client.content(entry.queue_id))
+    yield return_path(entry.sender)
+    yield from client.content(entry.queue_id)
 
 
 def _writer(form: str, target: Path, stack: ExitStack) -> Write:
@@ -117,16 +118,21 @@ def _writer(form: str, target: Path, stack: ExitStack) -> Write:
 
     if form == "mboxrd":
         file = stack.enter_context(target.open("xb"))
-        return lambda entry, content: file.write(
-            mbox_entry(content, entry.sender, entry.received_at)
+        return lambda entry, blocks: file.writelines(
+            mbox_entry(blocks, entry.sender, entry.received_at)
         )
     if form == "maildir":
         maildir = Maildir(target)
-        return lambda entry, content: maildir.add(
-            f"{entry.received_at // 1000}.{entry.queue_id}.twinpost", content
+        return lambda entry, blocks: maildir.add(
+            f"{entry.received_at // 1000}.{entry.queue_id}.twinpost", blocks
         )
     target.mkdir(parents=True)
-    return lambda entry, content: (target / f"{entry.queue_id}.eml").write_bytes(content)
+    return lambda entry, blocks: _write(target / f"{entry.queue_id}.eml", blocks)
+
+
+def _write(path: Path, blocks: Iterator[bytes]) -> None:
+    with path.open("xb") as file:
+        file.writelines(blocks)
 
 
 def _date(received_at: int) -> str:

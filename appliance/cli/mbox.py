@@ -58,13 +58,28 @@ def canonical(content: bytes) -> bytes:
     return content if content.endswith(b"\r\n") or not content else content + b"\r\n"
 
 
-def mbox_entry(content: bytes, sender: str, received_at: int) -> bytes:
+def mbox_entry(blocks: Iterable[bytes], sender: str, received_at: int) -> Iterator[bytes]:
     """One message (CRLF) as an mboxrd has it; `received_at` in milliseconds since 1970."""
     when = datetime.fromtimestamp(received_at / 1000, UTC).strftime("%a %b %e %H:%M:%S %Y")
     # A sender is shown as one word: a space in it would end it.
     who = re.sub(r"[^!-~]", "_", sender) or "MAILER-DAEMON"
-    body = _FROM_LINE.sub(rb">\1", content.replace(b"\r\n", b"\n"))
-    return f"From {who} {when}\n".encode() + body + b"\n"
+    yield f"From {who} {when}\n".encode()
+    for lines in unix_lines(blocks):
+        yield _FROM_LINE.sub(rb">\1", lines)
+    yield b"\n"
+
+
+def unix_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """CRLF as LF, in whole lines wherever `blocks` are cut; only the end may lack its LF."""
+    rest: list[bytes] = []
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*rest, block[:end])).replace(b"\r\n", b"\n")
+            rest = []
+        rest.append(block[end:])
+    if last := b"".join(rest):
+        yield last
 
 
 class Maildir:
@@ -75,8 +90,9 @@ class Maildir:
         for part in ("tmp", "new", "cur"):
             (path / part).mkdir(parents=True, exist_ok=True)
 
-    def add(self, name: str, content: bytes) -> None:
-        """File `content` (CRLF) under the unique `name`, with the LF of a Maildir."""
+    def add(self, name: str, blocks: Iterable[bytes]) -> None:
+        """File a message (CRLF) under the unique `name`, with the LF of a Maildir."""
         draft = self._path / "tmp" / name
-        draft.write_bytes(content.replace(b"\r\n", b"\n"))
+        with draft.open("xb") as file:
+            file.writelines(unix_lines(blocks))
         os.rename(draft, self._path / "new" / name)

@@ -79,11 +79,13 @@ class Client:
         return self._get(f"/queue/{quote(queue_id, safe='')}", MessageStory)
 
     def content(self, queue_id: str) -> Iterator[bytes]:
-        """The content of a message, in blocks."""
+        """The content of a message, in blocks; raises NotRunning if it breaks off."""
         connection, response = self._ask("GET", f"/messages/{quote(queue_id, safe='')}/content")
         try:
             while block := response.read(_BLOCK):
                 yield block
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunning(f"{queue_id} broke off: {error}") from error
         finally:
             connection.close()
 

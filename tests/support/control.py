@@ -100,9 +100,11 @@ class Reader:
         return MailboxPage(entries=(found,))
 
     def chunks(self, queue_id: str) -> Iterator[bytes]:
-        if queue_id != "Q1":
+        if queue_id not in ("Q1", "ROTTEN"):
             raise LookupError(f"no message {queue_id}")
         yield b"Subject: x\r\n\r\n"
+        if queue_id == "ROTTEN":
+            raise OSError("the disk does not give the rest")
         yield b"y" * 200_000
 
 

@@ -19,12 +19,19 @@ _CONTENTS = st.lists(_LINES, max_size=6).map(lambda lines: b"".join(one + b"\r\n
 
 @given(st.lists(_CONTENTS, max_size=5))
 def test_what_is_written_as_mboxrd_reads_back_byte_for_byte(contents: list[bytes]) -> None:
-    mbox = b"".join(mbox_entry(one, "alice@site.test", 0) for one in contents)
+    mbox = b"".join(line for one in contents for line in mbox_entry([one], "alice@site.test", 0))
     assert list(read_mbox(io.BytesIO(mbox))) == contents
 
 
+@given(_CONTENTS, st.integers(1, 9))
+def test_it_does_not_matter_where_blocks_are_cut(content: bytes, size: int) -> None:
+    blocks = [content[start : start + size] for start in range(0, len(content), size)]
+    whole = b"".join(mbox_entry([content], "a@b.test", 0))
+    assert b"".join(mbox_entry(blocks, "a@b.test", 0)) == whole
+
+
 def test_a_hostile_sender_cannot_forge_a_separator() -> None:
-    entry = mbox_entry(b"x\r\n", "a b\nFrom c", 1_700_000_000_000)
+    entry = b"".join(mbox_entry([b"x\r\n"], "a b\nFrom c", 1_700_000_000_000))
     assert entry == b"From a_b_From_c Tue Nov 14 22:13:20 2023\nx\n\n"
 
 
@@ -55,6 +62,6 @@ def test_packed_files_are_unpacked_and_tell_how_far_they_are(tmp_path: Path) -> 
 
 
 def test_maildir(tmp_path: Path) -> None:
-    Maildir(tmp_path / "m").add("1.Q1.host", b"a\r\nb\r\n")
+    Maildir(tmp_path / "m").add("1.Q1.host", [b"a\r", b"\nb\r\n"])
     assert (tmp_path / "m" / "new" / "1.Q1.host").read_bytes() == b"a\nb\n"
     assert list((tmp_path / "m" / "tmp").iterdir()) == []

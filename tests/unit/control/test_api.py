@@ -121,6 +121,11 @@ async def test_message_and_content(world: World) -> None:
     assert content == b"Subject: x\r\n\r\n" + b"y" * 200_000
 
 
+async def test_content_that_breaks_off_is_not_taken_for_a_message(world: World) -> None:
+    with pytest.raises(NotRunning, match="ROTTEN broke off"):
+        await world.ask(lambda: list(world.client.content("ROTTEN")))
+
+
 @pytest.mark.parametrize("queue_id", ["Q2", "../status", "a/b", "%2e", "\x1b[2J"])
 async def test_what_is_not_there_is_not_found(world: World, queue_id: str) -> None:
     with pytest.raises(ApiError) as caught:
