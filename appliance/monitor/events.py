@@ -27,6 +27,7 @@ class Event(StrEnum):
 
     # mail in
     SMTP_LISTENING = "smtp_listening"
+    SMTP_LEFT = "smtp_left"
     SMTP_STOPPED = "smtp_stopped"
     SMTP_CONNECTION_REFUSED = "smtp_connection_refused"
     SMTP_CONNECTED = "smtp_connected"
@@ -87,6 +88,16 @@ class Event(StrEnum):
     MAINTENANCE = "maintenance"
     SWITCHOVER = "switchover"
     NOT_HURRIED = "not_hurried"
+
+    # the balancer
+    BALANCE_LISTENING = "balance_listening"
+    BALANCE_CLOSED = "balance_closed"
+    BALANCE_NOT_LISTENING = "balance_not_listening"
+    BALANCE_SERVER_UP = "balance_server_up"
+    BALANCE_SERVER_DOWN = "balance_server_down"
+    BALANCE_MISSED = "balance_missed"
+    BALANCE_REFUSED = "balance_refused"
+    BALANCE_CUT_OFF = "balance_cut_off"
 
     # a node and its processes
     NODE_STARTED = "node_started"
