@@ -16,7 +16,7 @@ _LONGEST = 4096
 """Bytes of a line, and of an answer, that a check reads."""
 _LINES = 100
 _SHOWN = 200
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
 
 
 class CheckFailed(Exception):
@@ -72,27 +72,15 @@ async def _reply(reader: asyncio.StreamReader, code: bytes, what: str) -> None:
 async def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
     """200 is said by a node that can accept durable mail; its JSON says why not."""
     writer.write(f"GET /health HTTP/1.0\r\nHost: {host}\r\n\r\n".encode("ascii"))
-    answer = await reader.read(_LONGEST)
-    while b"\r\n" not in answer:
-        more = await reader.read(_LONGEST)
-        if not more or len(answer) > _LONGEST:
-            break
+    answer = b""
+    while len(answer) < _LONGEST and (more := await reader.read(_LONGEST)):
         answer += more
     status = _STATUS.match(answer)
     if status is None:
         raise CheckFailed(f"no HTTP: {_text(answer)}")
     if status[1] != b"200":
-        body = await _body(reader, answer)
+        body = answer.partition(b"\r\n\r\n")[2]
         raise CheckFailed(f"/health answers {status[1].decode('ascii')}: {_text(body)}")
-
-
-async def _body(reader: asyncio.StreamReader, answer: bytes) -> bytes:
-    while len(answer) < _LONGEST:
-        more = await reader.read(_LONGEST)
-        if not more:
-            break
-        answer += more
-    return answer.partition(b"\r\n\r\n")[2]
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
