@@ -80,14 +80,15 @@ class ProbeProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # which closes its pipes, too
+            self._process.kill()
 
 
 async def measure(contender: Contender, holders: Holders, fault: Fault, run: str) -> Outcome:
     """Inflict it once and see what it costs."""
     await contender.whole()
-    active = await holders.only()
+    active = await holders.settled()
+    contender.lab.forget_neighbours()  # what the round before left there is that round's cost
     with ProbeProcess(contender.lab, run) as probe:
         await asyncio.sleep(_LEAD)
         struck = monotonic()

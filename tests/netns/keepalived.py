@@ -54,6 +54,7 @@ class Keepalived:
         self._folder = folder
         self._routers: dict[str, subprocess.Popen[bytes]] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        self._orphans: list[int] = []
 
     async def __aenter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +71,7 @@ class Keepalived:
     ) -> None:
         for host in self.lab.nodes:
             self.kill_node(host)
+        signal_all(self._orphans, signal.SIGKILL)
 
     async def whole(self) -> None:
         """One of the two holds the address."""
@@ -87,7 +89,13 @@ class Keepalived:
         self._start_server(host)
         router = self._routers.get(host.name)
         if router is None or router.poll() is not None:
-            self.lab.clear(host)  # killed, it leaves the address behind, and comes back beside it
+            # Killed, it leaves the address behind, perhaps with a process that still speaks
+            # for it, and comes back beside them.
+            signal_all(self._orphans, signal.SIGKILL)
+            self._orphans.clear()
+            for written in self._folder.glob(f"{host.name}*.pid"):
+                written.unlink()
+            self.lab.clear(host)
             self._routers[host.name] = host.namespace.start(
                 *("keepalived", "--dont-fork", "--vrrp", "--log-console"),
                 *("--use-file", str(self._settings(host))),
@@ -126,9 +134,9 @@ class Keepalived:
 
     def kill_node(self, host: Host) -> None:
         """All three at once."""
-        kill_tree(self._routers[host.name].pid, self._servers[host.name].pid)
+        with self._servers[host.name] as server:  # which closes its pipe, too
+            kill_tree(self._routers[host.name].pid, server.pid)
         self._routers[host.name].wait()
-        self._servers[host.name].wait()
 
     def kill_failover(self, host: Host) -> None:
         """The process that speaks VRRP; its parent starts it again."""
@@ -136,7 +144,8 @@ class Keepalived:
         signal_all([vrrp], signal.SIGKILL)
 
     def kill_guardian(self, host: Host) -> None:
-        """The parent."""
+        """The parent; its child mostly ends with it."""
+        self._orphans = tree(self._routers[host.name].pid)[1:]
         self._routers[host.name].kill()
         self._routers[host.name].wait()
 

@@ -116,6 +116,10 @@ class Lab:
         """Put them in again."""
         _ip(self._switch, *(f"link set {host.port(bridge)} up" for bridge in bridges))
 
+    def forget_neighbours(self) -> None:
+        """The client asks anew which machine has which address."""
+        _ip(self.client.namespace, "neigh flush all")
+
     def clear(self, host: Host) -> None:
         """Forget the virtual addresses, as a machine without power does."""
         for line in (

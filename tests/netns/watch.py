@@ -13,6 +13,8 @@ from tests.netns.lab import VIRTUAL, Host, Lab
 from tests.netns.namespace import DIE_TOO
 from tests.pair.harness import until
 
+_QUIET = 0.5
+
 
 class Change(msgspec.Struct, frozen=True):
     """An address came to a host or left it; `at` on the monotonic clock."""
@@ -77,6 +79,16 @@ class Holders:
             return holding[0] if len(holding) == 1 else None
 
         return await until(one, "exactly one holder of the virtual address", patience)
+
+    async def settled(self) -> Host:
+        """The one host that holds it, once that has been so for a while."""
+
+        async def quiet() -> Host | None:
+            host = await self.only()
+            now = asyncio.get_running_loop().time()
+            return host if not self.changes or now - self.changes[-1].at >= _QUIET else None
+
+        return await until(quiet, "one settled holder of the virtual address")
 
     async def moved(self, since: float, patience: float) -> Change:
         """The first time that it came to a host after `since`."""
