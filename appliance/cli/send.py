@@ -102,13 +102,19 @@ def command(
 
 
 def _server(text: str) -> tuple[str, int]:
+    """Address and port; a name is looked up in the hosts file, as a node would do it."""
     from appliance.config.units import Endpoint, Wrong
+    from appliance.delivery.resolve import HostsFile
 
     try:
         endpoint = Endpoint.parse(text)
     except Wrong as error:
         raise click.UsageError(f"--server {error}: {error.hint}") from None
-    return endpoint.host, endpoint.port
+    addresses = HostsFile().addresses(endpoint.host)
+    if not addresses:
+        hint = "DNS is not asked: write its IP address, or add it to /etc/hosts"
+        raise CliError(f"{endpoint.host} is not known here", hint, Exit.UNAVAILABLE)
+    return addresses[0], endpoint.port
 
 
 def _contents(

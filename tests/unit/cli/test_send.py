@@ -111,6 +111,7 @@ async def test_nobody_listens(message: Path, capsys: Capture) -> None:
 def test_what_cannot_be_sent(tmp_path: Path, message: Path, capsys: Capture) -> None:
     assert run(["send", str(tmp_path / "none.eml")]) == Exit.NO_INPUT
     assert run(["send", "--server", "nowhere", str(message)]) == Exit.USAGE
+    assert run(["send", "--server", "no.such.test:25", str(message)]) == Exit.UNAVAILABLE
     (tmp_path / "empty.eml").write_bytes(b"")
     assert run(["send", str(tmp_path / "empty.eml")]) == Exit.BAD_DATA
     assert "say --to ADDRESS" in capsys.readouterr().err
