@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import msgspec
@@ -133,10 +132,10 @@ class FailoverSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _literal(endpoint: Endpoint) -> Address:
-    try:
-        return ip_address(endpoint.host)
-    except ValueError:
-        raise Wrong(f"{endpoint.host!r} is no IP address", _LISTEN_HINT) from None
+    address = endpoint.address
+    if address is None:
+        raise Wrong(f"{endpoint.host!r} is no IP address", _LISTEN_HINT)
+    return address
 
 
 def _repeats(values: Sequence[object]) -> bool:

@@ -127,6 +127,11 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The addresses that move between the nodes."""
         return self.failover.virtual if self.failover else ()
 
+    @property
+    def smtp_moving(self) -> tuple[Endpoint, ...]:
+        """The SMTP listeners at virtual addresses."""
+        return tuple(one for one in self.smtp.listen if one.address in self.virtual)
+
     def __post_init__(self) -> None:
         if self.balance is not None:
             check_listeners(self.balance, self.smtp.listen, self.smtp.proxy_listen)

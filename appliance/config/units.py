@@ -90,8 +90,16 @@ class Endpoint(str):
         return self.rpartition(":")[0].removeprefix("[").removesuffix("]")
 
     @property
+    def address(self) -> Address | None:
+        """The host as an address, None if it is a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
     def port(self) -> int:
-        """The TCP port."""
+        """The port."""
         return int(self.rpartition(":")[2])
 
 

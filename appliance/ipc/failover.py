@@ -59,12 +59,13 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, tag=0):
 
     `peer_alive`: heard on any path, the link included; None while nobody can know. `held`: the
     virtual addresses that this node holds now. `states`: (vrid, state of RFC 9568) of each
-    virtual router.
+    virtual router. `aside`: the peer is to deliver: in maintenance, or without a carrier.
     """
 
     peer_alive: bool | None
     held: tuple[str, ...]
     states: tuple[tuple[int, str], ...]
+    aside: bool = False
 
 
 NOTHING_HELD = Standing(None, (), ())

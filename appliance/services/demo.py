@@ -54,20 +54,18 @@ class Taken(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """One node of the pair: where it listens, and whether it serves the virtual address."""
+    """One node of the pair: where it listens, and how much it is preferred."""
 
     name: str
     address: str
     peer: str
     virtual: str
-    serves_virtual: bool
     priority: int
 
     @property
     def smtp(self) -> Sequence[Endpoint]:
         """Its SMTP listeners."""
-        hosts = [self.address, self.virtual] if self.serves_virtual else [self.address]
-        return [Endpoint(f"{host}:{SMTP}") for host in hosts]
+        return [Endpoint(f"{host}:{SMTP}") for host in (self.address, self.virtual)]
 
     def node_toml(self) -> str:
         """Its settings."""
@@ -106,10 +104,9 @@ priority = {self.priority}
 def plans(network: str) -> Sequence[Plan]:
     """Both nodes on `network`, the first three numbers of loopback addresses."""
     virtual, a, b = (f"{network}.{host}" for host in (10, 11, 12))
-    # Until addresses move between nodes, the virtual one is simply node a's.
     return (
-        Plan("a", a, b, virtual, serves_virtual=True, priority=200),
-        Plan("b", b, a, virtual, serves_virtual=False, priority=150),
+        Plan("a", a, b, virtual, priority=200),
+        Plan("b", b, a, virtual, priority=150),
     )
 
 
@@ -130,8 +127,7 @@ class Member:
     @property
     def server(self) -> Endpoint:
         """Where clients send: its listener at a virtual address, else its first."""
-        listen, virtual = self.settings.smtp.listen, set(map(str, self.settings.virtual))
-        return next((endpoint for endpoint in listen if endpoint.host in virtual), listen[0])
+        return (self.settings.smtp_moving or self.settings.smtp.listen)[0]
 
 
 def prepare(data: Path, network: str, site: Path | None) -> Sequence[Member]:

@@ -22,7 +22,8 @@ from appliance.link.identity import Identity, KeyStore
 from appliance.monitor.events import Event
 from appliance.services.clock import boottime
 from appliance.services.process import Context
-from appliance.vip.binder import Binder, VirtualAddress, Watch
+from appliance.vip.addresses import virtual_addresses
+from appliance.vip.binder import Binder, BinderFailed, VirtualAddress, Watch
 from appliance.vip.desk import Desk
 from appliance.vip.driver import Driver
 from appliance.vip.health import Check, Health, RouterHealth
@@ -65,7 +66,11 @@ async def serve(context: Context) -> None:
         lambda: desk.tell(),
     )
     desk = Desk(keeper, conversation.rejected, context.emit, _milliseconds)
-    await binder.start()
+    try:
+        await binder.start()
+    except BinderFailed as error:
+        context.emit(Event.ADDRESS_FAILED, error=str(error), hint=error.hint)
+        raise
     async with AsyncExitStack() as ending:
         server = await serve_ipc(context.layout.failover_socket, SERVER_CODEC, desk)
         ending.callback(server.close)
@@ -80,17 +85,6 @@ async def serve(context: Context) -> None:
             context.emit(Event.NOT_HURRIED, refused=refused)
         context.ready()
         await _until_over(context.stop, driver.failed, tasks)
-
-
-def virtual_addresses(settings: FailoverSettings) -> Mapping[int, Sequence[VirtualAddress]]:
-    """What each virtual router binds."""
-    return {
-        router.vrid: [
-            VirtualAddress(one.address, one.prefix, router.interface or "")
-            for one in router.addresses
-        ]
-        for router in settings.routers
-    }
 
 
 def _binder(

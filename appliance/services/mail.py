@@ -6,16 +6,19 @@ import asyncio
 import os
 import random
 import shutil
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 from appliance.config.node import NodeSettings
 from appliance.config.units import Endpoint
+from appliance.ipc.failover import Report
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import SERVER_CODEC
 from appliance.ipc.server import serve as serve_ipc
 from appliance.link.connection import LinkConnection, Refusal
+from appliance.link.connection import Timing as LinkTiming
 from appliance.link.identity import Identity, KeyStore
 from appliance.link.transport import PeerLink
 from appliance.mail.reply import Refused
@@ -24,6 +27,7 @@ from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
+from appliance.services.standing import FailoverSide
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
@@ -43,6 +47,8 @@ from appliance.spool.view import mail_view
 
 _SMTP_GRACE = 10.0
 _HAND_OVER_PATIENCE = 3_000
+# Denser than the paths' heartbeats need: progress on the link counts as one.
+_LINK = LinkTiming(heartbeat=0.1, missed=40)
 
 
 class _Link:
@@ -118,8 +124,9 @@ async def _serve(
 ) -> None:
     settings, site = context.node, context.site
     networks = [ip_network(network) for network in site.relay.networks]
+    moving = settings.smtp_moving
     smtp = SmtpServer(
-        settings.smtp.listen,
+        [one for one in settings.smtp.listen if one not in moving],
         hostname=settings.hostname,
         limits=site.limits,
         policy=Policy(routes, networks),
@@ -144,24 +151,62 @@ async def _serve(
     if link is not None:
         await link.start()
     await smtp.start()
+    failover = await _make_failover(context, spool, smtp, _reporter(spool, intake, link, context))
     keep = int(settings.keep_ended)
     watch = DeliveryWatch(spool, handler)
-    renewing = asyncio.create_task(_every_second(handler, spool, watch, keep))
+    tasks = [asyncio.create_task(_every_second(handler, spool, watch, keep))]
+    if failover is not None:
+        tasks.append(asyncio.create_task(failover.run()))
     context.ready()
     stopped = asyncio.ensure_future(context.stop.wait())
     try:
-        ends: tuple[asyncio.Future[Any], ...] = (stopped, spool.failed)
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if spool.failed.done():
-            spool.failed.result()
+        ends: tuple[asyncio.Future[Any], ...] = (stopped, spool.failed, *tasks)
+        ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for one in ended:
+            one.result()
+        if failover is not None:
+            failover.report()  # that it stops: the addresses go before the listeners do
         await smtp.stop(_SMTP_GRACE)
         await _hand_over(spool, context)
     finally:
-        renewing.cancel()
-        stopped.cancel()
+        for task in (stopped, *tasks):
+            task.cancel()
         socket.close()
         if link is not None:
             await link.stop()
+
+
+async def _make_failover(
+    context: Context, spool: Spool, smtp: SmtpServer, report: Callable[[], Report]
+) -> FailoverSide | None:
+    """What moves with the virtual addresses; None where none does."""
+    settings, moving = context.node.failover, context.node.smtp_moving
+    if settings is None:
+        return None
+    if settings.binder == "netlink":  # clients get there only while this node holds the address
+        for endpoint in moving:
+            await smtp.listen_at(endpoint)
+        moving = ()
+    return FailoverSide(context.layout.failover_socket, spool, smtp, moving, report)
+
+
+def _reporter(
+    spool: Spool, intake: SpoolIntake, link: PeerLink | None, context: Context
+) -> Callable[[], Report]:
+    """Says how mail is."""
+
+    def report() -> Report:
+        refused, connection = intake.refusal(), link.connection if link else None
+        return Report(
+            serving=not context.stop.is_set(),
+            why=refused.reply.text if refused else "",
+            mode=str(spool.engine.pair.mode),
+            exposed=spool.engine.exposed,
+            link=connection.reads if connection else 0,
+            linked=connection is not None,
+        )
+
+    return report
 
 
 def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink | None:
@@ -170,7 +215,9 @@ def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink |
     listen = context.node.link.listen
     peer = context.node.link.peer or Endpoint.parse(identity.peer.endpoint)
     source = None if ip_address(listen.host).is_unspecified else listen.host
-    return PeerLink(identity, listen, peer, _Link(spool, context), random.random, source=source)
+    return PeerLink(
+        identity, listen, peer, _Link(spool, context), random.random, source=source, timing=_LINK
+    )
 
 
 async def _every_second(handler: MailSocket, spool: Spool, watch: DeliveryWatch, keep: int) -> None:

@@ -10,13 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.config import Layout, load_site, open_layout
-from appliance.monitor.events import Event, EventLog, LogFile
+from appliance.config.failover import FailoverSettings
+from appliance.monitor.events import Emit, Event, EventLog, LogFile
 from appliance.services.notify import Notifier
 from appliance.services.process import LOG_FILE, die_with_parent
 from appliance.services.supervise import Command, Supervisor, locked
+from appliance.vip.addresses import virtual_addresses
+from appliance.vip.binder import BinderFailed, VirtualAddress
+from appliance.vip.guardian import take_away
 
-# Delivery ends first, so that every lease is reported to a mail process that still runs.
-ORDER = (("delivery", 30.0), ("mail", 30.0), ("control", 10.0))
+# Failover ends first: the peer takes the addresses at once, and mail drains without new clients.
+# Then delivery, so that every lease is reported to a mail process that still runs.
+ORDER = (("failover", 10.0), ("delivery", 30.0), ("mail", 30.0), ("control", 10.0))
 PROCESSES = "processes.json"
 
 
@@ -42,10 +47,18 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
     with locked(layout.lock):
         emit = EventLog(_log(layout).write, "node")
         emit(Event.NODE_STARTED, node=node.name, pid=os.getpid())
+        guardian = _Guardian(node.failover, emit)
         supervisor = Supervisor(
             [
-                Command(name, _arguments(name, data), layout.log_file(name), patience)
+                Command(
+                    name,
+                    _arguments(name, data),
+                    layout.log_file(name),
+                    patience,
+                    guardian.take_away if name == "failover" else None,
+                )
                 for name, patience in ORDER
+                if name != "failover" or node.failover is not None
             ],
             emit,
             os.environ,
@@ -56,6 +69,28 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
         asyncio.run(_until_told(supervisor, notifier))
         emit(Event.NODE_STOPPED)
         tell(f"Node {node.name} has stopped.")
+
+
+class _Guardian:
+    """Takes away what the failover process has left, when it has died."""
+
+    def __init__(self, settings: FailoverSettings | None, emit: Emit) -> None:
+        self._addresses: list[VirtualAddress] = []
+        if settings is not None and settings.binder == "netlink":
+            self._addresses = [one for each in virtual_addresses(settings).values() for one in each]
+        self._emit = emit
+
+    async def take_away(self) -> None:
+        """Milliseconds; nothing is left when it has ended in order."""
+        if not self._addresses:
+            return
+        try:
+            left = await take_away(self._addresses)
+        except BinderFailed as error:
+            self._emit(Event.ADDRESS_FAILED, error=str(error), hint=error.hint)
+            return
+        if left:
+            self._emit(Event.ADDRESSES_TAKEN_AWAY, addresses=tuple(map(str, left)))
 
 
 def _silent(text: str) -> None:

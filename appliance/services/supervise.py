@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,12 +81,17 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Command:
-    """A service to keep running. `patience`: seconds from SIGTERM to SIGKILL."""
+    """A service to keep running.
+
+    patience: seconds from SIGTERM to SIGKILL. after: what is done as soon as it has ended,
+    however it did; it raises nothing.
+    """
 
     name: str
     arguments: Sequence[str]
     log: Path
     patience: float = 15.0
+    after: Callable[[], Awaitable[None]] | None = None
 
 
 class ServiceState(msgspec.Struct, kw_only=True):
@@ -176,6 +181,8 @@ class Supervisor:
         self._emit(Event.SERVICE_STARTED, service=child.command.name, pid=pid)
         code = await child.process.wait()
         child.process = None
+        if child.command.after is not None:
+            await child.command.after()
         return describe_exit(code)
 
     async def _start(self, command: Command, notify: str) -> asyncio.subprocess.Process:

@@ -67,6 +67,7 @@ class Connection(SMTP, ABC):
         self._turn = 0
         self._waits_for_command = False
         self._conversing = True
+        self._draining = False
         self._balancers = balancers
         self._balancer = ""
         self._introducing = balancers is not None
@@ -116,7 +117,7 @@ class Connection(SMTP, ABC):
                 await asyncio.sleep(0)
             return line
         await self._flush()
-        if self.service.draining:
+        if self._draining or self.service.draining:
             self.hang_up(SHUTTING_DOWN, "shutdown")
             return None
         # One deadline for the whole line: bytes that dribble in don't move it.
@@ -206,8 +207,15 @@ class Connection(SMTP, ABC):
 
     # What the server says
 
+    @property
+    def local_host(self) -> str:
+        """The address of this machine to which the client connected, "" if it is gone."""
+        name = self.transport.get_extra_info("sockname") if self.transport else None
+        return str(name[0]) if name else ""
+
     def drain(self) -> None:
-        """The server stops: an idle client is sent away, another after its current command."""
+        """No more service: an idle client is sent away, another after its current command."""
+        self._draining = True
         if self._introducing:
             self.abort()
         elif self._waits_for_command:

@@ -9,7 +9,7 @@ from typing import Protocol
 class Event(StrEnum):
     """Every event of mail in, with its fields.
 
-    LISTENING address port. STOPPED cut_off (connections that did not end in time).
+    LISTENING, LEFT address port. STOPPED cut_off (connections that did not end in time).
     CONNECTION_REFUSED client reason. CONNECTED client. DISCONNECTED client messages reason.
     ACCEPTED queue_id client helo sender recipients size. REJECTED client helo sender reply, and
     recipient or queue_id as far as there is one. PROTOCOL_ERROR client reply. FAILED client
@@ -17,6 +17,7 @@ class Event(StrEnum):
     """
 
     LISTENING = "smtp_listening"
+    LEFT = "smtp_left"
     STOPPED = "smtp_stopped"
     CONNECTION_REFUSED = "smtp_connection_refused"
     CONNECTED = "smtp_connected"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 
 from appliance.config.limits import Limits
@@ -17,6 +18,7 @@ from appliance.smtpd.session import Session
 
 _BACKLOG = 1024
 _NOBODY = Balancers(())
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # linux/in.h, in6.h; the socket module names neither
 
 
 class SmtpServer:
@@ -48,6 +50,7 @@ class SmtpServer:
         self._service = Service(hostname, limits, policy, intake, emit, clock)
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
+        self._moving: dict[Endpoint, asyncio.Server] = {}
 
     @property
     def connections(self) -> int:
@@ -69,23 +72,53 @@ class SmtpServer:
             raise
 
     async def _start_listener(self, endpoint: Endpoint, balancers: Balancers | None) -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: Session(self._service, self._connections, loop, balancers),
-            endpoint.host,
-            endpoint.port,
-            backlog=_BACKLOG,
+        server = await asyncio.get_running_loop().create_server(
+            self._sessions(balancers), endpoint.host, endpoint.port, backlog=_BACKLOG
         )
         self._servers.append(server)
-        for socket in server.sockets:
-            host, port = socket.getsockname()[:2]
+        for listening in server.sockets:
+            host, port = listening.getsockname()[:2]
             self.addresses += ((host, port),)
             self._emit(Event.LISTENING, address=host, port=port)
 
+    async def listen_at(self, endpoint: Endpoint) -> None:
+        """Listen at a virtual address, too, whether this machine has it now or not.
+
+        Raises OSError; nothing happens if it listens there already.
+        """
+        if endpoint in self._moving:
+            return
+        listening = _bound_anyway(endpoint)
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                self._sessions(None), sock=listening, backlog=_BACKLOG
+            )
+        except OSError:
+            listening.close()
+            raise
+        self._moving[endpoint] = server
+        self._emit(Event.LISTENING, address=endpoint.host, port=endpoint.port)
+
+    def leave(self, endpoint: Endpoint) -> None:
+        """Listen at a virtual address no more; its clients go as if the server stopped."""
+        server = self._moving.pop(endpoint, None)
+        if server is None:
+            return
+        server.close()
+        for connection in tuple(self._connections):
+            if connection.local_host == str(endpoint.address):
+                connection.drain()
+        self._emit(Event.LEFT, address=endpoint.host, port=endpoint.port)
+
+    def _sessions(self, balancers: Balancers | None) -> Callable[[], Session]:
+        loop = asyncio.get_running_loop()
+        return lambda: Session(self._service, self._connections, loop, balancers)
+
     def _close_listeners(self) -> None:
-        for server in self._servers:
+        for server in (*self._servers, *self._moving.values()):
             server.close()
         self._servers.clear()
+        self._moving.clear()
 
     async def stop(self, grace: float) -> None:
         """Take no new clients, send idle ones away, let messages under way finish.
@@ -106,3 +139,23 @@ class SmtpServer:
         if late:
             await asyncio.wait(late)
         self._emit(Event.STOPPED, cut_off=len(late))
+
+
+def _bound_anyway(endpoint: Endpoint) -> socket.socket:
+    """A socket bound to an address that need not be there (ip(7), IP_FREEBIND)."""
+    version_6 = ":" in endpoint.host
+    family = socket.AF_INET6 if version_6 else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if version_6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+        else:
+            listening.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        listening.setblocking(False)
+        listening.bind((endpoint.host, endpoint.port))
+    except OSError:
+        listening.close()
+        raise
+    return listening

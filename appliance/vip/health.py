@@ -101,6 +101,11 @@ class Health:
         """This node could serve all virtual addresses: what the peer is told."""
         return all(self.verdict(vrid, True).priority for vrid in self._routers)
 
+    @property
+    def aside(self) -> bool:
+        """The peer is to deliver what this node accepts."""
+        return self.maintenance or bool(self.dark)
+
     def _hopeless(self, vrid: int) -> str:
         interface = self._routers[vrid].interface
         if self.maintenance:

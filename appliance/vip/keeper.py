@@ -53,6 +53,7 @@ class Keeper:
         self._loop = asyncio.get_running_loop()
         self._link = 0
         self._peer_alive = False
+        self._stopped = False
         self._silence: asyncio.TimerHandle | None = None
         self._told: dict[int, Verdict] = {}
         self._mode, self._exposed = PairMode.SOLO, 0
@@ -66,6 +67,7 @@ class Keeper:
 
     async def stop(self) -> None:
         """Leave the addresses to the peer, and end."""
+        self._stopped = True
         if self._silence is not None:
             self._silence.cancel()
         await self.driver.stop()
@@ -106,6 +108,7 @@ class Keeper:
         else:
             self.health.dark.add(interface)
         self.judge()
+        self._on_standing()
 
     def foreign(self, address: Address, hardware: str) -> None:
         """See `Sightings`."""
@@ -120,6 +123,7 @@ class Keeper:
             self.health.maintenance = on
             self._emit(Event.MAINTENANCE, on=on)
             self.judge()
+            self._on_standing()
 
     def leave(self, vrid: int) -> None:
         """Give up the addresses of a virtual router; until `stay`."""
@@ -143,6 +147,8 @@ class Keeper:
 
     def judge(self) -> None:
         """Tell the virtual routers what health leaves them, and the peer how this node is."""
+        if self._stopped:
+            return
         self.driver.node.status = Status(self._mode, self._exposed, self.health.ready)
         for vrid in self.driver.node.routers:
             verdict = self.verdict(vrid)
@@ -156,7 +162,8 @@ class Keeper:
         """What those who follow are told."""
         routers = self.driver.node.routers.values()
         states = tuple((one.parameters.vrid, str(one.state)) for one in routers)
-        return Standing(self.driver.peer_alive, tuple(map(str, self.driver.held)), states)
+        held = tuple(map(str, self.driver.held))
+        return Standing(self.driver.peer_alive, held, states, self.health.aside)
 
     # What the driver tells.
 

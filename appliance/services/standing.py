@@ -1,0 +1,81 @@
+"""The mail process's part in failover: says how mail is, and goes by where the addresses are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.config.units import Endpoint
+from appliance.ipc.failover import Report, Standing
+from appliance.ipc.standing import StandingWatch
+from appliance.smtpd.server import SmtpServer
+from appliance.spool.spool import Spool
+
+_EVERY = 0.1
+"""Seconds between reports: several in the shortest time after which a path counts as dead."""
+_AGAIN = 0.005
+"""Seconds: a node that has just given up an address on this machine may still be closing it."""
+
+
+class FailoverSide:
+    """Reports to the failover process and follows it, from `run` until that is cancelled.
+
+    Listeners at `moving` are open only while this node holds their address.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        spool: Spool,
+        smtp: SmtpServer,
+        moving: Sequence[Endpoint],
+        report: Callable[[], Report],
+    ) -> None:
+        self._spool = spool
+        self._smtp = smtp
+        self._moving = [(str(one.address), one) for one in moving]
+        self._report = report
+        self._watch = StandingWatch(path, self._became)
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Report and follow."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch.run())
+            tasks.create_task(self._keep_reporting())
+            tasks.create_task(self._keep_listening())
+
+    def report(self) -> None:
+        """Say how mail is, at once."""
+        self._watch.report(self._report())
+
+    async def _keep_reporting(self) -> None:
+        while True:
+            self.report()
+            await asyncio.sleep(_EVERY)
+
+    def _became(self, standing: Standing) -> None:
+        self._spool.heartbeat(standing.peer_alive)
+        self._spool.stand_aside("failover", standing.aside)
+        for address, endpoint in self._moving:
+            if address not in standing.held:
+                self._smtp.leave(endpoint)
+        self._changed.set()
+
+    async def _keep_listening(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for address, endpoint in self._moving:
+                await self._listen(address, endpoint)
+
+    async def _listen(self, address: str, endpoint: Endpoint) -> None:
+        while address in self._watch.standing.held:
+            with suppress(OSError):
+                await self._smtp.listen_at(endpoint)
+                break
+            await asyncio.sleep(_AGAIN)
+        if address not in self._watch.standing.held:  # it left meanwhile
+            self._smtp.leave(endpoint)
