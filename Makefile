@@ -12,7 +12,7 @@ bin := $(VENV)/bin
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sim test-crash bench lint types contracts runtime dev lock clean
+.PHONY: help demo test test-sim test-crash test-net bench lint types contracts runtime dev lock clean
 
 help: ## say what there is
 	@echo "Twinpost: highly available e-mail for places with no internet."
@@ -32,6 +32,9 @@ test-sim: dev ## the simulation of two replicas with SEEDS=20000 schedules
 
 test-crash: dev ## kill processes and nodes under load, ROUNDS=200 times
 	CRASH_ROUNDS=$(ROUNDS) $(bin)/python -m pytest -n 2 -m crash tests/pair $(PYTEST)
+
+test-net: dev ## faults of a pair in network namespaces, keepalived beside it (as root, 40 min)
+	NETNS=full $(bin)/python -m pytest tests/netns $(PYTEST)
 
 bench: runtime ## measure the pair, and Postfix beside it where it is installed (BENCH="--help")
 	@$(bin)/python -m tests.bench $(BENCH)
