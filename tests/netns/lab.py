@@ -10,6 +10,7 @@ Both bridges are in a fourth namespace, the switch. There is no way from here to
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -51,6 +52,12 @@ class Host:
     def port(self, bridge: int) -> str:
         """The switch's end of its cable."""
         return f"{self.name}{bridge}"
+
+    @property
+    def hardware(self) -> str:
+        """The hardware address on the front bridge."""
+        told = self.namespace.run("ip", "-json", "link", "show", "dev", f"eth{FRONT}")
+        return str(json.loads(told)[0]["address"])
 
     def plug(self, switch: Namespace) -> None:
         """Lay its cables."""
