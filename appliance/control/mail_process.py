@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from appliance.ipc.client import Client, connect
-from appliance.ipc.frames import ConnectionLost
+from appliance.control.caller import Caller
 from appliance.ipc.mail import (
     CLIENT_CODEC,
     Call,
@@ -25,7 +23,6 @@ from appliance.ipc.mail import (
     View,
     ViewCall,
 )
-from appliance.ipc.wire import CallFailed
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import CommandResult, MailView, SalvageView, Unavailable
 
@@ -41,9 +38,7 @@ class MailProcess:
     def __init__(self, path: Path) -> None:
         self.last: MailView | None = None
         """What `view` said last, None if it failed."""
-        self._path = path
-        self._client: Client[Call, Said] | None = None
-        self._connecting = asyncio.Lock()
+        self._caller: Caller[Call, Said] = Caller("mail", path, CLIENT_CODEC)
 
     async def view(self) -> MailView:
         """How the mail process is; raises Unavailable, as everything here."""
@@ -99,8 +94,7 @@ class MailProcess:
 
     def close(self) -> None:
         """End the connection."""
-        if self._client is not None:
-            self._client.close()
+        self._caller.close()
 
     async def _command(
         self, action: str, targets: Sequence[Target], by: str, address: str = ""
@@ -111,25 +105,4 @@ class MailProcess:
     async def _call(
         self, call: Call, expect: type[Answer], patience: float | None = _PATIENCE
     ) -> Answer:
-        try:
-            async with asyncio.timeout(patience):
-                client = await self._connected()
-                return await client.request(call, expect)
-        except CallFailed as error:
-            failure = error.failure
-            if failure.code == "refused":
-                raise Refused(Reply(450, "4.3.0", failure.text), failure.hint) from error
-            raise Unavailable(f"the mail process could not: {failure.text}") from error
-        except TimeoutError as error:
-            raise Unavailable("the mail process does not answer") from error
-        except OSError as error:  # ConnectionLost too
-            raise Unavailable(f"the mail process is not there: {error}") from error
-
-    async def _connected(self) -> Client[Call, Said]:
-        async with self._connecting:
-            if self._client is None:
-                self._client = await connect(self._path, CLIENT_CODEC, on_lost=self._lost)
-            return self._client
-
-    def _lost(self, error: ConnectionLost) -> None:
-        self._client = None
+        return await self._caller.call(call, expect, patience)
