@@ -48,11 +48,6 @@ class NetlinkBinder:
         self._notices: Notices | None = None
         self._keeping: asyncio.Task[None] | None = None
 
-    @property
-    def held(self) -> frozenset[VirtualAddress]:
-        """What it holds now."""
-        return frozenset(self._held)
-
     async def start(self) -> None:
         for one in self._addresses:
             interface_index(one.interface)

@@ -27,7 +27,7 @@ async def _hold() -> None:
     binder = NetlinkBinder(BOTH, _silent)
     try:
         await binder.start()
-        await InterfaceWatch(BOTH, lambda: binder.held, _Blind()).start()
+        await InterfaceWatch(BOTH, lambda: BOTH, _Blind()).start()
         await binder.acquire(BOTH)
     except BinderFailed as error:
         print(f"{error}; {error.hint}", flush=True)
