@@ -34,13 +34,15 @@ class Ownership:
     """All claims that still matter, and which node minted each incarnation.
 
     `fences` are claims heard of whose predecessors have not arrived: they take ownership away
-    at once, but give none before the journal has caught up with them.
+    at once, but give none before the journal has caught up with them. `settled` is the epoch up
+    to which claims in doubt are so no longer: the former owner has told what it did.
     """
 
     def __init__(self, nodes: Mapping[bytes, bytes], claims: Iterable[Claim] = ()) -> None:
         self.nodes = dict(nodes)
         self.claims: tuple[Claim, ...] = ()
         self.fences: tuple[Claim, ...] = ()
+        self.settled = 0
         for claim in claims:
             self.add(claim)
 

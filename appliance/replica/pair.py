@@ -4,6 +4,10 @@
       ▲                                                              │
       └── all paths dead for `solo_grace`, or no progress for `no_progress` ──┘
 
+Silence is no proof of death: a split in which everything ceases at once looks the same from
+either side. So what is adopted because of it is always in doubt, and so is this node's own
+backlog from then on: a peer that lives has adopted that by the same rule, at the same time.
+
 Times are milliseconds of a monotonic clock.
 """
 
@@ -91,12 +95,6 @@ class Pair:
         self._heartbeat = alive
         return self.tick(now)
 
-    @property
-    def seen_dying(self) -> bool:
-        """True if the peer's heartbeat ceased with the link: it had no time to go solo."""
-        silent = self._heartbeat is False
-        return silent and self._lost_at - self._link_lost_at < self._timing.no_progress
-
     def progress(self, now: int) -> None:
         """The peer acknowledged something."""
         self._progress_at = now
@@ -148,10 +146,9 @@ class Pair:
             ):
                 effects += self._enter(Mode.PAIRED)
             return effects
-        dark = now - self._lost_at
-        grace = timing.no_progress if self._heartbeat else timing.solo_grace
-        if self.mode is Mode.PAIRED and dark >= grace:
+        if self.mode is Mode.PAIRED and now >= self._solo_at:
             effects += self._enter(Mode.SOLO)
+        dark = now - self._lost_at
         if self.synced and not self._adopted and not self._heartbeat and dark >= timing.adopt_delay:
             self._adopted = True
             effects.append(Effect.ADOPT)
@@ -169,13 +166,20 @@ class Pair:
                 times.append(self._head_since + timing.head_delay)
         else:
             if self.mode is Mode.PAIRED:
-                grace = timing.no_progress if self._heartbeat else timing.solo_grace
-                times.append(self._lost_at + grace)
+                times.append(self._solo_at)
             if self.synced and not self._adopted and not self._heartbeat:
                 times.append(self._lost_at + timing.adopt_delay)
             if not self.synced:
                 times.append(self._started + timing.stale_wait)
         return max(now, min(times)) if times else None
+
+    @property
+    def _solo_at(self) -> int:
+        """When the peer has been gone for long enough (rule 6); the link is dead."""
+        without_progress = self._link_lost_at + self._timing.no_progress
+        if self._heartbeat:
+            return without_progress
+        return min(self._lost_at + self._timing.solo_grace, without_progress)
 
     def _enter(self, mode: Mode) -> list[Effect]:
         if self.mode is mode:

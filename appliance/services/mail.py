@@ -235,7 +235,7 @@ async def _hand_over(spool: Spool, context: Context) -> None:
         return
     try:
         async with asyncio.timeout(2 * _HAND_OVER_PATIENCE / 1000):
-            await spool.hand_over(_HAND_OVER_PATIENCE)
+            await spool.hand_over(_HAND_OVER_PATIENCE, force=True)
     except (Refused, TimeoutError) as error:
         context.emit("not_handed_over", reason=str(error), exposed=spool.engine.exposed)
 

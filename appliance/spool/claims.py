@@ -25,9 +25,9 @@ class Claims:
     def __bool__(self) -> bool:
         return bool(self._due)
 
-    def adopt(self, *, doubt: bool) -> None:
-        """The peer is dead. `doubt`: nobody here saw what it did last."""
-        self._due.append((self._store.node, "adopted", doubt))
+    def adopt(self) -> None:
+        """The peer is silent, or another one took its place: nobody here saw what it did last."""
+        self._due.append((self._store.node, "adopted", True))
 
     def take_over(self) -> None:
         """An operator says that the peer will not come."""

@@ -304,15 +304,22 @@ class Engine:
                         self._settle(now)
                 case modes.Effect.SYNCED:
                     self._leasing.synced()
+                    self._settle_doubts()
                 case modes.Effect.RESET_LINK:
                     self.effects.append(ResetLink("no progress"))
                 case modes.Effect.ADOPT:
-                    # What it did in another mode, or in none that is known, nobody here saw.
-                    paired = self.replication.mode_of_peer == Mode.PAIRED
-                    doubt = not (paired and self.pair.seen_dying)
-                    self._claims.adopt(doubt=doubt)
+                    self._claims.adopt()
                 case modes.Effect.TAKE_OVER:
                     self._claims.take_over()
+
+    def _settle_doubts(self) -> None:
+        """What was adopted in doubt is so no longer, once the former owner has told all it did.
+
+        A peer that lost its disk cannot tell, nor can one that took the place of another.
+        """
+        peer, nodes = self.replication.peer, set(self.store.ownership.nodes.values())
+        if peer and not self.replication.regressed and nodes <= {self.store.node, peer.node}:
+            self.store.ownership.settled = self.store.epoch
 
     def _take_in(self, now: int, running: int) -> None:
         for _ in range(min(len(self._inbox), _TURN_FRAMES)):
@@ -337,7 +344,7 @@ class Engine:
                 self.effects.extend(self._leasing.ownership_changed())
                 self._heed(self.pair.link_up(now, regressed), now)
                 if self._owner.orphans(frame.node):
-                    self._claims.adopt(doubt=True)
+                    self._claims.adopt()
             case Ask():
                 self._answers.append(self._desk.asked(frame, running))
             case Answer():
@@ -436,7 +443,7 @@ class Engine:
             self._answers.append(done)
 
     def _hand_over(self, now: int, running: int) -> None:
-        peer, said = self._handover.step(now)
+        peer, said = self._handover.step(now, running)
         self.effects.extend(said)
         if peer is not None:
             self._claims.hand_over(peer)

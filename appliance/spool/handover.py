@@ -69,7 +69,7 @@ class Handover:
         """When `step` is due, None if nothing waits for it."""
         return now if self.giving is not self._leasing.paused else self._look_at
 
-    def step(self, now: int) -> tuple[bytes | None, list[Effect]]:
+    def step(self, now: int, running: int) -> tuple[bytes | None, list[Effect]]:
         """At the beginning of a turn: the peer if all is to be given to it now, and what is said.
 
         `taken` must follow the claim.
@@ -84,8 +84,12 @@ class Handover:
         self._look_at = None
         if not self.giving:
             return None, said
+        late = self._request is not None and now >= self._deadline
+        if late and self._request and self._request.force and self._peer is not None:
+            self._leasing.write_off(lambda a: not self._leasing.leased_here(a), running)
+            return self._peer, said
         if self._peer is None or self._leasing.open_here():
-            if self._request is not None and now >= self._deadline:
+            if late:
                 said += self._fail("deliveries are under way")
                 said += self._leasing.pause(self.giving)
             self._look_at = now + _AGAIN if self._request is None else self._deadline

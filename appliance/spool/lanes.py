@@ -65,7 +65,7 @@ class Lanes:
     def doubtful(self, lane: Lane, ownership: Ownership) -> bool:
         """True if the lane was claimed without knowing what its former owner attempted."""
         claim = ownership.claim_of(self._journal.by_idx[lane.inc].id, lane.high)
-        return claim is not None and claim.doubt
+        return claim is not None and claim.doubt and claim.epoch > ownership.settled
 
     def cut(self, inc: int, at: int) -> tuple[Lane, Lane] | None:
         """Make a lane end at record `at`: (what ends there, the new rest), None if one does."""

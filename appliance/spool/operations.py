@@ -78,10 +78,12 @@ class HandOver:
     """Give everything to the peer, once no lease is open; answered when both nodes hold that.
 
     Refused if the pair is not paired, or if after `patience` milliseconds leases are open still.
+    With `force` these are in doubt then, and everything is given all the same.
     """
 
     token: Token
     patience: int = 0
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from appliance.mail.work import (
     RecipientOutcome,
 )
 from appliance.replica import commands
+from appliance.replica.message import RecipientState
 from appliance.replica.record import (
     Accepted,
     Attempt,
@@ -76,7 +77,9 @@ class Owner:
             entry = store.messages.by_key(key)
             recipients = self._due(entry, domain, running)
             lane = store.lanes.of(key >> 40, entry.state.seq)
-            stale = store.lanes.doubtful(lane, store.ownership)
+            stale = store.lanes.doubtful(lane, store.ownership) and not all(
+                self._doubted(entry.state.recipients[index]) for index in recipients
+            )
             chosen.append((Leased(entry.queue_id, recipients, stale), entry))
         return chosen
 
@@ -90,6 +93,15 @@ class Owner:
         # A peer's clock may have been set right since the slot was written: then the first is due.
         limit = max(running, min(wakes.values(), default=HELD))
         return tuple([index for index, wake in wakes.items() if wake <= limit])
+
+    def _doubted(self, recipient: RecipientState) -> bool:
+        """True if an attempt of the other node counts as a doubt already: it sends once at most."""
+        nodes = self._store.ownership.nodes
+        return any(
+            trial.result is Result.DOUBT
+            and nodes.get(trial.attempt.incarnation) != self._store.node
+            for trial in recipient.trials
+        )
 
     def lease(self, record: Leased, entry: Entry, seq: int, running: int) -> Lease:
         """What delivery gets for a lease record that was journalled as number `seq`."""

@@ -58,6 +58,8 @@ class Replication:
         self.exposed_at_peer = 0
         self.peer_takes = True
         """False while the peer stands aside: then nothing can be handed over to it."""
+        self.regressed = False
+        """True if the peer, when it said hello, no longer held what it once acknowledged."""
         self.acked: dict[bytes, int] = {}
         self._unstored_acks = False
         self._reset()
@@ -115,9 +117,9 @@ class Replication:
         self._reset()
 
     def greet(self, hello: Hello, running: int) -> bool:
-        """Take in the peer's hello, inside a transaction.
+        """Take in the peer's hello, inside a transaction; see `regressed` for the answer.
 
-        True if the peer no longer holds what it once acknowledged. Raises Diverged, Broken.
+        Raises Diverged, Broken.
         """
         store = self._store
         if self.peer is not None:
@@ -141,7 +143,7 @@ class Replication:
         store.hear_clock(hello.node, hello.clock, running)
         store.fence(hello.claims)
         held = positions(hello.marks)
-        regressed = any(
+        self.regressed = any(
             held.get(known.id, 0) < known.shared for known in store.journal.incarnations.values()
         )
         self.acked, self._sent = dict(held), dict(held)
@@ -151,7 +153,7 @@ class Replication:
         if self._cursor is None:
             self._reader = SnapshotReader(store, self._bodies, self._sizes)
             self._transfer = self._reader.frames(running)
-        return regressed
+        return self.regressed
 
     def _check_own(self, marks: Mapping[bytes, Mark]) -> None:
         """Only this node writes its present incarnation; raises Diverged if the peer holds more."""

@@ -154,14 +154,16 @@ class Spool:
         self.engine.submit(operation)
         self._poke()
 
-    async def hand_over(self, patience: int) -> None:
+    async def hand_over(self, patience: int, *, force: bool = False) -> None:
         """Give everything to the peer (rule 5); raises Refused, at the latest after `patience` ms.
+
+        With `force` what is under way by then is given in doubt.
 
         Leasing stops at once, and delivery gives back what it has not begun. Called off if the
         caller is cancelled.
         """
         try:
-            await self.ask(lambda token: HandOver(token, patience))
+            await self.ask(lambda token: HandOver(token, patience, force))
         except asyncio.CancelledError:
             self.submit(CallOff())
             raise

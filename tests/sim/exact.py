@@ -17,7 +17,7 @@ from appliance.mail.work import Result
 from appliance.replica.frames import Batch, BodyChunk, Frame, SnapshotPart
 from appliance.replica.pair import Mode, Timing
 from appliance.spool.messages import key_of
-from appliance.spool.operations import Want
+from appliance.spool.operations import Sweep, Want
 from appliance.spool.sizes import Sizes
 from tests.support.disk_vfs import DiskVFS
 from tests.support.duo import Duo
@@ -363,6 +363,25 @@ def deferral_told_by_a_snapshot() -> None:
         assert not two.b.entry(queue_id).state.recipients[0].leased
 
 
+def forgotten_only_when_the_peer_knows() -> None:
+    """A message ends while the other node, which has it queued, is out of reach."""
+    with duo() as two:
+        _, queue_id = two.accept(two.a, b"one", "al@one.test")
+        two.present(two.a)
+        (lease,) = two.lease(two.a)
+        two.disconnect()
+        two.wait(3_000)
+        two.report(two.a, lease)
+        two.wait(3_000)
+        two.ask(two.a, lambda token: Sweep(0))
+        assert two.a.store.holds(queue_id), "forgotten, and the other node has it queued"
+        two.connect()
+        two.wait(3_000)
+        two.ask(two.a, lambda token: Sweep(0))
+        for station in (two.a, two.b):
+            assert not station.store.holds(queue_id)
+
+
 EXACT = (
     accepted_waits_for_the_peer,
     lease_waits_for_the_peer,
@@ -385,4 +404,5 @@ EXACT = (
     committed_behind_a_failed_sync,
     replaced_after_a_hand_over,
     deferral_told_by_a_snapshot,
+    forgotten_only_when_the_peer_knows,
 )

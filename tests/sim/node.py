@@ -77,6 +77,8 @@ class Node:
         self.identity = 0
         self.delivery: Delivery | None = None
         self.process: SpoolProcess | None = None
+        self.died_in: Mode | None = None
+        """The mode of the last spool that ended."""
         self.stopped_until = self.paused_until = 0
         self._link_lost = False
         self._connection: apsw.Connection | None = None
@@ -224,6 +226,7 @@ class Node:
         if self.delivery:
             self.delivery.disconnect()
         if self.process is not None:
+            self.died_in = self.engine.pair.mode
             self.process.end()
             self.process = None
         self.stopped_until = 0

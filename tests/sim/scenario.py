@@ -92,6 +92,10 @@ class Scenario:
         """Whether a node has the first recipient of a message on hold."""
         return self.entry(node, client).state.recipients[0].log.held
 
+    def doubts(self, node: Node, client: Client) -> int:
+        """How many doubts a node counts for the first recipient of a message."""
+        return self.entry(node, client).state.recipients[0].doubts
+
     def entry(self, node: Node, client: Client) -> Entry:
         """A message as a node has it; raises LookupError."""
         store = node.engine.store

@@ -125,7 +125,9 @@ class Simulation:
 
     def _note_claim(self, node: Node, event: Happened) -> None:
         others = [other for other in self.nodes if other is not node]
-        if event.fields["doubt"] or any(other.delivery is not None for other in others):
+        alive = any(other.delivery is not None for other in others)
+        alone = any(other.died_in is not Mode.PAIRED for other in others)
+        if alive or alone or event.event == "taken_over":
             self.allowance.unbounded = True
 
     def _note_disk_loss(self, node: Node, other: Node) -> None:

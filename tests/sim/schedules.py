@@ -166,6 +166,63 @@ def no_adoption_while_a_heartbeat_is_heard() -> None:
         pair.judge()
 
 
+def silence_is_no_proof_of_death() -> None:
+    """Everything between the nodes ceases at once, both go on, and then one of them burns."""
+    with Scenario(QUICK) as pair:
+        pair.world.sink.trouble = 1.0
+        client = pair.send(pair.b, "al@one.test")
+        pair.run(1)
+        pair.split()
+        pair.world.sink.trouble = 0.0
+        pair.run(50)
+        assert pair.received(client) == 2, "each has sent it"
+        pair.b.wipe(replaced=True)
+        pair.b.boot()
+        pair.heal()
+        pair.run(30)
+        assert pair.doubts(pair.a, client) == 1, "sent twice, and not counted"
+
+
+def doubts_end_when_the_peer_tells_what_it_did() -> None:
+    """A dead node's mail is adopted in doubt, and waits until that node is back with its disk."""
+    with Scenario(QUICK) as pair:
+        pair.world.sink.trouble = 1.0
+        client = pair.send(pair.b, "al@one.test")
+        pair.run(1)
+        pair.b.power_cut()
+        pair.run(25)
+        assert pair.a.engine.store.ownership.claims
+        pair.b.boot()
+        pair.run(5)
+        pair.world.sink.trouble = 0.0
+        pair.run(30)
+        assert pair.received(client) == 1
+        assert pair.doubts(pair.a, client) == 0, "a doubt of what both nodes know"
+        pair.judge()
+
+
+def a_lost_disk_cannot_tell_what_it_did() -> None:
+    """A node delivers alone and is installed anew; the other sends what it had adopted."""
+    with Scenario(QUICK) as pair:
+        pair.world.sink.trouble = 1.0
+        client = pair.send(pair.b, "al@one.test")
+        pair.run(2)
+        pair.split()
+        pair.run(23)
+        pair.command(pair.a, "hold", client)
+        pair.world.sink.trouble = 0.0
+        pair.run(20)
+        assert pair.received(client) == 1, "sent by the former owner alone"
+        pair.b.wipe(replaced=False)
+        pair.b.boot()
+        pair.heal()
+        pair.run(10)
+        pair.command(pair.a, "release", client)
+        pair.run(10)
+        assert pair.received(client) == 2
+        assert pair.doubts(pair.a, client) == 1, "sent twice, and not counted"
+
+
 def nothing_paired_while_the_peer_lacks_what_it_had() -> None:
     """A disk is restored so quickly that the other node has not gone solo."""
     with Scenario() as pair:
@@ -192,5 +249,8 @@ SCHEDULES = (
     revoked_before_data,
     not_renewed_before_data,
     no_adoption_while_a_heartbeat_is_heard,
+    silence_is_no_proof_of_death,
+    doubts_end_when_the_peer_tells_what_it_did,
+    a_lost_disk_cannot_tell_what_it_did,
     nothing_paired_while_the_peer_lacks_what_it_had,
 )

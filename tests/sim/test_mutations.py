@@ -25,6 +25,7 @@ from appliance.spool import snapshot as snapshots
 from appliance.spool import store as stores
 from appliance.spool.bodies import Body
 from appliance.spool.claims import Claims
+from appliance.spool.engine import Engine
 from appliance.spool.journal import Journal
 from appliance.spool.leasing import Leasing
 from appliance.spool.operations import Done, Send
@@ -218,6 +219,10 @@ def deaf_to_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pair, "heartbeat", lambda self, alive, now: heartbeat(self, False, now))
 
 
+def settled_by_anybody(engine: Engine) -> None:
+    engine.store.ownership.settled = engine.store.epoch
+
+
 def never_regressed(monkeypatch: pytest.MonkeyPatch) -> None:
     link_up = Pair.link_up
     monkeypatch.setattr(Pair, "link_up", lambda self, now, regressed: link_up(self, now, False))
@@ -280,6 +285,21 @@ FENCES = [
         schedules.no_adoption_while_a_heartbeat_is_heard,
     ),
     Mutation(
+        "doubt of whoever is silent",
+        put(Claims, "adopt", lambda self: self._due.append((self._store.node, "adopted", False))),
+        schedules.silence_is_no_proof_of_death,
+    ),
+    Mutation(
+        "the former owner tells what it did",
+        put(Engine, "_settle_doubts", lambda self: None),
+        schedules.doubts_end_when_the_peer_tells_what_it_did,
+    ),
+    Mutation(
+        "doubts that a lost disk leaves",
+        put(Engine, "_settle_doubts", settled_by_anybody),
+        schedules.a_lost_disk_cannot_tell_what_it_did,
+    ),
+    Mutation(
         "catching up with a peer that lost something",
         never_regressed,
         schedules.nothing_paired_while_the_peer_lacks_what_it_had,
@@ -328,7 +348,9 @@ MERGES = [
         put(snapshots, "merged", merged_without_positions),
         exact.deferral_told_by_a_snapshot,
     ),
-    Mutation("the peer holds what is pruned", pruned_unshared, plan("swept")),
+    Mutation(
+        "the peer holds what is pruned", pruned_unshared, exact.forgotten_only_when_the_peer_knows
+    ),
 ]
 
 ALL = DURABILITY + HASHES + FENCES + MERGES

@@ -79,6 +79,17 @@ def test_who_waits_too_long_is_refused_and_delivery_goes_on(two: Duo) -> None:
     assert not two.a.store.ownership.claims
 
 
+def test_who_stops_does_not_wait_for_ever(two: Duo) -> None:
+    begun, _ = begin(two)
+    token = two.ask(two.a, lambda token: HandOver(token, 5_000, force=True))
+    two.wait(4_000)
+    assert token not in two.a.answers
+    two.wait(2_000)
+    assert token in two.a.answers
+    assert leased(two, two.b) == [begun]
+    assert two.b.entry(begun).state.recipients[0].doubts == 1
+
+
 def test_called_off(two: Duo) -> None:
     begin(two)
     _, waiting = two.accept(two.a, b"two", "bo@two.test")
