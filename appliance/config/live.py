@@ -16,10 +16,10 @@ Table = Mapping[str, bytes]
 
 
 class Site:
-    """Settings in `current`, registers by `table`; whoever watches is told of changes.
+    """Settings in `current`, values by `registers`; whoever watches is told of changes.
 
     To learn of changes: `site.watch(heed)` calls `heed(settings)` after each change of the
-    document; `site.watch_table("credentials", heed)` calls `heed(values)` after each change of a
+    document; `site.watch_registers("credentials", heed)` calls `heed(values)` after each change of a
     register in that table. Both are called on the event loop, never while the spool commits.
 
     To write a register: `Spool.put_registers` in the mail process, `PutRegistersCall` on the mail
@@ -32,22 +32,22 @@ class Site:
         self._read = read
         self._tables: dict[str, Table] = {}
         self._watching: list[Heed] = []
-        self._watching_tables: dict[str, list[Callable[[Table], None]]] = {}
+        self._watching_registers: dict[str, list[Callable[[Table], None]]] = {}
 
-    def table(self, name: str) -> Table:
+    def registers(self, table: str) -> Table:
         """The registers of a table, as key → value. They are read once and then kept."""
-        found = self._tables.get(name)
+        found = self._tables.get(table)
         if found is None:
-            found = self._tables[name] = self._read(name)
+            found = self._tables[table] = self._read(table)
         return found
 
     def watch(self, heed: Heed) -> None:
         """Tell `heed` of the settings after each change of them."""
         self._watching.append(heed)
 
-    def watch_table(self, name: str, heed: Callable[[Table], None]) -> None:
+    def watch_registers(self, table: str, heed: Callable[[Table], None]) -> None:
         """Tell `heed` of a table's registers after each change of one."""
-        self._watching_tables.setdefault(name, []).append(heed)
+        self._watching_registers.setdefault(table, []).append(heed)
 
     def changed(self, current: SiteSettings) -> None:
         """These are the settings from now on."""
@@ -56,10 +56,10 @@ class Site:
             for heed in self._watching:
                 heed(current)
 
-    def tables_changed(self, names: Iterable[str] | None = None) -> None:
+    def registers_changed(self, names: Iterable[str] | None = None) -> None:
         """Registers of these tables changed; None if any may have."""
-        known = dict.fromkeys([*self._tables, *self._watching_tables])
+        known = dict.fromkeys([*self._tables, *self._watching_registers])
         for name in known if names is None else names:
             self._tables.pop(name, None)
-            for heed in self._watching_tables.get(name, ()):
-                heed(self.table(name))
+            for heed in self._watching_registers.get(name, ()):
+                heed(self.registers(name))

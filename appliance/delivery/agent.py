@@ -40,8 +40,7 @@ class Agent:
         self._settings = settings
         self._emit = emit
         self._pause = pause
-        # A call may bring mail for one destination only: not so much that it fills our hands.
-        self._batch = max(1, min(_BATCH, settings.leases // 8))
+        self._batch = _batch(settings)
         self._outbox = Outbox()
         self._open: set[AttemptId] = set()
         """Leases in hand or not yet acknowledged."""
@@ -60,6 +59,12 @@ class Agent:
     def in_hand(self) -> int:
         """Leases that the spool has not yet heard the end of."""
         return len(self._open)
+
+    def configure(self, settings: DeliverySettings) -> None:
+        """Other settings, from the next call on."""
+        self._settings = settings
+        self._batch = _batch(settings)
+        self._pull()
 
     def stop(self) -> None:
         """Begin to stop: nothing new is begun, what is under way may end."""
@@ -185,3 +190,8 @@ class Agent:
         except TimeoutError:
             return False
         return True
+
+
+def _batch(settings: DeliverySettings) -> int:
+    # A call may bring mail for one destination only: not so much that it fills our hands.
+    return max(1, min(_BATCH, settings.leases // 8))

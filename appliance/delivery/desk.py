@@ -70,6 +70,11 @@ class Desk:
         self._random = random
         self._token = token
 
+    def configure(self, identity: Identity, schedule: RetrySchedule) -> None:
+        """Another name and schedule, from the next attempt that ends on."""
+        self._identity = identity
+        self._schedule = schedule
+
     def ended(
         self,
         job: Job,

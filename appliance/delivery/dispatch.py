@@ -58,6 +58,15 @@ class Dispatcher:
         self._blocked: dict[str, Hop] = {}
         self._stopping = False
 
+    def configure(self, routes: Routes, settings: DeliverySettings) -> None:
+        """Other routes and settings, from the next message and connection on."""
+        self._routes = routes
+        self._settings = settings
+        self._slots.resize(settings.connections)
+        for hop in self._hops.values():
+            hop.configure(settings)
+        self.blocked_changed()
+
     @property
     def blocked(self) -> frozenset[str]:
         """Domains for which no leases are wanted now."""

@@ -91,6 +91,13 @@ class Hop:
         """Recipient domains all of whose mail goes here, as far as it was seen."""
         return list(self._domains)
 
+    def configure(self, settings: DeliverySettings) -> None:
+        """Other settings, and perhaps another routing table: what leads here is learnt anew."""
+        self._patience = settings.patience.seconds
+        self._pool.configure(settings.idle_timeout.seconds)
+        self.throttle.configure(settings)
+        self._domains.clear()
+
     def serves(self, domain: str) -> None:
         """All mail for `domain` goes here."""
         if domain not in self._domains and len(self._domains) < _MAX_DOMAINS:

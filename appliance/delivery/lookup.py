@@ -55,6 +55,12 @@ class Lookup:
         self._resolv_conf = resolv_conf
         self._known: dict[tuple[str, dns.rdatatype.RdataType], _Known] = {}
 
+    def configure(self, settings: DnsSettings) -> None:
+        """Other settings; what other servers said is forgotten."""
+        if settings != self._settings:
+            self._settings = settings
+            self._known.clear()
+
     async def exchangers(self, domain: str) -> list[Exchanger]:
         """The MX records of `domain`; empty if it has none."""
         records = await self._records(domain, dns.rdatatype.MX)

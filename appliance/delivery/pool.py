@@ -18,6 +18,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self._idle)
 
+    def configure(self, idle_timeout: float) -> None:
+        """Keep idle sessions for so many seconds."""
+        self._idle_timeout = idle_timeout
+
     async def take(self) -> Session:
         """The session used last, so that those nobody needs grow old; raises ConnectFailed."""
         while self._idle:

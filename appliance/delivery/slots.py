@@ -10,7 +10,7 @@ class Slots:
     """So many may be held at a time; who waits longest gets the next one."""
 
     def __init__(self, count: int) -> None:
-        self._free = count
+        self._count = self._free = count
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -20,7 +20,7 @@ class Slots:
 
     async def take(self) -> None:
         """Wait for a slot."""
-        if self._free:
+        if self._free > 0:
             self._free -= 1
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -34,9 +34,18 @@ class Slots:
 
     def give(self) -> None:
         """Give a slot back."""
-        while self._waiters:
+        self._free += 1
+        self._hand_out()
+
+    def resize(self, count: int) -> None:
+        """So many from now on; those that are held too many are not given out again."""
+        self._free += count - self._count
+        self._count = count
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiters and self._free > 0:
             waiter = self._waiters.popleft()
             if not waiter.done():
+                self._free -= 1
                 waiter.set_result(None)
-                return
-        self._free += 1

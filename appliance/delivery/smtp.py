@@ -84,6 +84,10 @@ class Connector:
         self._resolver = resolver
         self._exchangers = exchangers
 
+    def configure(self, settings: DeliverySettings) -> None:
+        """Other settings, from the next connection on."""
+        self._settings = settings
+
     async def connect(self, hops: Sequence[NextHop]) -> Session:
         """A session with the first of `hops` that takes one; raises ConnectFailed."""
         failure = ConnectFailed(unreachable(Trouble.NAME_UNKNOWN, "there is no next hop"))

@@ -36,6 +36,13 @@ class Throttle:
         self.reason: Reply | None = None
         """Why it rests or last rested; None once it has taken something again."""
 
+    def configure(self, settings: DeliverySettings) -> None:
+        """Other settings; what was found out about the next hop stays."""
+        self._settings = settings
+        self._limit = min(self._limit, float(settings.connections_per_hop))
+        self._threshold = float(settings.connections_per_hop)
+        self.window = min(self.window, settings.leases_per_hop)
+
     @property
     def limit(self) -> int:
         """Transactions it may be given at the same time."""

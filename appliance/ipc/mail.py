@@ -78,6 +78,32 @@ class StandAsideCall(msgspec.Struct, frozen=True, array_like=True, tag=8):
     by: str
 
 
+class WatchSiteCall(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """From now on push `SiteMoved` to this client. Answered with `Durable`."""
+
+
+class ChangeSiteCall(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """A new version of the site's document, made from version `parent` (b"" from none).
+
+    Answered with `SiteVersionMade`. `settles` are the branches that this change puts an end to.
+    """
+
+    document: bytes
+    parent: bytes
+    by: str
+    comment: str = ""
+    settles: tuple[bytes, ...] = ()
+    while_alone: bool = False
+
+
+class PutRegistersCall(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """Write registers (table, key, value), all or none; None deletes. Answered with `Durable`."""
+
+    values: tuple[tuple[str, str, bytes | None], ...]
+    while_alone: bool = False
+
+
+SiteCall = ChangeSiteCall | PutRegistersCall
 Call = (
     PresentCall
     | LeasesCall
@@ -88,6 +114,8 @@ Call = (
     | SalvageCall
     | HandOverCall
     | StandAsideCall
+    | WatchSiteCall
+    | SiteCall
 )
 
 
@@ -135,7 +163,30 @@ class Renewed(msgspec.Struct, frozen=True, array_like=True, tag=6):
     """Push, about once a second: the mail process is alive, leases go on being valid."""
 
 
-Said = Presented | Leases | Durable | Results | View | Revoked | Renewed | Salvaged
+class SiteMoved(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """Push: these tables of registers changed, or the document (""). Read them from the spool."""
+
+    tables: tuple[str, ...]
+
+
+class SiteVersionMade(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """The new version's id."""
+
+    id: bytes
+
+
+Said = (
+    Presented
+    | Leases
+    | Durable
+    | Results
+    | View
+    | Revoked
+    | Renewed
+    | Salvaged
+    | SiteMoved
+    | SiteVersionMade
+)
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))
 CLIENT_CODEC: Codec[Call, Said] = Codec(msgspec.msgpack.Decoder(Said))

@@ -194,6 +194,48 @@ class SalvageView(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
+class SiteVersionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of the site's document. `id`, `parent` and `settles` are hashes in hex.
+
+    `standing`: "head" for the one in force, "branch" for one that was set aside and that nobody
+    has settled yet, "" for the others. `at` is 0 and `author` "" for what a site.toml said first.
+    """
+
+    id: str
+    number: int
+    parent: str
+    author: str
+    at: int
+    node: str
+    comment: str
+    size: int
+    settles: tuple[str, ...] = ()
+    standing: str = ""
+
+
+class SiteView(msgspec.Struct, frozen=True, kw_only=True):
+    """The site as it is: `document` is in force, without what was not set.
+
+    `head` is None as long as the pair runs by site.toml. `applied` is the id of the version whose
+    document applies: not the head if `problem` says why that cannot be read. `file_differs`: this
+    node's site.toml says something else, and is not heeded.
+    """
+
+    head: SiteVersionView | None
+    applied: str
+    problem: str
+    branches: tuple[SiteVersionView, ...]
+    document: dict[str, object]
+    file_differs: bool
+
+
+class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with its document."""
+
+    version: SiteVersionView
+    document: dict[str, object]
+
+
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
     """The peer as this node sees it. `lag`: records the peer has not acknowledged as durable."""
 
@@ -212,6 +254,8 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
     `mode`: paired, catching up, solo or split. `exposed`: messages durable on this node only.
     `accepting` False says in `reason` why a client would get 4yz now. `positions` are
     {incarnation in hex: last sequence}. `unapplied`: records stored that could not be applied.
+    `site_branches`: versions of the site that wait to be settled; `site_problem`: why the latest
+    one is not applied.
     """
 
     node_id: str
@@ -226,6 +270,8 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int = 0
     doubts: int = 0
     unapplied: int = 0
+    site_branches: int = 0
+    site_problem: str = ""
     epoch: int = 0
     positions: dict[str, int] = {}
     peer: PeerView | None = None

@@ -69,6 +69,12 @@ class Event(StrEnum):
     SPOOL_FAILED = "spool_failed"
     COMMAND = "command"
 
+    # the site
+    SITE_CHANGED = "site_changed"
+    SITE_BRANCHED = "site_branched"
+    SITE_NOT_APPLIED = "site_not_applied"
+    SITE_FILE_IGNORED = "site_file_ignored"
+
     # the virtual addresses
     ADDRESS_LEFT_BEHIND = "address_left_behind"
     ADDRESS_PUT_BACK = "address_put_back"

@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 
-from appliance.config import NodeSettings
+from appliance.config import NodeSettings, SiteSettings
 from appliance.delivery.agent import Agent
 from appliance.delivery.desk import Desk, Identity
 from appliance.delivery.dispatch import Dispatcher
@@ -16,9 +16,9 @@ from appliance.delivery.lookup import Lookup
 from appliance.delivery.resolve import HostsFile
 from appliance.delivery.smtp import Connector
 from appliance.mail.mx import Itself
-from appliance.mail.route import NextHop
 from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
+from appliance.services.site import following, own_hops
 from appliance.spool.client import WorkClient
 from appliance.spool.content import ContentReader
 
@@ -29,14 +29,13 @@ peer adopts, nothing can be begun any more."""
 
 async def serve(context: Context) -> None:
     """Run until told to stop; then finish or give back what is in hand."""
-    settings, site = context.node, context.site
+    settings, site = context.node, context.site.current
     work = WorkClient(
         context.layout.mail_socket, monotonic, int(settings.pair.adopt_delay) // _FENCE_SHARE
     )
     content = ContentReader(context.layout.spool)
-    identity = Identity(str(settings.hostname), f"postmaster@{site.domains[0]}")
     desk = Desk(
-        identity,
+        _identity(settings, site),
         site.retry.value(),
         context.emit,
         time.monotonic,
@@ -44,12 +43,14 @@ async def serve(context: Context) -> None:
         random.random,
         lambda: secrets.token_hex(12),
     )
-    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.served]
-    exchangers = Exchangers(Lookup(site.dns, time.monotonic), _itself(settings), random.random)
+    own = own_hops(settings)
+    lookup = Lookup(site.dns, time.monotonic)
+    exchangers = Exchangers(lookup, _itself(settings), random.random)
+    connector = Connector(str(settings.hostname), site.delivery, HostsFile(), exchangers)
     dispatcher = Dispatcher(
         content,
         site.table(own),
-        Connector(str(settings.hostname), site.delivery, HostsFile(), exchangers),
+        connector,
         desk,
         site.delivery,
         context.emit,
@@ -57,17 +58,31 @@ async def serve(context: Context) -> None:
         random.random,
     )
     agent = Agent(work, dispatcher, site.delivery, context.emit)
+
+    def changed(site: SiteSettings) -> None:
+        desk.configure(_identity(settings, site), site.retry.value())
+        lookup.configure(site.dns)
+        connector.configure(site.delivery)
+        dispatcher.configure(site.table(own), site.delivery)
+        agent.configure(site.delivery)
+
+    context.site.watch(changed)
     running = asyncio.create_task(agent.run())
     stopped = asyncio.create_task(context.stop.wait())
     context.ready()
     try:
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        agent.stop()
-        await running
+        async with following(context.layout.mail_socket, context.site):
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            agent.stop()
+            await running
     finally:
         stopped.cancel()
         work.close()
         content.close()
+
+
+def _identity(node: NodeSettings, site: SiteSettings) -> Identity:
+    return Identity(str(node.hostname), f"postmaster@{site.domains[0]}")
 
 
 def _itself(settings: NodeSettings) -> Itself:

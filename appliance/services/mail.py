@@ -7,9 +7,11 @@ import os
 import random
 import shutil
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from appliance.config.node import NodeSettings
 from appliance.config.units import Endpoint
@@ -22,13 +24,12 @@ from appliance.link.connection import Timing as LinkTiming
 from appliance.link.identity import Identity, KeyStore
 from appliance.link.transport import PeerLink
 from appliance.mail.reply import Refused
-from appliance.mail.route import Hold, NextHop, Routes
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
+from appliance.services.mail_site import MailSite
 from appliance.services.process import Context
 from appliance.services.standing import FailoverSide
-from appliance.smtpd.policy import Policy
 from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.bodies import Bodies
@@ -97,13 +98,10 @@ async def serve(context: Context) -> None:
         monotonic,
     )
     spool = Spool(engine, monotonic, context.emit, checkpointer, gate.starving)
-    own = [NextHop(endpoint.host, endpoint.port) for endpoint in settings.served]
-    routes = context.site.table(own)
-    intake = SpoolIntake(
-        spool, bodies, gate, lambda address: isinstance(routes.resolve(address).transport, Hold)
-    )
+    site = MailSite(context.site, settings, spool, context.emit)
+    intake = SpoolIntake(spool, bodies, gate, site.holds)
     try:
-        await _serve(context, identity, spool, intake, routes)
+        await _serve(context, identity, spool, intake, site)
     finally:
         await spool.stop()
         checkpointer.close()
@@ -120,31 +118,32 @@ def _sync_directory(directory: Path) -> None:
 
 
 async def _serve(
-    context: Context, identity: Identity, spool: Spool, intake: SpoolIntake, routes: Routes
+    context: Context, identity: Identity, spool: Spool, intake: SpoolIntake, site: MailSite
 ) -> None:
-    settings, site = context.node, context.site
-    networks = [ip_network(network) for network in site.relay.networks]
+    settings = context.node
     moving = settings.smtp_moving
     smtp = SmtpServer(
         [one for one in settings.smtp.listen if one not in moving],
         hostname=settings.hostname,
         limits=site.limits,
-        policy=Policy(routes, networks),
+        policy=site.policy,
         intake=intake,
         emit=context.emit,
         clock=wall,
         proxied=settings.smtp.proxy_listen,
         balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
     )
+    site.serve(smtp.configure)
     started = monotonic()
 
     def view() -> MailView:
         uptime = monotonic() - started
-        return mail_view(spool, intake, handler, uptime, smtp.connections, smtp.rejected)
+        seen = mail_view(spool, intake, handler, uptime, smtp.connections, smtp.rejected)
+        return msgspec.structs.replace(seen, site_branches=site.branches, site_problem=site.problem)
 
     scratch = context.layout.spool / "salvage"
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
-    handler = MailSocket(spool, view, context.emit, scratch)
+    handler = MailSocket(spool, view, context.emit, scratch, site.socket)
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
     link = _make_link(context, identity, spool)
     spool.start()
@@ -154,7 +153,7 @@ async def _serve(
     failover = await _make_failover(context, spool, smtp, _reporter(spool, intake, link, context))
     keep = int(settings.keep_ended)
     watch = DeliveryWatch(spool, handler)
-    tasks = [asyncio.create_task(_every_second(handler, spool, watch, keep))]
+    tasks = [asyncio.create_task(_every_second(handler, spool, watch, site, keep))]
     if failover is not None:
         tasks.append(asyncio.create_task(failover.run()))
     context.ready()
@@ -220,11 +219,14 @@ def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink |
     )
 
 
-async def _every_second(handler: MailSocket, spool: Spool, watch: DeliveryWatch, keep: int) -> None:
+async def _every_second(
+    handler: MailSocket, spool: Spool, watch: DeliveryWatch, site: MailSite, keep: int
+) -> None:
     while True:
         await asyncio.sleep(1.0)
         handler.renew()
         watch.look(monotonic())
+        site.look()
         spool.submit(Sweep(keep))
 
 

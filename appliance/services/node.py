@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.config import Layout, load_site, open_layout
+from appliance.config import Layout, open_layout
 from appliance.config.failover import FailoverSettings
 from appliance.monitor.events import Emit, Event, EventLog, LogFile
 from appliance.services.notify import Notifier
 from appliance.services.process import LOG_FILE, die_with_parent
+from appliance.services.site import open_site
 from appliance.services.supervise import Command, Supervisor, locked
 from appliance.vip.addresses import virtual_addresses
 from appliance.vip.binder import BinderFailed, VirtualAddress
@@ -34,7 +35,7 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
     """
     die_with_parent(os.environ, signal.SIGTERM)
     layout, node = open_layout(data)
-    load_site(layout.site_toml)
+    open_site(layout, node)
     layout.create()
     if LOG_FILE in os.environ:  # standard error is the log: no place for sentences
         tell = _silent

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import uvloop
 
-from appliance.config import Layout, NodeSettings, SiteSettings, load_site, open_layout
+from appliance.config import Layout, NodeSettings, open_layout
 from appliance.monitor.events import EventLog, LogFile, LogThread
 from appliance.services.notify import Notifier
+from appliance.services.site import StoredSite, open_site
 
 SUPERVISOR = "TWINPOST_SUPERVISOR"
 LOG_FILE = "TWINPOST_LOG"
@@ -32,7 +33,7 @@ class Context:
 
     layout: Layout
     node: NodeSettings
-    site: SiteSettings
+    site: StoredSite
     emit: EventLog
     stop: asyncio.Event
     ready: Callable[[], None]
@@ -110,7 +111,7 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
     die_with_parent(os.environ, manner.orphaned)
     notifier = Notifier.from_environment(os.environ)
     layout, node = open_layout(data)
-    site = load_site(layout.site_toml)
+    site = open_site(layout, node)
     layout.create()
 
     async def main() -> None:

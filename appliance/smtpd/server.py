@@ -52,6 +52,10 @@ class SmtpServer:
         self._servers: list[asyncio.Server] = []
         self._moving: dict[Endpoint, asyncio.Server] = {}
 
+    def configure(self, limits: Limits, policy: Policy) -> None:
+        """Limits from the next client on, the policy from the next recipient on."""
+        self._service.configure(limits, policy)
+
     @property
     def connections(self) -> int:
         """How many clients are served now."""

@@ -31,8 +31,6 @@ class Service:
         clock: Callable[[], int],
     ) -> None:
         self.hostname = hostname
-        self.limits = limits
-        self.policy = policy
         self.intake = intake
         self.emit = emit
         self.clock = clock
@@ -41,11 +39,17 @@ class Service:
         """Commands and messages that were answered with 4yz or 5yz."""
         self.greeting = f"220 {hostname} ESMTP Twinpost\r\n".encode()
         self.helo = f"250 {hostname}\r\n".encode()
-        self.ehlo = encode(Reply(250, "", "\n".join((hostname, *_extensions(limits)))))
+        self.configure(limits, policy)
         self._connections = 0
         self._by_client: Counter[str] = Counter()
         self._second = -1
         self._date = ""
+
+    def configure(self, limits: Limits, policy: Policy) -> None:
+        """Limits from the next client on, the policy from the next recipient on."""
+        self.limits = limits
+        self.policy = policy
+        self.ehlo = encode(Reply(250, "", "\n".join((self.hostname, *_extensions(limits)))))
 
     def date(self, now: int) -> str:
         """`now` (milliseconds) as RFC 5322 §3.3 wants it, formatted once a second."""

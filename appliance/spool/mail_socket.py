@@ -12,6 +12,7 @@ import msgspec
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import (
     Call,
+    ChangeSiteCall,
     CommandCall,
     Durable,
     HandOverCall,
@@ -19,6 +20,7 @@ from appliance.ipc.mail import (
     LeasesCall,
     PresentCall,
     Presented,
+    PutRegistersCall,
     Renewed,
     ReportCall,
     Results,
@@ -31,6 +33,7 @@ from appliance.ipc.mail import (
     Target,
     View,
     ViewCall,
+    WatchSiteCall,
 )
 from appliance.ipc.server import Peer
 from appliance.ipc.wire import CallFailed, Failure
@@ -40,6 +43,7 @@ from appliance.mail.views import CommandResult, MailView, SalvageView
 from appliance.mail.work import AttemptId
 from appliance.spool.operations import Command, Present, Report, Salvage, TakeOver, Want
 from appliance.spool.salvage import SalvageReport
+from appliance.spool.site_socket import SiteSocket
 from appliance.spool.spool import Spool
 from appliance.spool.wreck import Wreck
 
@@ -58,6 +62,7 @@ class MailSocket:
         view: Callable[[], MailView],
         emit: Callable[..., None],
         scratch: Path,
+        site: SiteSocket,
     ) -> None:
         """`scratch` is a folder to be made for the copy of a salvaged disk."""
         self._spool = spool
@@ -65,6 +70,7 @@ class MailSocket:
         self._emit = emit
         self._scratch = scratch
         self.delivery: Client | None = None
+        self._site = site
         spool.on_revoke = self.revoke
 
     def connected(self, peer: Client) -> None:
@@ -72,6 +78,7 @@ class MailSocket:
 
     def lost(self, peer: Client, error: ConnectionLost) -> None:
         """A connection ended."""
+        self._site.lost(peer)
         if peer is self.delivery:
             self.delivery = None
             self._spool.submit(Want(None, 0))
@@ -94,6 +101,10 @@ class MailSocket:
                 return self._command(message)
             case ViewCall():
                 return View(self._view())
+            case WatchSiteCall():
+                return self._site.watch(peer)
+            case ChangeSiteCall() | PutRegistersCall():
+                return self._site.request(message)
             case _:
                 return self._operate(message)
 

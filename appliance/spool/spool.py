@@ -27,9 +27,11 @@ from appliance.spool.operations import (
     HandOver,
     Happened,
     Operation,
+    PutRegisters,
     ResetLink,
     Revoke,
     Send,
+    SiteChanged,
     StandAside,
 )
 
@@ -70,6 +72,8 @@ class Spool:
         self.engine = engine
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_revoke: Callable[[frozenset[AttemptId]], None] = lambda attempts: None
+        self.on_site: Callable[[frozenset[str]], None] = lambda tables: None
+        """Told which of the site's tables changed. It must not raise."""
         self._aside: set[str] = set()
         self._mode_at = clock()
         self._heard_at: int | None = None
@@ -167,6 +171,15 @@ class Spool:
         except asyncio.CancelledError:
             self.submit(CallOff())
             raise
+
+    async def put_registers(
+        self, *values: tuple[str, str, bytes | None], while_alone: bool = False
+    ) -> None:
+        """Write registers (table, key, value), all or none; None deletes. Raises Refused.
+
+        Durable on both nodes when this returns; alone only with `while_alone`.
+        """
+        await self.ask(lambda token: PutRegisters(token, values, while_alone))
 
     def stand_aside(self, why: str, aside: bool) -> None:
         """Let the peer deliver what this node accepts, as long as it is `aside` for any reason."""
@@ -316,16 +329,21 @@ class Spool:
             case Send():
                 self._send(effect)
             case Failed():
-                if isinstance(effect.token, asyncio.Future) and not effect.token.done():
-                    effect.token.set_exception(effect.error)
+                self._refuse(effect)
             case Revoke():
                 self.on_revoke(effect.attempts)
             case ResetLink():
                 self._reset_link(effect.reason)
+            case SiteChanged():
+                self.on_site(effect.tables)
             case Happened():
                 if effect.event == "mode":
                     self._mode_at = self._clock()
                 self._emit(effect.event, **effect.fields)
+
+    def _refuse(self, failed: Failed) -> None:
+        if isinstance(failed.token, asyncio.Future) and not failed.token.done():
+            failed.token.set_exception(failed.error)
 
     def _answer(self, waiting: asyncio.Future[object], value: object) -> None:
         if not waiting.done():

@@ -36,28 +36,28 @@ def test_settings() -> None:
 
 def test_a_table_is_read_once_until_it_changes() -> None:
     spool = Spool()
-    assert spool.site.table("one") == spool.site.table("one") == {"k": b"v"}
+    assert spool.site.registers("one") == spool.site.registers("one") == {"k": b"v"}
     assert spool.reads == 1
     spool.tables["one"]["k"] = b"w"
-    spool.site.tables_changed(["two"])
-    assert spool.site.table("one") == {"k": b"v"}
-    spool.site.tables_changed(["one"])
-    assert spool.site.table("one") == {"k": b"w"}
+    spool.site.registers_changed(["two"])
+    assert spool.site.registers("one") == {"k": b"v"}
+    spool.site.registers_changed(["one"])
+    assert spool.site.registers("one") == {"k": b"w"}
 
 
 def test_registers_are_watched_by_table() -> None:
     spool, told = Spool(), list[Mapping[str, bytes]]()
-    spool.site.watch_table("two", told.append)
+    spool.site.watch_registers("two", told.append)
     spool.tables["two"]["key"] = b"value"
-    spool.site.tables_changed(["one"])
+    spool.site.registers_changed(["one"])
     assert not told
-    spool.site.tables_changed(["two"])
+    spool.site.registers_changed(["two"])
     assert told == [{"key": b"value"}]
 
 
 def test_whoever_may_have_missed_something_is_told_everything() -> None:
     spool, told = Spool(), list[Mapping[str, bytes]]()
-    spool.site.watch_table("two", told.append)
-    spool.site.table("two")
-    spool.site.tables_changed()
+    spool.site.watch_registers("two", told.append)
+    spool.site.registers("two")
+    spool.site.registers_changed()
     assert told == [{}]

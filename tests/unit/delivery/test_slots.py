@@ -48,3 +48,19 @@ async def test_who_is_cancelled_takes_no_slot_along() -> None:
     await asyncio.wait_for(slots.take(), 5)
     assert waiting[0].cancelled()
     assert late.cancelled()
+
+
+async def test_more_or_fewer_from_now_on() -> None:
+    slots = Slots(1)
+    await slots.take()
+    waiting = asyncio.ensure_future(slots.take())
+    await turns()
+    slots.resize(2)
+    await asyncio.wait_for(waiting, 5)
+    slots.resize(1)  # both are held
+    late = asyncio.ensure_future(slots.take())
+    slots.give()
+    await turns()
+    assert not late.done()
+    slots.give()
+    await asyncio.wait_for(late, 5)
