@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.bench.trial import Invalid
@@ -116,12 +115,7 @@ class Postfix:
         self._run("start")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop at once and remove its files."""
         self._run("abort", check=False)
         shutil.rmtree(self._base)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from tests.pair.harness import LINK
@@ -42,12 +41,7 @@ class Cable:
             self._servers.append(await asyncio.start_server(connected, self._listen, port))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for server in self._servers:
             server.close()
         tasks = list(self._tasks)

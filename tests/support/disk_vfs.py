@@ -18,7 +18,6 @@ from errno import ENOSPC
 from itertools import count
 from posixpath import dirname
 from random import Random
-from types import TracebackType
 from typing import cast
 
 import apsw
@@ -62,12 +61,7 @@ class DiskVFS(apsw.VFS):
     def __enter__(self) -> DiskVFS:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

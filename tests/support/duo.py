@@ -6,7 +6,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from itertools import count
 from random import Random
-from types import TracebackType
 
 import apsw
 import msgspec
@@ -196,12 +195,7 @@ class Duo:
     def __enter__(self) -> Duo:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.a.stop()
         self.b.stop()
 

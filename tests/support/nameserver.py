@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import cast
 
 import dns.flags
@@ -58,12 +57,7 @@ class Nameserver:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._udp is not None
         assert self._tcp is not None
         self._udp.close()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.scenario.failover.script import play
-
-GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.txt"))
-REWRITE = "REWRITE_GOLDEN" in os.environ  # then look at the difference before committing it
+from tests.support import golden
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent / "golden").glob("*.txt")), ids=lambda path: path.stem
+)
 def test_golden(path: Path) -> None:
-    expected = path.read_text()
-    played = play(expected)
-    if REWRITE:
-        path.write_text(played)
-    assert played == expected or REWRITE
+    golden.check(path, play(path.read_text()))

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.support import loops
 from tests.unit.link.nodes import Nodes
+from tests.unit.link.table import Table
 
 
 def pytest_asyncio_loop_factories(
@@ -24,3 +25,10 @@ async def nodes(tmp_path: Path) -> AsyncIterator[Nodes]:
     nodes = Nodes(tmp_path)
     yield nodes
     await nodes.close()
+
+
+@pytest_asyncio.fixture
+async def table(nodes: Nodes) -> AsyncIterator[Table]:
+    table = Table(nodes)
+    yield table
+    await table.close()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.spool_reader.dead_disk import Scene
+from tests.unit.spool_reader.desk import Desk
 from tests.unit.spool_reader.writer import Writer
 
 
@@ -15,3 +17,17 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
     writer = Writer(tmp_path / "spool")
     yield writer
     writer.close()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    scene.a.close()
+
+
+@pytest.fixture
+def desk(writer: Writer) -> Iterator[Desk]:
+    desk = Desk(writer)
+    yield desk
+    desk.reader.close()
