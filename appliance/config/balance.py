@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -121,17 +120,9 @@ def check_listeners(
 
 
 def _everywhere(endpoint: Endpoint) -> bool:
-    return _is_numeric(endpoint) and ipaddress.ip_address(endpoint.host).is_unspecified
+    return endpoint.address is not None and endpoint.address.is_unspecified
 
 
 def _numeric(key: str, endpoint: Endpoint) -> None:
-    if not _is_numeric(endpoint):
+    if endpoint.address is None:
         raise Wrong(f"{key} is no IP address: {endpoint.host!r}", "the balancer asks no DNS")
-
-
-def _is_numeric(endpoint: Endpoint) -> bool:
-    try:
-        ipaddress.ip_address(endpoint.host)
-    except ValueError:
-        return False
-    return True

@@ -24,6 +24,7 @@ class Layout:
         self.mail_socket = self.run / "mail.sock"
         self.control_socket = self.run / "control.sock"
         self.failover_socket = self.run / "failover.sock"
+        self.balance_socket = self.run / "balance.sock"
         self.maintenance = self.data / "maintenance"
         """There while the node is in maintenance."""
 
