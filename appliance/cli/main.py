@@ -26,6 +26,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "queue": ("queue", "Look at the queue and change it."),
     "mailbox": ("mailbox", "Look at mailboxes and export them."),
     "pair": ("pair", "Join two nodes, replace one, take over."),
+    "failover": ("failover", "See which node holds the virtual addresses, and why."),
+    "switchover": ("switchover", "Leave the virtual addresses to the other node."),
+    "maintenance": ("maintenance", "Keep the virtual addresses away from this node."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "config": ("config", "Check and show the settings."),
 }

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 DEFAULT_DATA = "/var/lib/twinpost"
+MOVE_PATIENCE = 180.0
+"""Seconds that a command which moves addresses may take: deliveries under way end first."""
 
 
 def data_option(function: Function) -> Function:
@@ -37,6 +39,12 @@ def json_option(function: Function) -> Function:
     return click.option(
         "--json", "as_json", is_flag=True, help="Print JSON as docs/json.md describes it."
     )(function)
+
+
+def force_option(function: Function) -> Function:
+    """--force: move the addresses whatever comes of it."""
+    text = "Also if the other node could not serve, or mail cannot be handed over."
+    return click.option("--force", is_flag=True, help=text)(function)
 
 
 def node_client(data: Path, timeout: float | None = 60.0) -> Client:

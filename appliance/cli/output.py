@@ -60,6 +60,15 @@ def time_text(milliseconds: int) -> str:
     return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
 
 
+def span_text(milliseconds: int) -> str:
+    """Like `time_text`, to the millisecond below a minute: "345 ms", "1.234 s"."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.3f} s"
+    return time_text(milliseconds)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """1 → "1 message", 2 → "2 messages"."""
     return f"{number} {one if number == 1 else many or one + 's'}"

@@ -14,6 +14,7 @@ from appliance.cli.output import bytes_text, counted, safe, show_json, time_text
 
 if TYPE_CHECKING:
     from appliance.control.schema import Status
+    from appliance.ipc.failover import FailoverView
     from appliance.mail.views import MailView, QueueCounts
 
 
@@ -50,6 +51,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
         yield "queue", queue_text(status.queue)
     for virtual in status.virtual:
         yield "virtual", f"{virtual.address} {'on this node' if virtual.here else 'not here'}"
+    if status.failover is not None:
+        yield from _failover_rows(status.failover)
     yield "disk", f"{bytes_text(status.disk.free)} of {bytes_text(status.disk.total)} free"
     if status.processes:
         told = [f"{one.name} {one.state}" for one in status.processes]
@@ -76,6 +79,14 @@ def _mail_rows(mail: MailView) -> Iterator[tuple[str, str]]:
         "certainty",
         f"{counted(mail.duplicates, 'duplicate')}, {counted(mail.doubts, 'doubtful attempt')}",
     )
+
+
+def _failover_rows(failover: FailoverView) -> Iterator[tuple[str, str]]:
+    for router in failover.routers:
+        role = "maintenance" if failover.maintenance else router.state
+        yield "role", f"{role} for virtual router {router.vrid}, priority {router.priority}"
+    living = sum(path.alive for path in failover.paths)
+    yield "heartbeat", f"on {living} of {counted(len(failover.paths), 'path')}"
 
 
 def queue_text(counts: QueueCounts) -> str:

@@ -17,10 +17,14 @@ from appliance.control.schema import (
     CommandAnswer,
     Done,
     Failure,
+    History,
     MailboxList,
+    Maintenance,
     SalvageRequest,
     Selection,
     Status,
+    Switchover,
+    Transition,
 )
 from appliance.ipc.socket_file import connected_socket
 from appliance.mail.views import (
@@ -114,6 +118,18 @@ class Client:
     def take_over(self) -> str:
         """Act on the backlog without the peer; returns what happened."""
         return self._post("/pair/take-over", {}, Done).text
+
+    def history(self, limit: int) -> Sequence[Transition]:
+        """The last transitions on this node, newest first."""
+        return self._get(f"/failover/history?limit={limit}", History).transitions
+
+    def switch_over(self, vrid: int | None, force: bool) -> str:
+        """Leave the addresses to the other node; returns what happened. Takes its time."""
+        return self._post("/failover/switchover", Switchover(vrid, force), Done).text
+
+    def maintain(self, on: bool, force: bool) -> str:
+        """Put the node into maintenance or out of it; returns what happened. Takes its time."""
+        return self._post("/failover/maintenance", Maintenance(on, force), Done).text
 
     def salvage(self, disk: str) -> SalvageView:
         """Take over what a dead node's data directory holds; for a client without timeout."""

@@ -11,6 +11,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from appliance.control.schema import Status
+from appliance.failover.router import State
+from appliance.ipc.failover import FailoverView
 from appliance.mail.views import MailView, QueueCounts
 
 MODES = ("paired", "catching up", "solo", "split", "down")
@@ -42,6 +44,8 @@ class _Snapshot(Collector):
             yield _queue(status.queue)
         if status.mail is not None:
             yield from _mail(status.mail)
+        if status.failover is not None:
+            yield from _failover(status.failover)
 
 
 def _queue(counts: QueueCounts) -> Metric:
@@ -69,6 +73,30 @@ def _mail(mail: MailView) -> Iterator[Metric]:
     yield _counter("delivered_recipients", "Recipients delivered", mail.delivered)
     yield _counter("duplicate_deliveries", "Deliveries beyond the first", mail.duplicates)
     yield _counter("doubtful_attempts", "Attempts whose end nobody knows", mail.doubts)
+
+
+def _failover(view: FailoverView) -> Iterator[Metric]:
+    active = GaugeMetricFamily(
+        "twinpost_active", "1 if the node is Active for the virtual router", labels=["vrid"]
+    )
+    priority = GaugeMetricFamily(
+        "twinpost_priority", "What health leaves of the priority", labels=["vrid"]
+    )
+    for router in view.routers:
+        active.add_metric([str(router.vrid)], router.state == State.ACTIVE)
+        priority.add_metric([str(router.vrid)], router.priority)
+    paths = GaugeMetricFamily(
+        "twinpost_heartbeat_path", "1 if the peer is heard on the path", labels=["peer"]
+    )
+    for path in view.paths:
+        paths.add_metric([path.peer], path.alive)
+    rejected = CounterMetricFamily(
+        "twinpost_heartbeats_rejected", "Packets that changed nothing", labels=["reason"]
+    )
+    for reason, number in view.rejected.items():
+        rejected.add_metric([reason], number)
+    yield from (active, priority, paths, rejected)
+    yield _gauge("maintenance", "1 while the node is in maintenance", view.maintenance)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

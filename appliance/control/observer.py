@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,12 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
+from appliance.control.failover_status import DOWN, failover_alarms
+from appliance.control.moves import Moves
 from appliance.control.protocols import Commands, QueueReader
-from appliance.control.schema import Disk, Process, Status, Virtual
+from appliance.control.schema import Alarm, Disk, Process, Status, Virtual
 from appliance.control.status import alarms, summary
+from appliance.ipc.failover import FailoverView
 from appliance.mail.views import MailView, QueueCounts, Unavailable
 
 P = ParamSpec("P")
@@ -42,13 +45,13 @@ class Observer:
         processes: Path,
         reader: QueueReader,
         commands: Commands,
-        serves: Callable[[str], bool],
+        moves: Moves,
     ) -> None:
-        """`processes` is the file the supervisor publishes; `serves` tells who has an address."""
+        """`processes` is the file the supervisor publishes."""
         self._identity = identity
         self._spool = spool
         self._processes = processes
-        self._serves = serves
+        self.moves = moves
         self.reader = reader
         self.commands = commands
         # One thread: the reader's connection belongs to one caller at a time.
@@ -82,8 +85,10 @@ class Observer:
         """The node and its pair, now."""
         mail = await self.mail()
         queue = await self.counts()
+        failover = await self.moves.view()
         processes, disk = self.processes(), self._disk()
-        found = alarms(mail, processes, disk, self._identity.paired)
+        others = self._failover_alarms(failover)
+        found = alarms(mail, processes, disk, self._identity.paired, others)
         return Status(
             name=self._identity.name,
             hostname=self._identity.hostname,
@@ -95,12 +100,21 @@ class Observer:
             queue=queue,
             processes=tuple(processes),
             disk=disk,
-            virtual=tuple(
-                Virtual(address=address, here=self._serves(address))
-                for address in self._identity.virtual
-            ),
+            virtual=tuple(self._virtual(failover)),
+            failover=failover,
             alarms=found,
         )
+
+    def _failover_alarms(self, view: FailoverView | None) -> Sequence[Alarm]:
+        if not self._identity.virtual:
+            return []
+        return [DOWN] if view is None else [*failover_alarms(view)]
+
+    def _virtual(self, view: FailoverView | None) -> Iterator[Virtual]:
+        routers = view.routers if view else ()
+        held = {one for router in routers if router.held for one in router.addresses}
+        for address in self._identity.virtual:
+            yield Virtual(address=address, here=address in held)
 
     def processes(self) -> Sequence[Process]:
         """The node's processes; none where something else than `twinpost node` runs them."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from appliance.ipc.failover import FailoverView
 from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts
 
 API = "/v1"
@@ -54,11 +55,50 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     here: bool
 
 
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual router changed its state: `reason` is the router's, `why` that of its health.
+
+    `at` is RFC 3339 in UTC, for people; `lasted`: milliseconds in the state `before`.
+    """
+
+    at: str
+    vrid: int
+    before: str
+    after: str
+    reason: str
+    why: str
+    lasted: int
+
+
+class History(msgspec.Struct, frozen=True):
+    """The last transitions on this node, newest first."""
+
+    transitions: tuple[Transition, ...]
+
+
+class Switchover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Leave the addresses of virtual router `vrid`, of all if null, to the other node.
+
+    `force`: also if it could not serve.
+    """
+
+    vrid: int | None = None
+    force: bool = False
+
+
+class Maintenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hold no virtual address until told otherwise (`on`); `force` as for `Switchover`."""
+
+    on: bool
+    force: bool = False
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """One node and its pair, as this node sees them.
 
     `healthy`: no alarm. `summary` is one sentence. `mode` is that of `mail`, or "down".
-    `mail` is None while the mail process does not answer, `queue` while there is no spool.
+    `mail` is None while the mail process does not answer, `queue` while there is no spool,
+    `failover` while the failover process does not answer, and where no address moves.
     """
 
     name: str
@@ -72,6 +112,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     processes: tuple[Process, ...]
     disk: Disk
     virtual: tuple[Virtual, ...]
+    failover: FailoverView | None
     alarms: tuple[Alarm, ...]
 
 

@@ -6,12 +6,14 @@ configured networks, none by default. docs/json.md describes paths and bodies.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +21,7 @@ from aiohttp import web
 
 from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
+from appliance.control.history import history
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
 from appliance.control.protocols import Commands
@@ -47,8 +50,9 @@ class BadRequest(Exception):
 class Api:
     """The handlers of the Unix socket."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, failover_log: Path) -> None:
         self._observer = observer
+        self._failover_log = failover_log
 
     def application(self) -> web.Application:
         """The routes, behind the check of who asks."""
@@ -65,6 +69,9 @@ class Api:
                 web.get(f"{API}/mailboxes", self.mailboxes),
                 web.get(f"{API}/mailboxes/{{name}}", self.mailbox),
                 web.post(f"{API}/pair/take-over", self.take_over),
+                web.get(f"{API}/failover/history", self.history),
+                web.post(f"{API}/failover/switchover", self.switch_over),
+                web.post(f"{API}/failover/maintenance", self.maintain),
                 web.post(f"{API}/salvage", self.salvage),
             ]
         )
@@ -131,6 +138,20 @@ class Api:
         text = await self._observer.commands.take_over(_by(request))
         return _json(schema.Done(text))
 
+    async def history(self, request: web.Request) -> web.Response:
+        found = await asyncio.to_thread(history, self._failover_log, _limit(request.query))
+        return _json(schema.History(found))
+
+    async def switch_over(self, request: web.Request) -> web.Response:
+        body = _decode(await request.read(), schema.Switchover)
+        text = await self._observer.moves.switch_over(body.vrid, body.force, _by(request))
+        return _json(schema.Done(text))
+
+    async def maintain(self, request: web.Request) -> web.Response:
+        body = _decode(await request.read(), schema.Maintenance)
+        text = await self._observer.moves.maintain(body.on, body.force, _by(request))
+        return _json(schema.Done(text))
+
     async def salvage(self, request: web.Request) -> web.Response:
         body = _decode(await request.read(), schema.SalvageRequest)
         return _json(await self._observer.commands.salvage(body.disk, _by(request)))
@@ -150,7 +171,7 @@ class Public:
         return application
 
     async def health(self, request: web.Request) -> web.Response:
-        answer = health(await self._observer.mail())
+        answer = health(await self._observer.mail(), self._observer.moves.maintenance)
         return _json(answer, 200 if answer.ok else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from appliance.control.schema import Alarm, Disk, Health, Process, Severity
 from appliance.mail.views import MailView
@@ -13,15 +13,24 @@ _NOT_PAIRED = Alarm(
     text="This node has no peer: a message is on one disk only.",
     hint="run `twinpost pair init` here and `twinpost pair join` on the other node",
 )
+_TOLD_OTHERWISE = ("mail", "failover")
+"""Processes that are asked themselves."""
 DISK_LOW = 0.05
 """Alarm when less than this part of the spool's file system is free."""
 
 
 def alarms(
-    mail: MailView | None, processes: Sequence[Process], disk: Disk, paired: bool
+    mail: MailView | None,
+    processes: Sequence[Process],
+    disk: Disk,
+    paired: bool,
+    others: Iterable[Alarm] = (),
 ) -> tuple[Alarm, ...]:
-    """Everything that is not as it should be, the worst first; `paired`: there is to be a peer."""
-    found = [*_node_alarms(mail, processes, disk)]
+    """Everything that is not as it should be, the worst first, `others` with them.
+
+    `paired`: there is to be a peer.
+    """
+    found = [*_node_alarms(mail, processes, disk), *others]
     if mail is not None:
         found += _pair_alarms(mail) if paired else [_NOT_PAIRED]
         found += _mail_alarms(mail)
@@ -37,10 +46,12 @@ def summary(found: Sequence[Alarm]) -> str:
     return found[0].text + more
 
 
-def health(mail: MailView | None) -> Health:
-    """Whether a client of this node would get its 250 now."""
+def health(mail: MailView | None, maintenance: bool) -> Health:
+    """Whether a client of this node would get its 250 now, and should be sent here."""
     if mail is None:
         return Health(ok=False, mode="down", reason="the mail process does not answer")
+    if maintenance:
+        return Health(ok=False, mode=mail.mode, reason="maintenance")
     return Health(ok=mail.accepting, mode=mail.mode, reason=mail.reason)
 
 
@@ -55,7 +66,7 @@ def _node_alarms(
             hint="it is started again by itself; if it keeps failing, read log/mail.log",
         )
     for process in processes:
-        if process.state == "down" and process.name != "mail":
+        if process.state == "down" and process.name not in _TOLD_OTHERWISE:
             yield Alarm(
                 name=f"{process.name}_down",
                 severity=Severity.WARNING,

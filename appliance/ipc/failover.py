@@ -75,7 +75,8 @@ NOTHING_HELD = Standing(None, (), ())
 class RouterView(msgspec.Struct, frozen=True, kw_only=True):
     """One virtual router: `priority` is what health leaves of `configured`, `why` if not all.
 
-    `since`: milliseconds in this `state`. `held`: its addresses are bound here.
+    `since`: milliseconds in this `state`. `held`: its addresses are bound here. `peer_active`: the
+    other node says that it is Active.
     """
 
     vrid: int
@@ -86,6 +87,7 @@ class RouterView(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     addresses: tuple[str, ...]
     held: bool
+    peer_active: bool
 
 
 class PathView(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from appliance.config import NodeSettings
+from appliance.control.failover_process import FailoverProcess
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
+from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
 from appliance.link.identity import KeyStore
@@ -21,6 +22,8 @@ async def serve(context: Context) -> None:
     layout, node = context.layout, context.node
     keys = KeyStore(layout.keys).identity()
     mail = MailProcess(layout.mail_socket)
+    failover = FailoverProcess(layout.failover_socket) if node.failover else None
+    moves = Moves(failover, mail, layout.maintenance)
     reader = Reader(layout.spool, str(node.name), lambda: mail.last, monotonic)
     identity = Identity(
         str(node.name),
@@ -35,12 +38,12 @@ async def serve(context: Context) -> None:
         layout.run / PROCESSES,
         reader,
         mail,
-        lambda address: _listens(node, address),
+        moves,
     )
     trusted = [network.network for network in node.http.status]
     try:
         async with serving(
-            Api(observer).application(),
+            Api(observer, layout.log_file("failover")).application(),
             layout.control_socket,
             Public(observer, trusted).application(),
             node.http.listen,
@@ -49,9 +52,7 @@ async def serve(context: Context) -> None:
             await context.stop.wait()
     finally:
         mail.close()
+        if failover is not None:
+            failover.close()
         observer.close()
         reader.close()
-
-
-def _listens(node: NodeSettings, address: str) -> bool:
-    return any(endpoint.host == address for endpoint in node.smtp.listen)

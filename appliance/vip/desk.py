@@ -218,6 +218,7 @@ class Desk:
                 why=keeper.verdict(vrid).why,
                 addresses=tuple(map(str, router.parameters.addresses)),
                 held=vrid in keeper.driver.holds,
+                peer_active=vrid in keeper.driver.peer_active,
             )
 
 

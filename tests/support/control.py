@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from appliance.ipc.failover import FailoverView, HeartbeatView, PathView, RouterView
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import (
@@ -36,6 +37,27 @@ MAIL = MailView(
     peer=PEER,
     accepted=7,
     delivery_connected=True,
+)
+ROUTER = RouterView(
+    vrid=1,
+    state="Active",
+    since=5000,
+    priority=200,
+    configured=200,
+    why="",
+    addresses=("127.0.0.10",),
+    held=True,
+    peer_active=False,
+)
+PATH = PathView(listen="127.0.0.11:2528", peer="127.0.0.12:2528", alive=True, error="")
+FAILOVER = FailoverView(
+    routers=(ROUTER,),
+    paths=(PATH,),
+    peer_alive=True,
+    peer=HeartbeatView(ready=True, mode="paired", exposed=0),
+    rejected={"forged": 3, "stale": 0},
+    maintenance=False,
+    foreign=(),
 )
 RECIPIENT = RecipientView(
     index=0, address="bob@site.test", original="bob@site.test", status=RecipientStatus.HELD
@@ -108,8 +130,36 @@ class Reader:
         yield b"y" * 200_000
 
 
+class Failover:
+    """A failover process that is Active for one virtual router."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+        self.shown: FailoverView | None = FAILOVER
+        self.refusal: Refused | None = None
+
+    async def view(self) -> FailoverView:
+        if self.shown is None:
+            raise Unavailable("the failover process does not answer")
+        return self.shown
+
+    async def switch_over(self, vrid: int | None, force: bool, *, ask: bool = False) -> str:
+        return self._note(force, "ask" if ask else "switch over", vrid)
+
+    async def maintain(self, on: bool, force: bool, *, ask: bool = False) -> str:
+        return self._note(force, "ask" if ask else "maintain", on)
+
+    def _note(self, force: bool, *told: object) -> str:
+        if self.refusal is not None and not force:
+            raise self.refusal
+        self.told.append(told)
+        return "moved"
+
+
 class Mail:
     def __init__(self) -> None:
+        self.handed_over = 0
+        self.keeps: Refused | None = None
         self.told: list[tuple[str, Sequence[Target], str, str]] = []
         self.shown: MailView | None = MAIL
         self.results: list[CommandResult] = []
@@ -135,6 +185,11 @@ class Mail:
 
     async def remove(self, targets: Sequence[Target], by: str) -> Sequence[CommandResult]:
         return self._note("remove", targets, "", by)
+
+    async def hand_over(self, patience: int, by: str) -> None:
+        if self.keeps is not None:
+            raise self.keeps
+        self.handed_over += 1
 
     async def take_over(self, by: str) -> str:
         raise Refused(Reply(450, "4.3.0", "the peer is there"), "nothing to take over")

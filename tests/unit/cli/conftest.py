@@ -12,9 +12,10 @@ import pytest
 
 from appliance.cli.main import run
 from appliance.control.listen import serving
+from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
-from tests.support.control import Mail, Reader
+from tests.support.control import Failover, Mail, Reader
 
 NODE = """\
 name = "a"
@@ -38,6 +39,7 @@ class Node:
     data: Path
     reader: Reader
     mail: Mail
+    failover: Failover
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -54,14 +56,15 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def node(data: Path) -> Iterator[Node]:
-    reader, mail = Reader(), Mail()
+    reader, mail, failover = Reader(), Mail(), Failover()
+    moves = Moves(failover, mail, data / "maintenance")
     loop = asyncio.new_event_loop()
     stop, up = asyncio.Event(), threading.Event()
     identity = Identity("a", "a.site.test", "1.0", ("127.0.0.10",), True)
-    observer = Observer(identity, data, data / "processes.json", reader, mail, lambda _: True)
+    observer = Observer(identity, data, data / "processes.json", reader, mail, moves)
 
     async def serve() -> None:
-        api = Api(observer).application()
+        api = Api(observer, data / "failover.log").application()
         public = Public(observer, []).application()
         async with serving(api, data / "run" / "control.sock", public, []):
             up.set()
@@ -70,7 +73,7 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail)
+    yield Node(data, reader, mail, failover)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()

@@ -18,12 +18,14 @@ import pytest
 from appliance.config.units import Endpoint, IpNetwork
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.listen import serving
+from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.schema import Selection, Status
 from appliance.control.server import Api, Public
 from appliance.ipc.mail import Target
+from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import QueueCounts, QueueFilter, RecipientStatus
-from tests.support.control import MAIL, RECIPIENT, Mail, Reader
+from tests.support.control import FAILOVER, MAIL, RECIPIENT, ROUTER, Failover, Mail, Reader
 
 T = TypeVar("T")
 
@@ -32,6 +34,7 @@ T = TypeVar("T")
 class World:
     reader: Reader
     mail: Mail
+    failover: Failover
     client: Client
     port: int
     folder: Path
@@ -62,23 +65,23 @@ def free_port() -> int:
 
 @pytest.fixture
 async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World]:
-    reader, mail, port = Reader(), Mail(), free_port()
+    reader, mail, failover, port = Reader(), Mail(), Failover(), free_port()
     observer = Observer(
         Identity("a", "a.site.test", "1.0", ("127.0.0.10",), True),
         tmp_path,
         tmp_path / "processes.json",
         reader,
         mail,
-        lambda address: True,
+        Moves(failover, mail, tmp_path / "maintenance"),
     )
     path = tmp_path / "control.sock"
     async with serving(
-        Api(observer).application(),
+        Api(observer, tmp_path / "failover.log").application(),
         path,
         Public(observer, trusted).application(),
         [Endpoint(f"127.0.0.1:{port}")],
     ):
-        yield World(reader, mail, Client(path), port, tmp_path)
+        yield World(reader, mail, failover, Client(path), port, tmp_path)
     observer.close()
     assert not path.exists()
 
@@ -187,6 +190,8 @@ async def test_tcp_tells_health_and_metrics_and_nothing_else(world: World) -> No
     assert status == 200
     assert b'twinpost_mode{mode="paired"} 1.0' in body
     assert b"twinpost_accepted_messages_total 7.0" in body
+    assert b'twinpost_active{vrid="1"} 1.0' in body
+    assert b'twinpost_heartbeats_rejected_total{reason="forged"} 3.0' in body
     for path in ("/v1/status", "/v1/queue", "/"):
         assert (await world.ask(partial(world.get, path)))[0] == 404
 
@@ -203,6 +208,79 @@ async def test_health_says_why_not(world: World) -> None:
 async def test_a_stranger_is_told_nothing(world: World, trusted: list[IpNetwork]) -> None:
     for path in ("/health", "/metrics"):
         assert (await world.ask(partial(world.get, path)))[0] == 403
+
+
+TRANSITION = (
+    b'{"id":"","event":"transition","at":"2026-01-01T00:00:0%d.000Z","process":"failover","vrid":1,'
+    b'"before":"Backup","after":"Active","reason":"silence of the other","why":"","lasted":%d}\n'
+)
+
+
+async def test_history_is_the_log_newest_first(world: World) -> None:
+    noise = b'{"id":"","event":"priority","at":"","process":"failover"}\n'
+    (world.folder / "failover.log.2").write_bytes(TRANSITION % (1, 1))
+    (world.folder / "failover.log.1").write_bytes(TRANSITION % (2, 2) + noise + TRANSITION % (3, 3))
+    (world.folder / "failover.log").write_bytes(TRANSITION % (4, 4) + (TRANSITION % (5, 5))[:150])
+    found = await world.ask(lambda: world.client.history(3))
+    assert [one.lasted for one in found] == [4, 3, 2]
+    assert found[0].at == "2026-01-01T00:00:04.000Z"
+
+
+async def test_no_history_yet(world: World) -> None:
+    assert await world.ask(lambda: world.client.history(3)) == ()
+
+
+async def test_switchover_hands_mail_over_before_the_address_goes(world: World) -> None:
+    assert await world.ask(lambda: world.client.switch_over(None, False)) == "moved"
+    assert world.failover.told == [("ask", None), ("switch over", None)]
+    assert world.mail.handed_over == 1
+
+
+async def test_a_node_that_stays_active_for_another_router_keeps_its_mail(world: World) -> None:
+    two = (ROUTER, msgspec.structs.replace(ROUTER, vrid=2))
+    world.failover.shown = msgspec.structs.replace(FAILOVER, routers=two)
+    await world.ask(lambda: world.client.switch_over(2, False))
+    assert world.mail.handed_over == 0
+    assert world.failover.told[-1] == ("switch over", 2)
+
+
+async def test_a_switchover_that_would_help_nobody_changes_nothing(world: World) -> None:
+    world.failover.refusal = Refused(Reply(450, "4.3.0", "it is not heard"), "wait")
+    with pytest.raises(ApiError) as caught:
+        await world.ask(lambda: world.client.switch_over(None, False))
+    assert (caught.value.failure.code, caught.value.failure.hint) == ("refused", "wait")
+    assert (world.failover.told, world.mail.handed_over) == ([], 0)
+
+
+async def test_mail_that_cannot_be_handed_over_keeps_the_address_unless_forced(
+    world: World,
+) -> None:
+    world.mail.keeps = Refused(Reply(450, "4.3.0", "the pair is not paired"), "wait")
+    with pytest.raises(ApiError) as caught:
+        await world.ask(lambda: world.client.switch_over(None, False))
+    assert "--force" in caught.value.failure.hint
+    assert ("switch over", None) not in world.failover.told
+    assert await world.ask(lambda: world.client.switch_over(None, True)) == "moved"
+
+
+async def test_maintenance_outlives_the_node_and_shows(world: World) -> None:
+    note = world.folder / "maintenance"
+    await world.ask(lambda: world.client.maintain(True, False))
+    assert note.exists()
+    status, body = await world.ask(lambda: world.get("/health"))
+    assert (status, msgspec.json.decode(body)["reason"]) == (503, "maintenance")
+    await world.ask(lambda: world.client.maintain(False, False))
+    assert not note.exists()
+    assert (await world.ask(lambda: world.get("/health")))[0] == 200
+    moved = [told for told in world.failover.told if told[0] != "ask"]
+    assert (moved, world.mail.handed_over) == ([("maintain", True), ("maintain", False)], 1)
+
+
+async def test_a_failover_process_that_does_not_answer_is_alarmed(world: World) -> None:
+    world.failover.shown = None
+    status = await world.ask(world.client.status)
+    assert [alarm.name for alarm in status.alarms] == ["failover_down"]
+    assert not status.virtual[0].here
 
 
 async def test_nobody_there(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from appliance.control import schema
+from appliance.ipc import failover
 from appliance.mail import views
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -22,6 +23,12 @@ STRUCTS = [
     and issubclass(value, msgspec.Struct)
     and value.__module__ in (schema.__name__, views.__name__)
     and value not in _INNER
+] + [
+    failover.FailoverView,
+    failover.RouterView,
+    failover.PathView,
+    failover.HeartbeatView,
+    failover.ForeignView,
 ]
 
 

@@ -66,5 +66,5 @@ def test_every_alarm_says_what_to_do() -> None:
 
 
 def test_health() -> None:
-    assert health(MAIL).ok
-    assert not health(None).ok
+    assert health(MAIL, False).ok
+    assert not health(None, False).ok
