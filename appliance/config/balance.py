@@ -15,6 +15,7 @@ Check = Literal["tcp", "smtp", "http"]
 MOST_WEIGHT = 1000
 Weight = Annotated[int, msgspec.Meta(ge=1, le=MOST_WEIGHT)]
 Times = Annotated[int, msgspec.Meta(ge=1, le=100)]
+_LONGEST_STOP = Duration(20_000)
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +86,9 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("connect_timeout", "idle_timeout"):
             if not getattr(self, name):
                 raise Wrong(f"{name} must not be 0", 'for example "1s"')
+        if self.stop_timeout > _LONGEST_STOP:
+            hint = "after half a minute the process is killed"
+            raise Wrong(f"stop_timeout must be at most {_LONGEST_STOP}", hint)
         for what, values in (
             ("name", [server.name for server in self.servers]),
             ("address", [server.address for server in self.servers]),

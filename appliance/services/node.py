@@ -21,8 +21,15 @@ from appliance.vip.binder import BinderFailed, VirtualAddress
 from appliance.vip.guardian import take_away
 
 # Failover ends first: the peer takes the addresses at once, and mail drains without new clients.
-# Then delivery, so that every lease is reported to a mail process that still runs.
-ORDER = (("failover", 10.0), ("delivery", 30.0), ("mail", 30.0), ("control", 10.0))
+# Then the balancer, whose clients finish while there is a mail process to finish with. Then
+# delivery, so that every lease is reported to a mail process that still runs.
+ORDER = (
+    ("failover", 10.0),
+    ("balance", 30.0),
+    ("delivery", 30.0),
+    ("mail", 30.0),
+    ("control", 10.0),
+)
 PROCESSES = "processes.json"
 
 
@@ -43,12 +50,14 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
 
     def ready() -> None:
         notifier.ready()
-        tell(f"Node {node.name} serves SMTP at {', '.join(node.smtp.listen)}.")
+        tell(f"Node {node.name} serves SMTP at {', '.join(node.served)}.")
 
     with locked(layout.lock):
         emit = EventLog(_log(layout).write, "node")
         emit(Event.NODE_STARTED, node=node.name, pid=os.getpid())
         guardian = _Guardian(node.failover, emit)
+        optional = {"failover": node.failover, "balance": node.balance}
+        missing = [name for name, settings in optional.items() if settings is None]
         supervisor = Supervisor(
             [
                 Command(
@@ -59,7 +68,7 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
                     guardian.take_away if name == "failover" else None,
                 )
                 for name, patience in ORDER
-                if name != "failover" or node.failover is not None
+                if name not in missing
             ],
             emit,
             os.environ,

@@ -68,6 +68,8 @@ def test_accepted() -> None:
         ('name = "b"', 'name = "a"', "balance", "two servers have the name 'a'"),
         ('"127.0.0.12:2529"', '"127.0.0.11:2529"', "balance", "two servers have the address"),
         ('"500ms"', '"0ms"', "balance.checks", "interval must not be 0"),
+        ("weight = 3", 'limit = "many"', "balance.servers[0].limit", "`int`"),
+        ("checks = {", 'stop_timeout = "1m"\nchecks = {', "balance", "at most 20s"),
         ('["127.0.0.10:25", "[::1]:25"]', "[]", "balance", "no address to listen on"),
         ('["127.0.0.10:25", ', '["mail.site.test:25", ', "balance", "no DNS"),
         ('["127.0.0.10:25", ', '["127.0.0.11:25", ', "", "addresses of its own only"),
