@@ -13,6 +13,7 @@ from appliance.vip.announce import Announcer
 from appliance.vip.binder import BinderFailed, VirtualAddress
 from appliance.vip.interface import interface_index
 from appliance.vip.notices import Notices, Subject
+from appliance.vip.scheduling import raise_priority
 from appliance.vip.table import AddressTable
 
 RENEWAL = 1.0
@@ -42,7 +43,7 @@ class NetlinkBinder:
         self._emit = emit
         self._held: set[VirtualAddress] = set()
         self._lost = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "netlink")
+        self._thread = ThreadPoolExecutor(1, "netlink", initializer=_hurry)
         self._table: AddressTable | None = None
         self._announcer = Announcer()
         self._notices: Notices | None = None
@@ -146,6 +147,11 @@ class NetlinkBinder:
             return
         for one in absent:
             self._emit(Event.ADDRESS_PUT_BACK, address=one.address, interface=one.interface)
+
+
+def _hurry() -> None:
+    for _ in raise_priority():
+        pass  # the loop's thread is refused the same, and says so
 
 
 async def while_running(seconds: float, clock: Callable[[], float]) -> None:

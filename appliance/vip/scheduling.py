@@ -22,11 +22,15 @@ def hurry() -> Iterator[str]:
     # What is there by now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    yield from _raise_priority()
+    yield from raise_priority()
     yield from _lock_memory()
 
 
-def _raise_priority() -> Iterator[str]:
+def raise_priority() -> Iterator[str]:
+    """The part of it that is each thread's own; says what was refused.
+
+    A thread that has the interpreter's lock and no processor keeps all others waiting.
+    """
     try:
         # Not for the commands that are started from here.
         policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
