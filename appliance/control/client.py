@@ -13,6 +13,7 @@ import msgspec
 
 from appliance.control.schema import (
     API,
+    ChangeSite,
     Command,
     CommandAnswer,
     Done,
@@ -22,6 +23,7 @@ from appliance.control.schema import (
     Maintenance,
     SalvageRequest,
     Selection,
+    SiteHistory,
     Status,
     Switchover,
     Transition,
@@ -35,6 +37,9 @@ from appliance.mail.views import (
     QueueFilter,
     QueuePage,
     SalvageView,
+    SiteDocument,
+    SiteVersionView,
+    SiteView,
 )
 
 T = TypeVar("T")
@@ -134,6 +139,22 @@ class Client:
     def salvage(self, disk: str) -> SalvageView:
         """Take over what a dead node's data directory holds; for a client without timeout."""
         return self._post("/salvage", SalvageRequest(disk), SalvageView)
+
+    def site(self) -> SiteView:
+        """The site as it is."""
+        return self._get("/site", SiteView)
+
+    def site_history(self) -> Sequence[SiteVersionView]:
+        """The versions that are kept, the strongest first."""
+        return self._get("/site/history", SiteHistory).versions
+
+    def site_version(self, wanted: str) -> SiteDocument:
+        """A version by "head", number, or the beginning of its id."""
+        return self._get(f"/site/versions/{quote(wanted, safe='')}", SiteDocument)
+
+    def change_site(self, change: ChangeSite) -> SiteVersionView:
+        """A new version; as it stands when it is durable."""
+        return self._post("/site", change, SiteVersionView)
 
     def _get(self, path: str, wanted: type[T]) -> T:
         connection, response = self._ask("GET", path)

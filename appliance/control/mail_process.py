@@ -10,6 +10,7 @@ from appliance.control.caller import Caller
 from appliance.ipc.mail import (
     CLIENT_CODEC,
     Call,
+    ChangeSiteCall,
     CommandCall,
     Durable,
     HandOverCall,
@@ -17,6 +18,7 @@ from appliance.ipc.mail import (
     Said,
     SalvageCall,
     Salvaged,
+    SiteVersionMade,
     StandAsideCall,
     TakeOverCall,
     Target,
@@ -91,6 +93,20 @@ class MailProcess:
     async def salvage(self, disk: str, by: str) -> SalvageView:
         """Take over a dead node's disk; waits for as long as it takes."""
         return (await self._call(SalvageCall(disk, by), Salvaged, patience=None)).view
+
+    async def change_site(
+        self,
+        document: bytes,
+        parent: str,
+        by: str,
+        comment: str,
+        settles: Sequence[str],
+        while_alone: bool,
+    ) -> str:
+        """Make a new version of the site; its id."""
+        ended = tuple(bytes.fromhex(one) for one in settles)
+        call = ChangeSiteCall(document, bytes.fromhex(parent), by, comment, ended, while_alone)
+        return (await self._call(call, SiteVersionMade)).id.hex()
 
     def close(self) -> None:
         """End the connection."""

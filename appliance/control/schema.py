@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from appliance.ipc.failover import FailoverView
-from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts
+from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts, SiteVersionView
 
 API = "/v1"
 TARGETS_LIMIT = 1000
@@ -140,6 +140,26 @@ class MailboxList(msgspec.Struct, frozen=True):
     """All mailboxes that hold something."""
 
     mailboxes: tuple[MailboxView, ...]
+
+
+class ChangeSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new version of the site, made from version `parent` (the head's id; "" from none).
+
+    `settles`: ids of the branches that this change puts an end to. `while_alone`: also if the
+    other node would not have it.
+    """
+
+    document: dict[str, object]
+    parent: str
+    comment: str = ""
+    settles: tuple[str, ...] = ()
+    while_alone: bool = False
+
+
+class SiteHistory(msgspec.Struct, frozen=True):
+    """The versions that are kept, the strongest first."""
+
+    versions: tuple[SiteVersionView, ...]
 
 
 class SalvageRequest(msgspec.Struct, frozen=True):

@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-import socket
-import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 from aiohttp import web
 
 from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
 from appliance.control.history import history
+from appliance.control.http import BadRequest, as_json, decoded, uid
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
 from appliance.control.protocols import Commands
@@ -33,18 +30,8 @@ from appliance.mail.reply import Refused
 from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus, Unavailable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-T = TypeVar("T")
-_UCRED = struct.Struct("3i")
-_BODY_LIMIT = 1 << 20
+_BODY_LIMIT = 5 << 20
 _DEFAULT_PAGE = 100
-
-
-class BadRequest(Exception):
-    """The request itself is wrong; `hint` says what is right."""
-
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.hint = hint
 
 
 class Api:
@@ -78,7 +65,7 @@ class Api:
         return application
 
     async def status(self, request: web.Request) -> web.Response:
-        return _json(await self._observer.status())
+        return as_json(await self._observer.status())
 
     async def queue(self, request: web.Request) -> web.Response:
         query = request.query
@@ -92,13 +79,13 @@ class Api:
         except ValueError as error:
             raise BadRequest(str(error), f"known: {', '.join(RecipientStatus)}") from None
         reader = self._observer.reader
-        return _json(
+        return as_json(
             await self._observer.ask(reader.queue, wanted, _limit(query), query.get("after", ""))
         )
 
     async def message(self, request: web.Request) -> web.Response:
         reader = self._observer.reader
-        return _json(await self._observer.ask(reader.message, request.match_info["id"]))
+        return as_json(await self._observer.ask(reader.message, request.match_info["id"]))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         observer = self._observer
@@ -115,46 +102,46 @@ class Api:
 
     async def mailboxes(self, request: web.Request) -> web.Response:
         found = await self._observer.ask(self._observer.reader.mailboxes)
-        return _json(schema.MailboxList(tuple(found)))
+        return as_json(schema.MailboxList(tuple(found)))
 
     async def mailbox(self, request: web.Request) -> web.Response:
         query, name = request.query, request.match_info["name"]
         reader = self._observer.reader
-        return _json(
+        return as_json(
             await self._observer.ask(reader.mailbox, name, _limit(query), query.get("after", ""))
         )
 
     async def command(self, request: web.Request) -> web.Response:
         action = request.match_info["action"]
-        body = _decode(await request.read(), schema.Command)
+        body = decoded(await request.read(), schema.Command)
         if not 0 < len(body.targets) <= TARGETS_LIMIT:
             raise BadRequest(f"{len(body.targets)} targets", f"name 1 to {TARGETS_LIMIT} messages")
         if action == "redirect":
             parse_address(body.address)
         results = await _carry_out(self._observer.commands, action, body, _by(request))
-        return _json(schema.CommandAnswer(tuple(results)))
+        return as_json(schema.CommandAnswer(tuple(results)))
 
     async def take_over(self, request: web.Request) -> web.Response:
         text = await self._observer.commands.take_over(_by(request))
-        return _json(schema.Done(text))
+        return as_json(schema.Done(text))
 
     async def history(self, request: web.Request) -> web.Response:
         found = await asyncio.to_thread(history, self._failover_log, _limit(request.query))
-        return _json(schema.History(found))
+        return as_json(schema.History(found))
 
     async def switch_over(self, request: web.Request) -> web.Response:
-        body = _decode(await request.read(), schema.Switchover)
+        body = decoded(await request.read(), schema.Switchover)
         text = await self._observer.moves.switch_over(body.vrid, body.force, _by(request))
-        return _json(schema.Done(text))
+        return as_json(schema.Done(text))
 
     async def maintain(self, request: web.Request) -> web.Response:
-        body = _decode(await request.read(), schema.Maintenance)
+        body = decoded(await request.read(), schema.Maintenance)
         text = await self._observer.moves.maintain(body.on, body.force, _by(request))
-        return _json(schema.Done(text))
+        return as_json(schema.Done(text))
 
     async def salvage(self, request: web.Request) -> web.Response:
-        body = _decode(await request.read(), schema.SalvageRequest)
-        return _json(await self._observer.commands.salvage(body.disk, _by(request)))
+        body = decoded(await request.read(), schema.SalvageRequest)
+        return as_json(await self._observer.commands.salvage(body.disk, _by(request)))
 
 
 class Public:
@@ -172,7 +159,7 @@ class Public:
 
     async def health(self, request: web.Request) -> web.Response:
         answer = health(await self._observer.mail(), self._observer.moves.maintenance)
-        return _json(answer, 200 if answer.ok else 503)
+        return as_json(answer, 200 if answer.ok else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         text, content_type = exposition(await self._observer.status())
@@ -228,22 +215,13 @@ async def _failures(request: web.Request, handler: Handler) -> web.StreamRespons
 @web.middleware
 async def _local_users(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Root and the node's own user only, whatever the socket file's mode has become."""
-    if _uid(request) not in (0, os.geteuid()):
+    if uid(request) not in (0, os.geteuid()):
         return _failure(403, "forbidden", "only root and the node's user may", "use sudo")
     return await handler(request)
 
 
-def _uid(request: web.Request) -> int:
-    """The user at the other end, as the kernel knows it."""
-    assert request.transport is not None
-    peer = request.transport.get_extra_info("socket")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    uid: int = _UCRED.unpack(credentials)[1]
-    return uid
-
-
 def _by(request: web.Request) -> str:
-    return f"uid {_uid(request)}"
+    return f"uid {uid(request)}"
 
 
 def _address(remote: str | None) -> Address | None:
@@ -261,18 +239,5 @@ def _limit(query: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _decode(body: bytes, wanted: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=wanted)
-    except msgspec.DecodeError as error:
-        raise BadRequest(str(error), "docs/json.md describes the body") from None
-
-
-def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value), status=status, content_type="application/json"
-    )
-
-
 def _failure(status: int, code: str, error: str, hint: str = "") -> web.Response:
-    return _json(Failure(code=code, error=error, hint=hint), status)
+    return as_json(Failure(code=code, error=error, hint=hint), status)

@@ -34,6 +34,7 @@ def alarms(
     if mail is not None:
         found += _pair_alarms(mail) if paired else [_NOT_PAIRED]
         found += _mail_alarms(mail)
+        found += _site_alarms(mail)
     return tuple(sorted(found, key=lambda alarm: alarm.severity))
 
 
@@ -134,4 +135,26 @@ def _mail_alarms(mail: MailView) -> Iterator[Alarm]:
             severity=Severity.CRITICAL,
             text=f"{mail.unapplied} records of the peer are stored but could not be applied.",
             hint="keep both disks as they are and export the queue; read log/mail.log",
+        )
+
+
+def _site_alarms(mail: MailView) -> Iterator[Alarm]:
+    if mail.site_branches:
+        many = mail.site_branches > 1
+        what = f"{mail.site_branches} changes" if many else "A change"
+        yield Alarm(
+            name="site_branched",
+            severity=Severity.WARNING,
+            text=f"{what} of the site, made while the nodes were apart, {'do' if many else 'does'}"
+            " not apply.",
+            hint="see `twinpost config history` and `config diff head VERSION`; then"
+            " `config rollback VERSION` takes it, `config settle` keeps what applies",
+        )
+    if mail.site_problem:
+        yield Alarm(
+            name="site_not_applied",
+            severity=Severity.CRITICAL,
+            text="The latest version of the site cannot be used here; an older one applies.",
+            hint=f"bring this node to the other one's release, or change the site:"
+            f" {mail.site_problem}",
         )

@@ -10,10 +10,12 @@ from appliance.control.mail_process import MailProcess
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
+from appliance.control.site import SiteApi
 from appliance.link.identity import KeyStore
 from appliance.services.clock import monotonic
 from appliance.services.node import PROCESSES
 from appliance.services.process import Context
+from appliance.services.site import site_reader
 from appliance.spool.reader import Reader
 
 
@@ -40,10 +42,12 @@ async def serve(context: Context) -> None:
         mail,
         moves,
     )
+    api = Api(observer, layout.log_file("failover")).application()
+    SiteApi(str(node.name), observer, site_reader(layout, node), mail).add_to(api)
     trusted = [network.network for network in node.http.status]
     try:
         async with serving(
-            Api(observer, layout.log_file("failover")).application(),
+            api,
             layout.control_socket,
             Public(observer, trusted).application(),
             node.http.listen,

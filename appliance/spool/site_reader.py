@@ -53,11 +53,14 @@ class SiteReader:
     # For people. `names` are those of nodes, by their ids in hex.
 
     def view(self, names: Mapping[str, str]) -> SiteView:
-        """The site as it is; raises ConfigError."""
+        """The site as it is."""
         with self._reading() as tables:
             lineage = Lineage(tables.headers())
             state = site_state(tables, lineage, self._check)
-        settings = state.settings or self.file()
+        try:
+            settings = state.settings or self.file()
+        except ConfigError as error:
+            raise Unavailable(str(error)) from None
         document = sparse(settings)
         assert isinstance(document, dict)
         return SiteView(

@@ -1,0 +1,114 @@
+"""The site over the control API: what is in force, its history, and changes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from appliance.control.http import BadRequest, as_json, decoded, user
+from appliance.control.observer import Observer
+from appliance.control.schema import API, ChangeSite, SiteHistory
+from appliance.mail.views import SiteDocument, SiteVersionView, SiteView
+
+
+class SiteReader(Protocol):
+    """Reads the site from the spool, for one thread at a time. Raises `Unavailable`.
+
+    `names` are those of nodes, by their ids in hex.
+    """
+
+    def view(self, names: Mapping[str, str]) -> SiteView:
+        """The site as it is."""
+
+    def history(self, names: Mapping[str, str]) -> Sequence[SiteVersionView]:
+        """Every version that is kept, the strongest first."""
+
+    def version(self, wanted: str, names: Mapping[str, str]) -> SiteDocument:
+        """A version by "head", number, or the beginning of its id; raises LookupError."""
+
+
+class SiteCommands(Protocol):
+    """The mail process, over `run/mail.sock`. Raises `Unavailable` when it does not answer."""
+
+    async def change_site(
+        self,
+        document: bytes,
+        parent: str,
+        by: str,
+        comment: str,
+        settles: Sequence[str],
+        while_alone: bool,
+    ) -> str:
+        """A new version, made from `parent` ("" from none); its id. Raises `mail.reply.Refused`."""
+
+
+class SiteApi:
+    """The handlers of the Unix socket that are about the site."""
+
+    def __init__(
+        self, name: str, observer: Observer, reader: SiteReader, commands: SiteCommands
+    ) -> None:
+        """`name` is this node's."""
+        self._name = name
+        self._observer = observer
+        self._reader = reader
+        self._commands = commands
+
+    def add_to(self, application: web.Application) -> None:
+        """Add the routes."""
+        application.add_routes(
+            [
+                web.get(f"{API}/site", self.view),
+                web.get(f"{API}/site/history", self.history),
+                web.get(f"{API}/site/versions/{{version}}", self.version),
+                web.post(f"{API}/site", self.change),
+            ]
+        )
+
+    async def view(self, request: web.Request) -> web.Response:
+        names = await self._names()
+        return as_json(await self._observer.read(self._reader.view, names))
+
+    async def history(self, request: web.Request) -> web.Response:
+        names = await self._names()
+        found = await self._observer.read(self._reader.history, names)
+        return as_json(SiteHistory(tuple(found)))
+
+    async def version(self, request: web.Request) -> web.Response:
+        return as_json(await self._version(request.match_info["version"]))
+
+    async def change(self, request: web.Request) -> web.Response:
+        body = decoded(await request.read(), ChangeSite)
+        for id_ in (body.parent, *body.settles):
+            _check(id_)
+        made = await self._commands.change_site(
+            msgspec.json.encode(body.document, order="sorted"),
+            body.parent,
+            user(request),
+            body.comment,
+            body.settles,
+            body.while_alone,
+        )
+        return as_json((await self._version(made)).version)
+
+    async def _version(self, wanted: str) -> SiteDocument:
+        return await self._observer.read(self._reader.version, wanted, await self._names())
+
+    async def _names(self) -> Mapping[str, str]:
+        mail = await self._observer.mail()
+        if mail is None:
+            return {}
+        names = {mail.node_id: self._name}
+        if mail.peer is not None:
+            names[mail.peer.node_id] = mail.peer.name
+        return names
+
+
+def _check(id_: str) -> None:
+    try:
+        bytes.fromhex(id_)
+    except ValueError:
+        raise BadRequest(f"{id_!r} is no id of a version", "ids are in hex") from None
