@@ -47,22 +47,24 @@ def replace(data: Path) -> None:
 @command.command()
 @data_option
 @click.option(
-    "--at", "address", required=True, metavar="HOST:PORT", help="Where the other node waits."
+    "--at", "address", required=True, metavar="ADDRESS:PORT", help="Where the other node waits."
 )
 @click.option("--replacing", is_flag=True, help="Forget the peer this node had before.")
 @click.argument("code", nargs=-1)
 def join(data: Path, address: str, replacing: bool, code: tuple[str, ...]) -> None:
     """Join the node that shows CODE, which is asked for if not given."""
-    from appliance.config.units import Endpoint, Wrong
+    from appliance.config.units import NumericEndpoint, Wrong
     from appliance.link.code import Mistyped, PairingCode
     from appliance.link.identity import KeyStore
     from appliance.link.pairing import join as join_pair
 
     typed = " ".join(code) or click.prompt("Code", err=True)
     try:
-        parsed, endpoint = PairingCode.parse(typed), Endpoint.parse(address)
-    except (Mistyped, Wrong) as error:
+        parsed, endpoint = PairingCode.parse(typed), NumericEndpoint.parse(address)
+    except Mistyped as error:
         raise click.UsageError(str(error)) from None
+    except Wrong as error:
+        raise click.UsageError(f"--at {error}: {error.hint}") from None
     layout, node = _open(data)
     with _pairing_errors():
         paired = asyncio.run(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from appliance.config.units import Duration, Endpoint, LocalName, Wrong
+from appliance.config.units import Duration, LocalName, NumericEndpoint, Wrong
 
 Algorithm = Literal["round-robin", "weighted", "least-connections"]
 Check = Literal["tcp", "smtp", "http"]
@@ -27,23 +27,20 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: LocalName
-    address: Endpoint
+    address: NumericEndpoint
     weight: Weight = 1
     backup: bool = False
     limit: Annotated[int, msgspec.Meta(ge=1)] = 1000
     check: Check = "smtp"
-    check_address: Endpoint | None = None
+    check_address: NumericEndpoint | None = None
 
     def __post_init__(self) -> None:
-        _numeric("address", self.address)
         if self.check == "http" and self.check_address is None:
             hint = 'for example check_address = "192.0.2.11:8025", that node\'s http.listen'
             raise Wrong('check "http" needs check_address', hint)
-        if self.check_address is not None:
-            _numeric("check_address", self.check_address)
 
     @property
-    def checked(self) -> Endpoint:
+    def checked(self) -> NumericEndpoint:
         """Where the check connects."""
         return self.check_address or self.address
 
@@ -70,7 +67,7 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     stop_timeout: how long clients get to finish when the balancer stops.
     """
 
-    listen: tuple[Endpoint, ...]
+    listen: tuple[NumericEndpoint, ...]
     servers: tuple[ServerSettings, ...]
     algorithm: Algorithm = "weighted"
     connect_timeout: Duration = Duration(1_000)
@@ -81,8 +78,6 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.listen:
             raise Wrong("no address to listen on", 'for example listen = ["192.0.2.10:25"]')
-        for endpoint in self.listen:
-            _numeric("listen", endpoint)
         for name in ("connect_timeout", "idle_timeout"):
             if not getattr(self, name):
                 raise Wrong(f"{name} must not be 0", 'for example "1s"')
@@ -99,7 +94,7 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
         if all(server.backup for server in self.servers):
             raise Wrong("there is no server, or only backup servers", "add [[balance.servers]]")
 
-    def own(self, proxy_listen: Sequence[Endpoint]) -> ServerSettings:
+    def own(self, proxy_listen: Sequence[NumericEndpoint]) -> ServerSettings:
         """The server that is this node itself, which listens at `proxy_listen`; raises Wrong."""
         for server in self.servers:
             if server.address in proxy_listen:
@@ -109,7 +104,7 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_listeners(
-    balance: BalanceSettings, smtp: Sequence[Endpoint], proxied: Sequence[Endpoint]
+    balance: BalanceSettings, smtp: Sequence[NumericEndpoint], proxied: Sequence[NumericEndpoint]
 ) -> None:
     """Raise Wrong if balancer and mail process would want the same address, or never meet."""
     balance.own(proxied)
@@ -123,10 +118,5 @@ def check_listeners(
                 )
 
 
-def _everywhere(endpoint: Endpoint) -> bool:
-    return endpoint.address is not None and endpoint.address.is_unspecified
-
-
-def _numeric(key: str, endpoint: Endpoint) -> None:
-    if endpoint.address is None:
-        raise Wrong(f"{key} is no IP address: {endpoint.host!r}", "the balancer asks no DNS")
+def _everywhere(endpoint: NumericEndpoint) -> bool:
+    return endpoint.address.is_unspecified

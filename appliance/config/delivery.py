@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated
 
 import msgspec
 
-from appliance.config.units import Duration, Endpoint, Wrong
+from appliance.config.units import Duration, NumericEndpoint, Wrong
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 """How many of something."""
@@ -68,16 +67,10 @@ class DnsSettings(msgspec.Struct, frozen=True, kw_only=True):
     Without `servers` those of the node's /etc/resolv.conf.
     """
 
-    servers: tuple[Endpoint, ...] = ()
+    servers: tuple[NumericEndpoint, ...] = ()
     timeout: Duration = Duration(10_000)
     """For an answer, all servers and repetitions together."""
 
     def __post_init__(self) -> None:
         if self.timeout <= 0:
             raise Wrong("timeout must be more than nothing")
-        for server in self.servers:
-            try:
-                ipaddress.ip_address(server.host)
-            except ValueError:
-                hint = 'for example servers = ["192.0.2.53:53"]'
-                raise Wrong(f"{server.host!r} is no IP address", hint) from None

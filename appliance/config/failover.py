@@ -11,9 +11,9 @@ from appliance.config.units import (
     Address,
     AddressWithPrefix,
     Duration,
-    Endpoint,
     InterfaceName,
     LocalName,
+    NumericEndpoint,
     Wrong,
 )
 
@@ -28,18 +28,18 @@ _LISTEN_HINT = 'for example listen = "192.0.2.11:2528", peer = "192.0.2.12:2528"
 class HeartbeatPath(msgspec.Struct, frozen=True, kw_only=True):
     """One way for advertisements between the nodes: a UDP address here, and one there."""
 
-    listen: Endpoint
-    peer: Endpoint
+    listen: NumericEndpoint
+    peer: NumericEndpoint
 
     def __post_init__(self) -> None:
-        families = {_literal(end).version for end in (self.listen, self.peer)}
+        families = {end.address.version for end in (self.listen, self.peer)}
         if len(families) > 1 or self.listen == self.peer:
             raise Wrong("listen and peer must be two addresses of one family", _LISTEN_HINT)
 
     @property
     def address(self) -> Address:
         """This node's, without a scope."""
-        found = _literal(self.listen)
+        found = self.listen.address
         return found.__class__(int(found))
 
 
@@ -129,13 +129,6 @@ class FailoverSettings(msgspec.Struct, frozen=True, kw_only=True):
     def virtual(self) -> tuple[Address, ...]:
         """All addresses that move."""
         return tuple(one.address for router in self.routers for one in router.addresses)
-
-
-def _literal(endpoint: Endpoint) -> Address:
-    address = endpoint.address
-    if address is None:
-        raise Wrong(f"{endpoint.host!r} is no IP address", _LISTEN_HINT)
-    return address
 
 
 def _repeats(values: Sequence[object]) -> bool:

@@ -13,10 +13,10 @@ from appliance.config.failover import FailoverSettings
 from appliance.config.units import (
     Address,
     Duration,
-    Endpoint,
     Hostname,
     LocalName,
     Network,
+    NumericEndpoint,
     Size,
     Wrong,
 )
@@ -33,8 +33,8 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     only balancers in `proxy_networks` may connect there.
     """
 
-    listen: tuple[Endpoint, ...]
-    proxy_listen: tuple[Endpoint, ...] = ()
+    listen: tuple[NumericEndpoint, ...]
+    proxy_listen: tuple[NumericEndpoint, ...] = ()
     proxy_networks: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
@@ -48,16 +48,16 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """/health and /metrics, answered to clients in the `status` networks only."""
 
-    listen: tuple[Endpoint, ...] = ()
+    listen: tuple[NumericEndpoint, ...] = ()
     status: tuple[Network, ...] = ()
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The link between the nodes of the pair; `pairing` is open only while a code is valid."""
 
-    listen: Endpoint
-    pairing: Endpoint
-    peer: Endpoint | None = None
+    listen: NumericEndpoint
+    pairing: NumericEndpoint
+    peer: NumericEndpoint | None = None
 
     def __post_init__(self) -> None:
         if self.listen == self.pairing or self.listen == self.peer:
@@ -128,7 +128,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.failover.virtual if self.failover else ()
 
     @property
-    def smtp_moving(self) -> tuple[Endpoint, ...]:
+    def smtp_moving(self) -> tuple[NumericEndpoint, ...]:
         """The SMTP listeners at virtual addresses."""
         return tuple(one for one in self.smtp.listen if one.address in self.virtual)
 
@@ -137,7 +137,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
             check_listeners(self.balance, self.smtp.listen, self.smtp.proxy_listen)
 
     @property
-    def served(self) -> tuple[Endpoint, ...]:
+    def served(self) -> tuple[NumericEndpoint, ...]:
         """Where SMTP clients reach this node, by its balancer too: none is a next hop."""
         return self.smtp.listen + (self.balance.listen if self.balance is not None else ())
 

@@ -103,6 +103,24 @@ class Endpoint(str):
         return int(self.rpartition(":")[2])
 
 
+class NumericEndpoint(Endpoint):
+    """An endpoint whose host is an IP address: a node asks no DNS to listen or to find its peer."""
+
+    @classmethod
+    def parse(cls, value: object) -> NumericEndpoint:
+        """Raises Wrong."""
+        endpoint = cls(Endpoint.parse(value))
+        _address(
+            endpoint.host, 'a node asks no DNS: write its IP address, for example "192.0.2.11:25"'
+        )
+        return endpoint
+
+    @property
+    def address(self) -> Address:
+        """The host."""
+        return ipaddress.ip_address(self.host)
+
+
 class Network(str):
     """A network "10.1.0.0/16", "2001:db8::/32", or one address."""
 
@@ -195,7 +213,8 @@ Unit = (
     Duration | Size | Endpoint | Network | AddressWithPrefix | InterfaceName | Hostname | LocalName
 )
 UNITS: tuple[type[Unit], ...] = (
-    Duration, Size, Endpoint, Network, AddressWithPrefix, InterfaceName, Hostname, LocalName,
+    Duration, Size, Endpoint, NumericEndpoint, Network, AddressWithPrefix, InterfaceName,
+    Hostname, LocalName,
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from appliance.config.units import Endpoint, Wrong
+from appliance.config.units import Endpoint, NumericEndpoint, Wrong
 from appliance.link.certificates import Authority, BadKey, fingerprint, verify
 from appliance.link.code import PairingCode
 from appliance.link.identity import Identity, Pairing, Peer
@@ -272,7 +272,7 @@ def _reachable(endpoint: str, seen: str) -> str:
 
     Who listens on all addresses (0.0.0.0 or [::]) is reached at the one it was seen at.
     """
-    parsed = Endpoint.parse(endpoint)
+    parsed = NumericEndpoint.parse(endpoint)
     if parsed.host not in ("0.0.0.0", "::"):
         return str(parsed)
     return f"[{seen}]:{parsed.port}" if ":" in seen else f"{seen}:{parsed.port}"

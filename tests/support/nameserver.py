@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.rrset
 
 from appliance.config.delivery import DnsSettings
-from appliance.config.units import Duration, Endpoint
+from appliance.config.units import Duration, NumericEndpoint
 from appliance.delivery.exchangers import Exchangers
 from appliance.mail.mx import Exchanger, Itself
 
@@ -45,7 +45,7 @@ class Nameserver:
     @property
     def settings(self) -> DnsSettings:
         """Ask this one only."""
-        server = Endpoint(f"127.0.0.1:{self.port}")
+        server = NumericEndpoint(f"127.0.0.1:{self.port}")
         return DnsSettings(servers=(server,), timeout=Duration(20_000))
 
     async def __aenter__(self) -> Nameserver:

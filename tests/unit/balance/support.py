@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from appliance.balance.algorithms import Pool, Server, Weighted
 from appliance.balance.balancer import Balancer
 from appliance.config.balance import BalanceSettings, ServerSettings
-from appliance.config.units import Duration, Endpoint, LocalName
+from appliance.config.units import Duration, LocalName, NumericEndpoint
 from appliance.monitor.events import Event
 from appliance.smtpd.proxy import Header, read_header
 from tests.support.patience import patiently
@@ -109,7 +109,11 @@ def server(
 ) -> ServerSettings:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return ServerSettings(
-        name=LocalName(name), address=Endpoint(address), weight=weight, limit=limit, check="tcp"
+        name=LocalName(name),
+        address=NumericEndpoint(address),
+        weight=weight,
+        limit=limit,
+        check="tcp",
     )
 
 
@@ -117,7 +121,7 @@ def settings(
     *servers: ServerSettings, connect_timeout: Duration = _LONG, idle_timeout: Duration = _LONG
 ) -> BalanceSettings:
     return BalanceSettings(
-        listen=(Endpoint("127.0.0.1:0"),),
+        listen=(NumericEndpoint("127.0.0.1:0"),),
         servers=servers,
         connect_timeout=connect_timeout,
         idle_timeout=idle_timeout,

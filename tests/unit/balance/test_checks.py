@@ -8,7 +8,7 @@ import pytest
 
 from appliance.balance.checks import CheckFailed, check
 from appliance.config.balance import Check, ServerSettings
-from appliance.config.units import Endpoint, LocalName
+from appliance.config.units import LocalName, NumericEndpoint
 from tests.support.patience import patiently
 from tests.unit.balance.support import SOURCE, Reader, Talk, Upstream, Writer
 
@@ -86,9 +86,9 @@ class Web:
             port = server.sockets[0].getsockname()[1]
             wanted = ServerSettings(
                 name=LocalName("b"),
-                address=Endpoint("127.0.0.1:9"),
+                address=NumericEndpoint("127.0.0.1:9"),
                 check="http",
-                check_address=Endpoint(f"127.0.0.1:{port}"),
+                check_address=NumericEndpoint(f"127.0.0.1:{port}"),
             )
             await patiently(check(wanted, SOURCE))
 

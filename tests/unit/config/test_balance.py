@@ -61,7 +61,12 @@ def test_accepted() -> None:
 @pytest.mark.parametrize(
     "old, new, key, what",
     [
-        ('address = "127.0.0.12:2529"', 'address = "b.test:2529"', "balance.servers[1]", "no DNS"),
+        (
+            'address = "127.0.0.12:2529"',
+            'address = "b.test:2529"',
+            "balance.servers[1].address",
+            "no DNS",
+        ),
         ('check_address = "127.0.0.12:2580"\n', "", "balance.servers[1]", "http.listen"),
         ("weight = 3", "weight = 0", "balance.servers[0].weight", ">= 1"),
         ('"least-connections"', '"random"', "balance.algorithm", "invalid enum value"),
@@ -71,7 +76,7 @@ def test_accepted() -> None:
         ("weight = 3", 'limit = "many"', "balance.servers[0].limit", "`int`"),
         ("checks = {", 'stop_timeout = "1m"\nchecks = {', "balance", "at most 20s"),
         ('["127.0.0.10:25", "[::1]:25"]', "[]", "balance", "no address to listen on"),
-        ('["127.0.0.10:25", ', '["mail.site.test:25", ', "balance", "no DNS"),
+        ('["127.0.0.10:25", ', '["mail.site.test:25", ', "balance.listen[0]", "no DNS"),
         ('["127.0.0.10:25", ', '["127.0.0.11:25", ', "", "addresses of its own only"),
         ('listen = ["127.0.0.11:25"]', 'listen = ["0.0.0.0:25"]', "", "mail process listens, too"),
         ('proxy_listen = ["127.0.0.11:2529"]', "proxy_listen = []", "", "smtp.proxy_listen"),

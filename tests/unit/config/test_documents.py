@@ -109,6 +109,20 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert told == {"link.peer": 14, "pair.adopt_delay": 17}
 
 
+@pytest.mark.parametrize(
+    "key, old, new",
+    [
+        ("smtp.listen[1]", "127.0.0.10:2525", "mail.site.test:2525"),
+        ("link.peer", "127.0.0.12:2526", "b.site.test:2526"),
+    ],
+)
+def test_a_node_is_told_addresses_for_it_asks_no_dns(key: str, old: str, new: str) -> None:
+    (problem,) = problems(NODE.replace(old, new), NodeSettings)
+    assert problem.key == key
+    assert problem.what == f"{new.partition(':')[0]!r} is no IP address"
+    assert "asks no DNS" in problem.hint
+
+
 def test_mistake_inside_a_list_and_a_table_of_tables() -> None:
     (problem,) = problems(NODE.replace("127.0.0.10:2525", "127.0.0.10:x"), NodeSettings)
     assert (problem.key, problem.line) == ("smtp.listen[1]", 5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.delivery import DnsSettings
-from appliance.config.units import Duration, Endpoint
+from appliance.config.units import Duration
 from appliance.delivery.lookup import Lookup, NoSuchName
 from appliance.mail.mx import Exchanger
 from appliance.mail.reply import Refused
@@ -126,8 +126,3 @@ async def test_a_machine_without_name_servers(tmp_path: Path, now: Now, text: st
     with pytest.raises(Refused) as refused:
         await Lookup(DnsSettings(), now, resolv_conf).exchangers("to.test")
     assert refused.value.reply.enhanced == "4.4.3"
-
-
-def test_servers_are_addresses() -> None:
-    with pytest.raises(ValueError, match="no IP address"):
-        DnsSettings(servers=(Endpoint("ns.test:53"),))
