@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -48,7 +48,13 @@ async def serve(context: Context) -> None:
         return
     identity = KeyStore(context.layout.keys).identity()
     addresses = virtual_addresses(settings)
-    binder = _binder(settings, addresses, context)
+
+    def lost(address: VirtualAddress, error: BinderFailed) -> None:
+        for vrid, each in addresses.items():
+            if address in each:
+                keeper.binder_failed(vrid, error)
+
+    binder = _binder(settings, addresses, context, lost)
     conversation = _conversation(identity)
     driver = Driver(
         _node(settings, identity, conversation), binder, addresses, settings.paths, boottime
@@ -91,11 +97,12 @@ def _binder(
     settings: FailoverSettings,
     addresses: Mapping[int, Sequence[VirtualAddress]],
     context: Context,
+    lost: Callable[[VirtualAddress, BinderFailed], None],
 ) -> Binder:
     all_of_them = [one for each in addresses.values() for one in each]
     if settings.binder == "loopback":
         return LoopbackBinder(all_of_them)
-    return NetlinkBinder(all_of_them, context.emit)
+    return NetlinkBinder(all_of_them, context.emit, lost)
 
 
 async def _watch(

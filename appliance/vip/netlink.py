@@ -37,12 +37,18 @@ class NetlinkBinder:
     for the kernel is done in one thread, in order.
     """
 
-    def __init__(self, addresses: Sequence[VirtualAddress], emit: Emit) -> None:
-        """`addresses`: all that it may come to hold."""
+    def __init__(
+        self,
+        addresses: Sequence[VirtualAddress],
+        emit: Emit,
+        lost: Callable[[VirtualAddress, BinderFailed], None],
+    ) -> None:
+        """`addresses`: all that it may come to hold; `lost` is told of one that cannot be kept."""
         self._addresses = tuple(addresses)
         self._emit = emit
+        self._lost = lost
         self._held: set[VirtualAddress] = set()
-        self._lost = asyncio.Event()
+        self._missing = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "netlink", initializer=_hurry)
         self._table: AddressTable | None = None
         self._announcer = Announcer()
@@ -54,7 +60,7 @@ class NetlinkBinder:
             interface_index(one.interface)
         for left in await self._run(self._clear):
             self._emit(Event.ADDRESS_LEFT_BEHIND, address=left.address, interface=left.interface)
-        self._notices = Notices(Subject.LOST_ADDRESSES, self._lost.set)
+        self._notices = Notices(Subject.LOST_ADDRESSES, self._missing.set)
         self._keeping = asyncio.get_running_loop().create_task(self._keep())
 
     async def acquire(self, addresses: Sequence[VirtualAddress]) -> None:
@@ -104,10 +110,15 @@ class NetlinkBinder:
                 self._table = AddressTable()
             try:
                 return work(self._table)
-            except OSError as error:  # of the socket, not of the kernel's answer: a new one
+            except BinderFailed:
+                raise
+            except Exception as error:
+                # Not the kernel's answer, so the socket's fault or the library's, which says not
+                # what it may raise. A renewal that ended here would be the last: with a new
+                # socket the next may succeed.
                 self._table.close()
                 self._table = None
-                raise BinderFailed(f"netlink failed: {error.strerror}") from None
+                raise BinderFailed(f"netlink failed: {error!r}") from error
 
         return self._thread.submit(in_thread)
 
@@ -133,20 +144,22 @@ class NetlinkBinder:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(RENEWAL - DEFERENCE):
-                    await self._lost.wait()
-            self._lost.clear()
+                    await self._missing.wait()
+            self._missing.clear()
             await while_running(DEFERENCE, loop.time)
             if self._held:
                 await self._renew(self._held.copy())
 
     async def _renew(self, held: set[VirtualAddress]) -> None:
         try:
-            absent = await self._run(lambda table: table.renew(held))
-        except BinderFailed as error:
-            self._emit(Event.ADDRESS_NOT_RENEWED, why=str(error), hint=error.hint)
+            done = await self._run(lambda table: table.renew(held))
+        except BinderFailed as error:  # of no one address: there is time to try again
+            self._emit(Event.ADDRESS_NOT_RENEWED, error=str(error), hint=error.hint)
             return
-        for one in absent:
+        for one in self._held.intersection(done.those):
             self._emit(Event.ADDRESS_PUT_BACK, address=one.address, interface=one.interface)
+        for one in self._held.intersection(done.failures):
+            self._lost(one, done.failures[one])
 
 
 def _hurry() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
+from typing import NamedTuple
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from appliance.vip.binder import BinderFailed, VirtualAddress
 from appliance.vip.interface import interface_index
@@ -18,6 +19,13 @@ LIFETIME = 3
 """Seconds after which the kernel drops an address by itself, unless it is renewed."""
 
 _IFA_F_NODAD = 0x02
+
+
+class Done(NamedTuple):
+    """Those for which the answer was yes, and those that failed."""
+
+    those: tuple[VirtualAddress, ...]
+    failures: Mapping[VirtualAddress, BinderFailed]
 
 
 class AddressTable:
@@ -57,24 +65,32 @@ class AddressTable:
         the election has decided whose it is. It is deprecated from the start (RFC 4862 §5.5.4):
         it serves whoever asks for it, but is no source of connections that could not move with it.
         """
-        _each(addresses, self._add)
+        _all(_each(addresses, self._add))
 
-    def renew(self, addresses: Iterable[VirtualAddress]) -> tuple[VirtualAddress, ...]:
-        """As `add`; returns those that somebody had removed."""
-        there = {
-            (each["index"], each.get("local") or each.get("address"), each["prefixlen"])
-            for each in self._route.get_addr()
-        }
+    def renew(self, addresses: Iterable[VirtualAddress]) -> Done:
+        """As `add`; says which somebody had removed, and which could not be renewed."""
+        there = self._there()
 
         def absent(one: VirtualAddress) -> bool:
             self._add(one)
-            return (interface_index(one.interface), str(one.address), one.prefix) not in there
+            named = (interface_index(one.interface), str(one.address), one.prefix)
+            return there is not None and named not in there
 
         return _each(addresses, absent)
 
     def remove(self, addresses: Iterable[VirtualAddress]) -> tuple[VirtualAddress, ...]:
         """Remove them; returns those that were there; raises BinderFailed if one may still be."""
-        return _each(addresses, self._remove)
+        return _all(_each(addresses, self._remove))
+
+    def _there(self) -> set[tuple[int, str, int]] | None:
+        """All that interfaces have by now; None if that changed while it was listed."""
+        try:
+            return {
+                (each["index"], each.get("local") or each.get("address"), each["prefixlen"])
+                for each in self._route.get_addr()
+            }
+        except NetlinkDumpInterrupted:
+            return None
 
     def _add(self, one: VirtualAddress) -> bool:
         if one.address.version == 6:
@@ -110,20 +126,21 @@ class AddressTable:
             raise _Refused(command, one, error.code) from None
 
 
-def _each(
-    addresses: Iterable[VirtualAddress], change: Callable[[VirtualAddress], bool]
-) -> tuple[VirtualAddress, ...]:
-    failure: BinderFailed | None = None
-    those = []
+def _each(addresses: Iterable[VirtualAddress], change: Callable[[VirtualAddress], bool]) -> Done:
+    those, failures = [], {}
     for one in addresses:
         try:
             if change(one):
                 those.append(one)
         except BinderFailed as error:
-            failure = error
-    if failure is not None:
-        raise failure
-    return tuple(those)
+            failures[one] = error
+    return Done(tuple(those), failures)
+
+
+def _all(done: Done) -> tuple[VirtualAddress, ...]:
+    if done.failures:
+        raise next(iter(done.failures.values()))
+    return done.those
 
 
 class _Refused(BinderFailed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from appliance.monitor.events import Event
-from appliance.vip.binder import Address, BinderFailed
+from appliance.vip.binder import Address, BinderFailed, VirtualAddress
 from appliance.vip.netlink import NetlinkBinder
 from appliance.vip.watch import InterfaceWatch
 from tests.netns.addresses import BOTH
@@ -23,8 +23,12 @@ def _silent(event: Event, queue_id: str = "", **values: object) -> None:
     pass
 
 
+def _lost(address: VirtualAddress, error: BinderFailed) -> None:
+    print(f"lost {address}: {error}", flush=True)
+
+
 async def _hold() -> None:
-    binder = NetlinkBinder(BOTH, _silent)
+    binder = NetlinkBinder(BOTH, _silent, _lost)
     try:
         await binder.start()
         await InterfaceWatch(BOTH, lambda: BOTH, _Blind()).start()

@@ -15,7 +15,7 @@ import pytest
 
 from appliance.monitor.events import Event
 from appliance.vip import netlink
-from appliance.vip.binder import BinderFailed
+from appliance.vip.binder import BinderFailed, VirtualAddress
 from appliance.vip.guardian import take_away
 from appliance.vip.netlink import NetlinkBinder
 from appliance.vip.table import LIFETIME
@@ -42,8 +42,14 @@ ROOT = Path(__file__).parents[2]
 class Told(list[tuple[Event, object]]):
     """Every event with the address it names."""
 
+    def __init__(self) -> None:
+        self.lost_ones: asyncio.Queue[tuple[VirtualAddress, str]] = asyncio.Queue()
+
     def __call__(self, event: Event, queue_id: str = "", **values: object) -> None:
         self.append((event, values.get("address")))
+
+    def lost(self, address: VirtualAddress, error: BinderFailed) -> None:
+        self.lost_ones.put_nowait((address, str(error)))
 
     def addresses(self, event: Event) -> set[object]:
         return {address for each, address in self if each is event}
@@ -105,7 +111,7 @@ def told() -> Told:
 
 @pytest.fixture
 async def binder(at_a: Lab, told: Told) -> AsyncIterator[NetlinkBinder]:
-    binder = NetlinkBinder(BOTH, told)
+    binder = NetlinkBinder(BOTH, told, told.lost)
     await binder.start()
     yield binder
     binder.close()
@@ -141,7 +147,7 @@ async def test_one_that_cannot_be_held_leaves_none_held(binder: NetlinkBinder, l
 
 async def test_what_a_crash_left_is_taken_away_at_the_start(at_a: Lab, told: Told) -> None:
     assign(at_a.a)
-    binder = NetlinkBinder(BOTH, told)
+    binder = NetlinkBinder(BOTH, told, told.lost)
     await binder.start()
     assert assigned(at_a.a) == {}
     assert told == [(Event.ADDRESS_LEFT_BEHIND, one.address) for one in BOTH]
@@ -164,6 +170,19 @@ async def test_what_somebody_removes_is_put_back_at_once(
     withdraw(lab.a, [IPV4])
     await until_assigned(lab.a, IPV4)
     assert IPV4.address in told.addresses(Event.ADDRESS_PUT_BACK)
+
+
+async def test_what_cannot_be_kept_is_told_and_the_rest_is_kept(
+    binder: NetlinkBinder, told: Told, lab: Lab
+) -> None:
+    await binder.acquire(BOTH)
+    lab.a.namespace.run("sysctl", "-q", "-w", "net.ipv6.conf.eth0.disable_ipv6=1")
+    withdraw(lab.a, [IPV4])
+    address, why = await patiently(told.lost_ones.get())
+    assert address == IPV6
+    assert "Permission denied" in why
+    await until_assigned(lab.a, IPV4)
+    await binder.release(BOTH)
 
 
 async def test_what_is_held_outlives_its_lifetime(

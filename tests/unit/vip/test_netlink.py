@@ -18,7 +18,8 @@ def silent(event: Event, queue_id: str = "", **values: object) -> None:
 
 
 async def test_an_interface_that_is_not_there_is_named() -> None:
-    binder = NetlinkBinder([VirtualAddress(ip_address("192.0.2.10"), 24, "absent0")], silent)
+    one = VirtualAddress(ip_address("192.0.2.10"), 24, "absent0")
+    binder = NetlinkBinder([one], silent, lambda address, error: None)
     with pytest.raises(BinderFailed, match="'absent0'") as failed:
         await binder.start()
     assert "lo" in failed.value.hint
