@@ -119,9 +119,9 @@ class Desk:
         try:
             return self._pool[name]
         except KeyError:
-            hint = f"there are {', '.join(server.name for server in self._pool.servers)}"
-            failure = Failure("not found", f"no server is named {name}", hint, permanent=True)
-            raise CallFailed(failure) from None
+            names = ", ".join(server.name for server in self._pool.servers)
+            what = f"no server is named {name!r}: there are {names}"
+            raise CallFailed(Failure("not found", what, permanent=True)) from None
 
 
 def _state(server: Server) -> str:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "failover": ("failover", "See which node holds the virtual addresses, and why."),
     "switchover": ("switchover", "Leave the virtual addresses to the other node."),
     "maintenance": ("maintenance", "Keep the virtual addresses away from this node."),
+    "balance": ("balance", "See how clients are spread over the nodes, and change it."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "config": ("config", "Check and show the settings."),
 }

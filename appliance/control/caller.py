@@ -26,7 +26,7 @@ class Caller(Generic[Sent, Received]):
         self._connecting = asyncio.Lock()
 
     async def call(self, call: Sent, expect: type[Answer], patience: float | None) -> Answer:
-        """Call it; `patience` in seconds. Raises Refused, and Unavailable for all else."""
+        """Call it; `patience` in seconds. Raises Refused, LookupError, Unavailable for all else."""
         try:
             async with asyncio.timeout(patience):
                 client = await self._connected()
@@ -35,6 +35,8 @@ class Caller(Generic[Sent, Received]):
             failure = error.failure
             if failure.code == "refused":
                 raise Refused(Reply(450, "4.3.0", failure.text), failure.hint) from error
+            if failure.code == "not found":
+                raise LookupError(failure.text) from error
             raise Unavailable(f"the {self._name} process could not: {failure.text}") from error
         except TimeoutError as error:
             raise Unavailable(f"the {self._name} process does not answer") from error

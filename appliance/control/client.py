@@ -23,11 +23,13 @@ from appliance.control.schema import (
     Maintenance,
     SalvageRequest,
     Selection,
+    ServerChange,
     SiteHistory,
     Status,
     Switchover,
     Transition,
 )
+from appliance.ipc.balance import BalanceView
 from appliance.ipc.socket_file import connected_socket
 from appliance.mail.views import (
     CommandResult,
@@ -135,6 +137,14 @@ class Client:
     def maintain(self, on: bool, force: bool) -> str:
         """Put the node into maintenance or out of it; returns what happened. Takes its time."""
         return self._post("/failover/maintenance", Maintenance(on, force), Done).text
+
+    def balance(self) -> BalanceView:
+        """The balancer of this node; raises ApiError with code "refused" if it has none."""
+        return self._get("/balance", BalanceView)
+
+    def change_server(self, name: str, change: ServerChange) -> BalanceView:
+        """Weigh, drain or resume a server of the balancer; as it stands then."""
+        return self._post(f"/balance/{quote(name, safe='')}", change, BalanceView)
 
     def salvage(self, disk: str) -> SalvageView:
         """Take over what a dead node's data directory holds; for a client without timeout."""

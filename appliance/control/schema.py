@@ -168,6 +168,13 @@ class SalvageRequest(msgspec.Struct, frozen=True):
     disk: str
 
 
+class ServerChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of one server of the balancer, until its next start: one of the two."""
+
+    weight: int | None = None
+    draining: bool | None = None
+
+
 class Done(msgspec.Struct, frozen=True):
     """A command without results of its own: what happened, in one line."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.failover_process import FailoverProcess
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
@@ -25,6 +26,7 @@ async def serve(context: Context) -> None:
     keys = KeyStore(layout.keys).identity()
     mail = MailProcess(layout.mail_socket)
     failover = FailoverProcess(layout.failover_socket) if node.failover else None
+    balance = BalanceProcess(layout.balance_socket) if node.balance else None
     moves = Moves(failover, mail, layout.maintenance)
     reader = Reader(layout.spool, str(node.name), lambda: mail.last, monotonic)
     identity = Identity(
@@ -44,6 +46,7 @@ async def serve(context: Context) -> None:
     )
     api = Api(observer, layout.log_file("failover")).application()
     SiteApi(str(node.name), observer, site_reader(layout, node), mail).add_to(api)
+    BalanceApi(balance).add_to(api)
     trusted = [network.network for network in node.http.status]
     try:
         async with serving(
@@ -58,5 +61,7 @@ async def serve(context: Context) -> None:
         mail.close()
         if failover is not None:
             failover.close()
+        if balance is not None:
+            balance.close()
         observer.close()
         reader.close()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
+from appliance.ipc.balance import BalanceView, ServerView
 from appliance.ipc.failover import FailoverView, HeartbeatView, PathView, RouterView
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
@@ -206,3 +209,69 @@ class Mail:
         if self.results:
             return self.results
         return [CommandResult(queue_id=target.queue_id, changed=1) for target in targets]
+
+
+SERVER = ServerView(
+    name="a",
+    address="127.0.0.11:2529",
+    own=True,
+    state="up",
+    up=True,
+    since=61_000,
+    weight=2,
+    backup=False,
+    limit=1000,
+    connections=4,
+    served=30,
+    missed=0,
+    check="http",
+    checked=500,
+    error="",
+)
+
+
+class Balance:
+    """A balancer for servers a and b; `told` is what it was asked to change."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, int, str]] = []
+        self.up = True
+        self.shown = BalanceView(
+            algorithm="weighted",
+            listening=("127.0.0.10:25",),
+            clients=4,
+            refused=1,
+            servers=(
+                SERVER,
+                msgspec.structs.replace(
+                    SERVER,
+                    name="b",
+                    own=False,
+                    backup=True,
+                    state="down",
+                    up=False,
+                    error="greeting: 421 \x1b[2J",
+                ),
+            ),
+        )
+
+    async def view(self) -> BalanceView:
+        if not self.up:
+            raise Unavailable("the balance process is not there")
+        return self.shown
+
+    async def weigh(self, name: str, weight: int, by: str) -> BalanceView:
+        self._check(name)
+        self.told.append(("weigh", name, weight, by))
+        return self.shown
+
+    async def drain(self, name: str, draining: bool, by: str) -> BalanceView:
+        self._check(name)
+        if name == "b" and draining:
+            raise Refused(Reply(450, "4.3.0", "b is the last one"), "resume another one first")
+        self.told.append(("drain", name, draining, by))
+        return self.shown
+
+    def _check(self, name: str) -> None:
+        if name not in ("a", "b"):
+            raise LookupError(f"no server is named {name!r}: there are a, b")

@@ -114,7 +114,7 @@ async def test_drain_and_resume(office: Office) -> None:
 
 
 async def test_what_is_refused(office: Office) -> None:
-    unknown = ("not found", "no server is named c", "there are a, b")
+    unknown = ("not found", "no server is named 'c': there are a, b", "")
     assert await office.refused(WeighCall("c", 1, "uid 0")) == unknown
     assert await office.refused(DrainCall("c", True, "uid 0")) == unknown
     for weight in (0, -1, 1001):

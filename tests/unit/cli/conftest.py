@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.main import run
+from appliance.control.balance import BalanceApi
 from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
-from tests.support.control import Failover, Mail, Reader
+from tests.support.control import Balance, Failover, Mail, Reader
 
 NODE = """\
 name = "a"
@@ -40,6 +41,7 @@ class Node:
     reader: Reader
     mail: Mail
     failover: Failover
+    balance: Balance
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -56,7 +58,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def node(data: Path) -> Iterator[Node]:
-    reader, mail, failover = Reader(), Mail(), Failover()
+    reader, mail, failover, balance = Reader(), Mail(), Failover(), Balance()
     moves = Moves(failover, mail, data / "maintenance")
     loop = asyncio.new_event_loop()
     stop, up = asyncio.Event(), threading.Event()
@@ -65,6 +67,7 @@ def node(data: Path) -> Iterator[Node]:
 
     async def serve() -> None:
         api = Api(observer, data / "failover.log").application()
+        BalanceApi(balance).add_to(api)
         public = Public(observer, []).application()
         async with serving(api, data / "run" / "control.sock", public, []):
             up.set()
@@ -73,7 +76,7 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail, failover)
+    yield Node(data, reader, mail, failover, balance)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from appliance.control import schema
-from appliance.ipc import failover
+from appliance.ipc import balance, failover
 from appliance.mail import views
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -29,6 +29,8 @@ STRUCTS = [
     failover.PathView,
     failover.HeartbeatView,
     failover.ForeignView,
+    balance.BalanceView,
+    balance.ServerView,
 ]
 
 
