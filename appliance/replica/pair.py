@@ -2,7 +2,11 @@
 
     solo ──hello──▶ catching up ──at the head for `head_delay`──▶ paired
       ▲                                                              │
-      └── all paths dead for `solo_grace`, or no progress for `no_progress` ──┘
+      └── all paths dead, or no progress for `no_progress` ──────────────────┘
+
+All paths are dead once the heartbeats say so, which count the link among them: they have listened
+for several intervals by then, so the link is given up, too. Where there are no heartbeats, the
+link alone must be dead for `solo_grace`.
 
 Silence is no proof of death: a split in which everything ceases at once looks the same from
 either side. So what is adopted because of it is always in doubt, and so is this node's own
@@ -16,6 +20,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import msgspec
+
+_SILENCE = 50  # a node that was held up reads what came meanwhile before it believes in silence
 
 
 class Mode(StrEnum):
@@ -61,6 +67,7 @@ class Pair:
         self._started = now
         self._linked = False
         self._heartbeat: bool | None = None
+        self._silent_since: int | None = None  # while linked
         self._lost_at = now
         self._link_lost_at = now
         self._progress_at = now
@@ -72,6 +79,7 @@ class Pair:
     def link_up(self, now: int, regressed: bool) -> list[Effect]:
         """Both hellos are exchanged; `regressed`: the peer no longer holds what it acknowledged."""
         self._linked = True
+        self._silent_since = None
         self._adopted = False
         self._progress_at = now
         self._head_since = None
@@ -92,6 +100,9 @@ class Pair:
         """All heartbeat paths are dead, or one is alive again; None while nobody can tell."""
         if self._heartbeat and not alive:
             self._lost_at = max(self._lost_at, now)
+            self._silent_since = now if alive is False else None
+        elif alive:
+            self._silent_since = None
         self._heartbeat = alive
         return self.tick(now)
 
@@ -134,8 +145,8 @@ class Pair:
         """Time has passed."""
         timing, effects = self._timing, list[Effect]()
         if self._linked:
-            stalled = self._outstanding and now - self._progress_at >= timing.no_progress
-            if stalled:
+            given_up = self._link_given_up
+            if given_up is not None and now >= given_up:
                 self._linked = False
                 self._lost_at = self._link_lost_at = now
                 effects += [Effect.RESET_LINK, *self._enter(Mode.SOLO)]
@@ -160,8 +171,8 @@ class Pair:
         """When `tick` is due next, None if nothing is pending."""
         timing, times = self._timing, list[int]()
         if self._linked:
-            if self._outstanding:
-                times.append(self._progress_at + timing.no_progress)
+            if (given_up := self._link_given_up) is not None:
+                times.append(given_up)
             if self.mode is Mode.CATCHING_UP and self._head_since is not None:
                 times.append(self._head_since + timing.head_delay)
         else:
@@ -179,7 +190,18 @@ class Pair:
         without_progress = self._link_lost_at + self._timing.no_progress
         if self._heartbeat:
             return without_progress
-        return min(self._lost_at + self._timing.solo_grace, without_progress)
+        grace = self._timing.solo_grace if self._heartbeat is None else _SILENCE
+        return min(self._lost_at + grace, without_progress)
+
+    @property
+    def _link_given_up(self) -> int | None:
+        """When a link that is up counts as dead, None while it is well."""
+        times = list[int]()
+        if self._outstanding:
+            times.append(self._progress_at + self._timing.no_progress)
+        if self._silent_since is not None:
+            times.append(self._silent_since + _SILENCE)
+        return min(times, default=None)
 
     def _enter(self, mode: Mode) -> list[Effect]:
         if self.mode is mode:
