@@ -16,7 +16,7 @@ from appliance.vip.notices import Notices, Subject
 from appliance.vip.scheduling import raise_priority
 from appliance.vip.table import AddressTable
 
-RENEWAL = 1.0
+RENEWAL = 0.5
 """Seconds from one renewal of the lifetimes to the next."""
 
 DEFERENCE = 0.1
@@ -32,8 +32,8 @@ T = TypeVar("T")
 class NetlinkBinder:
     """A `Binder` by the kernel's table of addresses, for Ethernet and what is like it.
 
-    What it holds dies with the loop, not just with the process: an address lives only for some
-    seconds, and the loop, in which the router runs too, renews it each second. Whatever may wait
+    What it holds dies with the loop, not just with the process: an address lives only for two
+    seconds, and the loop, in which the router runs too, renews it well before. Whatever may wait
     for the kernel is done in one thread, in order.
     """
 

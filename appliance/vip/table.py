@@ -15,8 +15,12 @@ from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 from appliance.vip.binder import BinderFailed, VirtualAddress
 from appliance.vip.interface import interface_index
 
-LIFETIME = 3
-"""Seconds after which the kernel drops an address by itself, unless it is renewed."""
+LIFETIME = 2
+"""Seconds after which the kernel drops an address by itself, unless it is renewed.
+
+So long two nodes may have it when nobody was left alive to remove it. It outlasts the moments in
+which the kernel has no time for a renewal.
+"""
 
 _IFA_F_NODAD = 0x02
 

@@ -192,7 +192,7 @@ async def test_what_is_held_outlives_its_lifetime(
     async with started(*command) as monitor:
         await binder.acquire(BOTH)
         times = dict.fromkeys(map(str, BOTH), 0)
-        while min(times.values()) < LIFETIME + 2:  # renewed each second
+        while min(times.values()) * netlink.RENEWAL < LIFETIME + 1:
             line = await patiently(next_line(monitor))
             assert not line.startswith("Deleted")
             for each in times:
