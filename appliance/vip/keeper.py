@@ -81,9 +81,9 @@ class Keeper:
         self._silence = self._loop.call_later(self._mail_timeout, self._silent)
         self._mode = _mode(report.mode)
         self._exposed = report.exposed
-        if report.link != self._link:
-            self._link = report.link
+        if report.linked and report.link != self._link:
             self.driver.link_progress()
+        self._link = report.link
         self.health.mail = Mail(report.serving, report.why, report.linked)
         self.judge()
 
