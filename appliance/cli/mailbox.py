@@ -88,7 +88,10 @@ def show(data: Path, as_json: bool, name: str) -> None:
     help="The file or folder to write; it must not exist yet.",
 )
 def export(data: Path, name: str, form: str, target: Path) -> None:
-    """Write all messages of a mailbox, with the Return-Path of final delivery."""
+    """Write the messages of a mailbox to files.
+
+    Each begins with the Return-Path of final delivery.
+    """
     if target.exists():
         raise CliError(f"{target} exists already", "name another one", Exit.CANNOT_WRITE)
     client = node_client(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 
 import click
@@ -88,6 +89,15 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of a pipe left (`… | head`): nothing is wrong, nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(f"{where}{error.strerror or error}", "look at the path, its owner and the disk")
+        return Exit.NO_PERMISSION if isinstance(error, PermissionError) else Exit.IO_ERROR
+    except Exception:
+        # A bug, whatever it is. Python would end with 1, which means that the answer is no.
+        traceback.print_exc()
+        _tell("an error in Twinpost itself", "please report it, with the lines above")
+        return Exit.SOFTWARE
 
 
 def _tell(what: str, hint: str) -> None:

@@ -29,16 +29,20 @@ def command() -> None:
 @command.command()
 @data_option
 def init(data: Path) -> None:
-    """Show a code and wait for the other node to join with it (10 minutes, 5 tries)."""
+    """Show a code and wait for the other node.
+
+    It joins with the code, within 10 minutes and 5 tries.
+    """
     _invite(data, replacing=False)
 
 
 @command.command()
 @data_option
 def replace(data: Path) -> None:
-    """Like init, on the node that is left: pair with a new machine in place of a dead one.
+    """Pair with a new machine, not the dead one.
 
-    What the dead node owned goes out from here. The dead node can never come back: wipe it.
+    Runs on the node that is left, as init does on a new one.
+        What the dead node owned goes out from here. The dead node can never come back: wipe it.
     """
     _refuse_if_peer_lives(data)
     _invite(data, replacing=True)
@@ -52,7 +56,10 @@ def replace(data: Path) -> None:
 @click.option("--replacing", is_flag=True, help="Forget the peer this node had before.")
 @click.argument("code", nargs=-1)
 def join(data: Path, address: str, replacing: bool, code: tuple[str, ...]) -> None:
-    """Join the node that shows CODE, which is asked for if not given."""
+    """Join the node that shows CODE.
+
+    CODE is asked for if not given.
+    """
     from appliance.config.units import NumericEndpoint, Wrong
     from appliance.link.code import Mistyped, PairingCode
     from appliance.link.identity import KeyStore
@@ -84,7 +91,10 @@ def join(data: Path, address: str, replacing: bool, code: tuple[str, ...]) -> No
 @data_option
 @json_option
 def status(data: Path, as_json: bool) -> int:
-    """Show with whom this node is paired, and how the link is; exit code 1 if it is not up."""
+    """Show the peer, and how the link is.
+
+    Exit code 1 if the link is not up.
+    """
     from appliance.link.identity import KeyStore
 
     layout, _ = _open(data)
@@ -116,8 +126,9 @@ def status(data: Path, as_json: bool) -> int:
 @data_option
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def take_over(data: Path, yes: bool) -> None:
-    """Send the backlog though the peer was not heard since this node's start.
+    """Send the backlog without hearing the peer.
 
+    The peer was not heard since this node started, and is dead as far as you know.
     The peer may have delivered some of it meanwhile: each such attempt is counted as a doubt.
     """
     client = node_client(data)

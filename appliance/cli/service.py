@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import traceback
 from pathlib import Path
 
 import click
@@ -29,6 +30,7 @@ def command(data: Path, name: str) -> None:
             run_service(name, data, module.serve)
     except OSError as error:
         if error.errno not in _ADDRESS_ERRORS:
+            traceback.print_exc()  # for the log, which outlives what was on a screen
             raise
         hint = "another program has the address, or this machine does not: see node.toml"
         raise CliError(f"{name}: {error}", hint, Exit.UNAVAILABLE) from error

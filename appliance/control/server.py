@@ -117,7 +117,7 @@ class Api:
         if not 0 < len(body.targets) <= TARGETS_LIMIT:
             raise BadRequest(f"{len(body.targets)} targets", f"name 1 to {TARGETS_LIMIT} messages")
         if action == "redirect":
-            parse_address(body.address)
+            _check_address(body.address)
         results = await _carry_out(self._observer.commands, action, body, _by(request))
         return as_json(schema.CommandAnswer(tuple(results)))
 
@@ -204,7 +204,7 @@ async def _failures(request: web.Request, handler: Handler) -> web.StreamRespons
     except LookupError as error:
         return _failure(404, "not_found", str(error.args[0] if error.args else error))
     except Refused as error:
-        return _failure(409, "refused", str(error.reply), error.hint)
+        return _failure(409, "refused", error.reply.text, error.hint)
     except Unavailable as error:
         hint = "it is started again by itself; see `twinpost status` and the log"
         return _failure(503, "unavailable", str(error), hint)
@@ -237,6 +237,13 @@ def _limit(query: Mapping[str, str]) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= PAGE_LIMIT:
         raise BadRequest(f"limit {text!r}", f"a page has 1 to {PAGE_LIMIT} entries")
     return int(text)
+
+
+def _check_address(address: str) -> None:
+    try:
+        parse_address(address)
+    except Refused as refused:
+        raise BadRequest(f"{address!r}: {refused.reply.text}", 'write "user@example.org"') from None
 
 
 def _failure(status: int, code: str, error: str, hint: str = "") -> web.Response:

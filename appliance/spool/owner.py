@@ -237,9 +237,10 @@ class Owner:
         entry = self._store.messages.get(command.queue_id)
         queue_id, state, chosen = entry.queue_id, entry.state, command.recipients
         if chosen is not None and any(not 0 <= i < len(state.recipients) for i in chosen):
+            last = len(state.recipients) - 1
             raise Refused(
-                Reply(550, "5.1.1", f"{queue_id} has {len(state.recipients)} recipients"),
-                f"name recipients by number, 0 to {len(state.recipients) - 1}",
+                Reply(550, "5.1.1", "it has no recipient of that number"),
+                f"the last one is {queue_id}/{last}",
             )
         match command.action:
             case "hold":

@@ -12,6 +12,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from appliance.cli.main import COMMANDS, run
+from appliance.control.client import Client
 from appliance.ipc.mail import Target
 from appliance.mail.views import CommandResult
 from tests.support.control import MAIL
@@ -200,3 +201,20 @@ def test_salvage_says_what_came_of_it(node: Node, capsys: Capture, tmp_path: Pat
     assert "one row" in out
     assert "\x1b" not in out
     assert node.run("salvage", str(tmp_path / "nowhere")) == Exit.USAGE
+
+
+def test_what_the_disk_refuses_is_told_in_a_line(
+    node: Node, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "file").write_text("")
+    to = str(tmp_path / "file" / "folder")
+    assert node.run("queue", "export", "Q1", "--to", to) == Exit.IO_ERROR
+    assert f"{to}: Not a directory" in capsys.readouterr().err
+
+
+def test_a_bug_is_not_taken_for_an_answer(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(Client, "mailboxes", lambda self: 1 / 0)
+    assert node.run("mailbox", "list") == Exit.SOFTWARE
+    assert "ZeroDivisionError" in capsys.readouterr().err

@@ -160,7 +160,7 @@ async def test_commands_that_cannot_be_meant(world: World) -> None:
         ("explode", [Selection("Q1")], "", "not_found"),
         ("hold", [], "", "bad_request"),
         ("hold", [Selection("Q1")] * 1001, "", "bad_request"),
-        ("redirect", [Selection("Q1")], "no address", "refused"),
+        ("redirect", [Selection("Q1")], "no address", "bad_request"),
     ]:
         with pytest.raises(ApiError) as caught:
             await world.ask(partial(world.client.command, action, targets, address))
