@@ -1,0 +1,109 @@
+"""A pair behind its balancer: who the client is, what it may, and what a dead node costs it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from appliance.control.client import Client
+from tests.pair.balanced import PROXIED, Balanced, BalancedNode, recipient_reply, send
+from tests.pair.harness import SMTP, Settings, addresses, until
+
+DENIED = "554 5.7.1 Relay access denied"
+LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+
+
+async def _mailbox(node: BalancedNode) -> list[bytes]:
+    """What is in alice's mailbox."""
+
+    def read() -> list[bytes]:
+        client = Client(node.layout.control_socket)
+        entries = [entry for page in client.mailbox("alice") for entry in page.entries]
+        return [b"".join(client.content(entry.queue_id)) for entry in entries]
+
+    return await asyncio.to_thread(read)
+
+
+async def _traces(node: BalancedNode, count: int) -> list[tuple[str, str]]:
+    """(client, node) of the Received field of each message, once there are `count`."""
+
+    async def look() -> list[bytes] | None:
+        found = await _mailbox(node)
+        return found if len(found) == count else None
+
+    contents = await until(look, f"{count} messages in the mailbox")
+    found = [re.search(rb"\(\[(\S+)\]\)\r\n\tby (\S+) ", content) for content in contents]
+    return [(match[1].decode(), match[2].decode()) for match in found if match]
+
+
+async def test_clients_keep_their_address_and_their_rights(tmp_path: Path) -> None:
+    a, b, virtual, friend, stranger = addresses(5)
+    # The balancers are in the allowed networks: what they pass on is not.
+    settings = Settings(hop="127.0.0.1:9", addresses=(a, b), clients='", "'.join((a, b, friend)))
+    async with Balanced(tmp_path, settings, virtual) as pair:
+        active = await pair.serving("up", "up")
+        for number in range(4):
+            await send(virtual, friend, f"{number}")
+        assert sorted(await _traces(pair.b, 4)) == [
+            (friend, "a.site.test"),
+            (friend, "a.site.test"),
+            (friend, "b.site.test"),
+            (friend, "b.site.test"),
+        ]
+        replies = {await recipient_reply(virtual, stranger, "x@held.test") for _ in range(4)}
+        assert replies == {("a.site.test", DENIED), ("b.site.test", DENIED)}
+        replies = {await recipient_reply(virtual, friend, "x@held.test") for _ in range(4)}
+        assert {reply[:3] for _, reply in replies} == {"250"}
+        await _try_the_back_door(a, stranger, friend)
+
+        views = [await node.balance() for node in (pair.a, pair.b)]
+        for node, view in zip((pair.a, pair.b), views, strict=True):
+            assert view is not None
+            assert view.listening == ((f"{virtual}:{SMTP}",) if node is active else ())
+            assert [server.name for server in view.servers if server.own] == [node.name]
+
+
+async def _try_the_back_door(a: str, stranger: str, balancer: str) -> None:
+    """The port for balancers: nothing for others, and no relay for a balancer's own checks."""
+    for first, source in ((b"EHLO x\r\n", stranger), (LOCAL, stranger), (b"EHLO x\r\n", a)):
+        reader, writer = await asyncio.open_connection(a, PROXIED, local_addr=(source, 0))
+        writer.write(first)
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 60) == b""
+        writer.close()
+    reader, writer = await asyncio.open_connection(a, PROXIED, local_addr=(a, 0))
+    writer.write(LOCAL + b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<x@held.test>\r\nQUIT\r\n")
+    said = await asyncio.wait_for(reader.read(), 60)
+    assert f"{DENIED}\r\n".encode() in said
+    writer.close()
+
+
+@pytest.mark.parametrize("active_dies", [True, False])
+async def test_one_node_dies_and_the_other_serves(tmp_path: Path, active_dies: bool) -> None:
+    a, b, virtual, friend = addresses(4)
+    settings = Settings(hop="127.0.0.1:9", addresses=(a, b), clients=friend)
+    async with Balanced(tmp_path, settings, virtual) as pair:
+        active = await pair.serving("up", "up")
+        backup = pair.b if active is pair.a else pair.a
+        await send(virtual, friend, "before")
+        dead, left = (active, backup) if active_dies else (backup, active)
+        dead.kill()
+        states = ("up", "down") if left is pair.a else ("down", "up")
+        if active_dies:
+            # Until the other has taken the address nobody answers there: a client tries again.
+            assert await pair.serving(*states) is left
+        for number in range(4):
+            # Also before a check has seen it: a client that finds a node gone gets the other.
+            await send(virtual, friend, f"after {number}")
+        assert await pair.serving(*states) is left
+        traces = await _traces(left, 5)
+        assert {client for client, _ in traces} == {friend}
+        assert [node for _, node in traces].count(f"{left.name}.site.test") >= 4
+        dead.start()
+        assert await pair.serving("up", "up") is left
+        names = {(await recipient_reply(virtual, friend, "bob@site.test"))[0] for _ in "12"}
+        assert names == {"a.site.test", "b.site.test"}
