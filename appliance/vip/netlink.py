@@ -24,7 +24,7 @@ DEFERENCE = 0.1
 while the kernel dropped its addresses must not begin by taking them again."""
 
 PATIENCE = 0.5
-"""Seconds given to the kernel, which needs less than a thousandth of it."""
+"""Seconds given to the kernel, which needs some thousandths of one."""
 
 T = TypeVar("T")
 
@@ -134,10 +134,12 @@ class NetlinkBinder:
 
     def _end(self) -> None:
         """In the thread: leave nothing behind, whatever was under way."""
-        self._announcer.close()
-        if self._table is not None:
-            with self._table:
-                self._clear(self._table)
+        try:
+            if self._table is not None:
+                with self._table:
+                    self._clear(self._table)
+        finally:
+            self._announcer.close()
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
