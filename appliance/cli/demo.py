@@ -120,7 +120,7 @@ class _Demo:
 
     async def _show(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
         self._say(f"Starting nodes a and b, logs in {self.data}/*/log …")
-        if not await _first(stop, ready, _START_LIMIT) or not await self._paired(stop):
+        if not await _first(stop, ready, _START_LIMIT) or not await self._serving(stop):
             if not stop.is_set():
                 hint = f"read {self.data}/a/log/mail.log and {self.data}/b/log/mail.log"
                 stop.set()
@@ -147,11 +147,13 @@ class _Demo:
             sys.stdout.flush()
             await _wait(stop, min(_REFRESH, end - loop.time()))
 
-    async def _paired(self, stop: asyncio.Event) -> bool:
+    async def _serving(self, stop: asyncio.Event) -> bool:
+        """Wait until both are paired and one has the virtual address; False if told to stop."""
         async with asyncio.timeout(_START_LIMIT):
             while not stop.is_set():
-                modes = [status.mode if status else "" for _, status in await self._statuses()]
-                if modes == ["paired", "paired"]:
+                found = [status for _, status in await self._statuses() if status]
+                held = any(one.here for status in found for one in status.virtual)
+                if held and [status.mode for status in found] == ["paired", "paired"]:
                     return True
                 await _wait(stop, 0.1)
         return False
@@ -168,6 +170,7 @@ class _Demo:
                 " --to bob@site.test FILE",
                 f"  twinpost mailbox list --data {self.data}/b",
                 f"  twinpost queue list --data {self.data}/a",
+                f"  twinpost switchover --data {self.data}/a    # from b, if b has the address",
                 f"  kill -9 $(head -1 {self.data}/a/lock)    # node a dies, and comes back",
             ]
         )

@@ -75,6 +75,11 @@ def _virtual(status: Status) -> str:
     return ", ".join(one.address for one in status.virtual if one.here) or "-"
 
 
+def _role(status: Status) -> str:
+    routers = status.failover.routers if status.failover else ()
+    return ", ".join(one.state for one in routers) or "?"
+
+
 def _disk(status: Status) -> str:
     return f"{bytes_text(status.disk.free)} free"
 
@@ -93,6 +98,7 @@ _ROWS: Sequence[tuple[str, Callable[[Status], str]]] = (
     ("queue", _queue),
     ("certainty", _certain),
     ("virtual", _virtual),
+    ("role", _role),
     ("processes", _processes),
     ("disk", _disk),
 )

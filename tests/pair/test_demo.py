@@ -109,12 +109,19 @@ def mailbox(client: Client, name: str) -> set[str]:
 
 
 def send(demo: Demo, recipient: str, subject: str, tmp_path: Path, capsys: Capture) -> str:
-    """One message through the virtual address; returns its queue id."""
+    """One message through the virtual address, when it is served; returns its queue id."""
     message = tmp_path / "message.eml"
     message.write_text(f"Subject: {subject}\n\nhello\n")
     arguments = ["--server", demo.server, "--from", "alice@site.test", "--to", recipient]
-    assert run(["send", "--json", *arguments, str(message)]) == Exit.OK
-    (queue_id,) = json.loads(capsys.readouterr().out)["queue_ids"]
+    found: list[str] = []
+
+    def taken() -> bool:
+        code = run(["send", "--json", *arguments, str(message)])
+        found[:] = json.loads(capsys.readouterr().out)["queue_ids"]
+        return code == Exit.OK
+
+    until(taken)
+    (queue_id,) = found
     assert isinstance(queue_id, str)
     return queue_id
 
@@ -153,7 +160,7 @@ def _a_full_day(demo: Demo, tmp_path: Path, capsys: Capture) -> str:
     until(partial(_is_filed, held, a, b, "carol"))
 
     # A service that dies comes back, and so does a whole node.
-    for victim in ("mail", "delivery", "control", "node"):
+    for victim in ("mail", "delivery", "control", "failover", "node"):
         before = demo.pids("a")[victim]
         os.kill(before, signal.SIGKILL)
         until(partial(_came_back, demo, victim, before))
@@ -162,6 +169,10 @@ def _a_full_day(demo: Demo, tmp_path: Path, capsys: Capture) -> str:
         until(partial(_is_filed, again, a, b, "dave"))
 
     _second_start_is_refused(demo, capsys)
+    _the_active_node_dies(demo)
+    again = send(demo, "bob@site.test", "moved", tmp_path, capsys)
+    until(lambda: modes(demo) == ["paired", "paired"])
+    until(partial(_is_filed, again, a, b, "bob"))
 
     everyone = [pid for node in ("a", "b") for pid in demo.pids(node).values()]
     watched = [os.pidfd_open(pid) for pid in everyone]
@@ -171,6 +182,19 @@ def _a_full_day(demo: Demo, tmp_path: Path, capsys: Capture) -> str:
     for descriptor in watched:
         os.close(descriptor)
     return queue_id
+
+
+def _holds(client: Client) -> bool:
+    found = status(client)
+    return found is not None and found.virtual[0].here
+
+
+def _the_active_node_dies(demo: Demo) -> None:
+    """The other one has the virtual address then."""
+    until(lambda: any(_holds(demo.client(node)) for node in ("a", "b")))
+    active, other = ("a", "b") if _holds(demo.client("a")) else ("b", "a")
+    os.kill(demo.pids(active)["node"], signal.SIGKILL)
+    until(lambda: _holds(demo.client(other)))
 
 
 def _is_filed(queue_id: str, a: Client, b: Client, name: str) -> bool:
