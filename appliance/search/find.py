@@ -1,0 +1,131 @@
+"""Answers a query: the newest first, unit by unit, until enough is found or the time is up.
+
+In a unit every part of the query is a mask over its documents. What is cheap and rare goes first
+and bounds what the rest looks at; positions of phrases are read only for documents that all else
+leaves, the newest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from appliance.search.catalogue import Lookups
+from appliance.search.index import Unit
+from appliance.search.query import And, Node, Not, Or, Phrase, Word
+from appliance.search.scan import EVERYWHERE, Scan
+from appliance.search.segment import Damaged
+
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Found:
+    """Positions, the newest first. `more`: there may be others behind `reached`.
+
+    `reached`: everything from this position on was looked at. `timely`: False if the time was up
+    before `wanted` were found. `skipped`: units that could not be read.
+    """
+
+    positions: tuple[int, ...]
+    more: bool
+    reached: int
+    timely: bool = True
+    skipped: int = 0
+
+
+class Search:
+    """One query over the `units` of one moment, the newest first."""
+
+    def __init__(
+        self,
+        node: Node,
+        units: Sequence[Unit],
+        lookups: Lookups,
+        damaged: Callable[[Unit, str], None],
+        expired: Callable[[], bool],
+    ) -> None:
+        """`damaged` is told of units that cannot be read; `expired`: the time is up."""
+        self._node = node
+        self._units = units
+        self._lookups = lookups
+        self._damaged = damaged
+        self._expired = expired
+
+    def newest(self, wanted: int, before: int | None = None) -> Found:
+        """At most `wanted` hits, those in front of position `before`."""
+        hits, skipped = list[int](), 0
+        reached = before if before is not None else 1 << 62
+        for unit in self._units:
+            if before is not None and unit.positions[0] >= before:
+                continue
+            if self._expired():
+                return Found(tuple(hits), True, reached, False, skipped)
+            try:
+                for position in self._in(unit, before):
+                    if position >= 0:
+                        hits.append(position)
+                        if len(hits) == wanted:
+                            return Found(tuple(hits), True, position, True, skipped)
+                    else:  # nothing in a chunk: the moment to look at the clock
+                        reached = -position
+                        if self._expired():
+                            return Found(tuple(hits), True, reached, False, skipped)
+            except Damaged as error:
+                skipped += 1
+                self._damaged(unit, str(error))
+            reached = int(unit.positions[0])
+        return Found(tuple(hits), False, 0, True, skipped)
+
+    def _in(self, unit: Unit, before: int | None) -> Iterator[int]:
+        """Hits of a unit, the newest first; −position wherever one may stop in between."""
+        within = ~unit.gone
+        if before is not None and unit.positions[-1] >= before:
+            within[np.searchsorted(unit.positions, before) :] = False
+        scan = Scan(unit, self._lookups)
+        cheap, costly = _split(self._node)
+        for part in sorted(cheap, key=scan.cost):
+            within = scan.mask(part, within)
+            if not within.any():
+                return
+        left = np.flatnonzero(within)[::-1]
+        if not costly:
+            yield from unit.positions[left].tolist()
+            return
+        for start in range(0, len(left), _CHUNK):
+            chunk = left[start : start + _CHUNK]
+            mask = np.zeros(unit.documents, np.bool_)
+            mask[chunk] = True
+            for part in costly:
+                mask = scan.mask(part, mask)
+            yield from unit.positions[chunk[mask[chunk]]].tolist()
+            yield -int(unit.positions[chunk[-1]])
+
+
+def _split(node: Node) -> tuple[list[Node], list[Node]]:
+    """What must hold, cheap parts first; a phrase is cheaply the words it is made of."""
+    cheap, costly = list[Node](), list[Node]()
+    for part in node.parts if isinstance(node, And) else (node,):
+        if isinstance(part, Phrase):
+            fields = (part.field,) if part.field else EVERYWHERE
+            per_field = [And(tuple([Word(f, word) for word in part.words])) for f in fields]
+            cheap.append(per_field[0] if len(per_field) == 1 else Or(tuple(per_field)))
+            costly.append(part)
+        elif _has_phrase(part):
+            costly.append(part)
+        else:
+            cheap.append(part)
+    return cheap, costly
+
+
+def _has_phrase(node: Node) -> bool:
+    match node:
+        case Phrase():
+            return True
+        case And() | Or():
+            return any(_has_phrase(part) for part in node.parts)
+        case Not():
+            return _has_phrase(node.part)
+    return False

@@ -1,0 +1,230 @@
+"""One segment of a Whoosh index, read where it lies: nothing is copied when it is opened.
+
+Stock Whoosh copies every file of a compound segment out of the mapping; here they are views.
+Whatever is wrong with the bytes comes out as Damaged.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import mmap
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError, load, loads
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from whoosh.codec.whoosh3 import W3Codec, W3PerDocReader
+from whoosh.filedb.filetables import FileFormatError, OrderedHashReader
+from whoosh.filedb.structfile import StructFile
+
+from appliance.search.postings import FIELDS
+
+Ids = NDArray[np.int32]
+_TERM = struct.Struct("!BfIBBfIIqi")
+_NUMBER = struct.Struct("!H")
+_LENGTH = struct.Struct("!i")
+_DIRECTORY = struct.Struct("!qi")
+_HEAD = 4
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    ImportError,
+    struct.error,
+    zlib.error,
+    UnpicklingError,
+    FileFormatError,
+    NameError,  # whoosh: no such file inside a compound one
+)
+
+
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class Damaged(Exception):
+    """A segment is not what was written."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a broken file leads to into Damaged."""
+    try:
+        yield
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno in _SHORTAGES:
+            raise  # says nothing about the file
+        raise Damaged(f"{path.name}: {type(error).__name__}: {error}") from error
+
+
+class Term(NamedTuple):
+    """Where the postings of a word lie: in `documents` documents between `first` and `last`."""
+
+    documents: int
+    first: int
+    last: int
+    offset: int
+    length: int
+
+
+class _View:
+    """A file over a piece of a mapping, for Whoosh's readers."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, len(self._view))[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._view) if size < 0 else min(self._at + size, len(self._view))
+        data = bytes(self._view[self._at : end])
+        self._at = max(self._at, end)
+        return data
+
+    def readline(self) -> bytes:
+        rest = bytes(self._view[self._at : self._at + 4096])
+        line = rest[: rest.find(b"\n") + 1] or rest
+        self._at += len(line)
+        return line
+
+    def close(self) -> None:
+        self._view = memoryview(b"")
+
+
+class _Inside:
+    """What is in a compound file, as the storage that Whoosh's readers ask."""
+
+    def __init__(self, views: dict[str, memoryview]) -> None:
+        self.views = views
+
+    def file_exists(self, name: str) -> bool:
+        return name in self.views
+
+    def file_length(self, name: str) -> int:
+        return len(self.views[name])
+
+    def open_file(self, name: str) -> Any:
+        return StructFile(_View(self.views[name]), name=name)
+
+
+class Segment:
+    """The segment `segment` (Whoosh's description) in the file `path`; raises Damaged."""
+
+    def __init__(self, path: Path, segment: Any, size: int) -> None:
+        """`size` is what the file must have."""
+        self.path = path
+        self.segment = segment
+        with reading(path):
+            with open(path, "rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if len(self._map) != size:
+                raise ValueError(f"{len(self._map)} bytes, {size} were written")
+            self.documents: int = segment.doc_count_all()
+            self._inside = _Inside(_contents(memoryview(self._map)))
+            name = segment.make_filename(W3Codec.TERMS_EXT)
+            self._terms = OrderedHashReader(
+                self._inside.open_file(name), self._inside.file_length(name)
+            )
+            self._posts = self._inside.views[segment.make_filename(W3Codec.POSTS_EXT)]
+            self._numbers = {
+                name: _NUMBER.pack(number)
+                for name, number in self._terms.extras["fieldmap"].items()
+            }
+            if set(self._numbers) != set(FIELDS):
+                raise ValueError("other fields than are asked for")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self._map)
+
+    def term(self, field: str, word: str) -> Term | None:
+        """A word of a field, None if it is in no document."""
+        with reading(self.path):
+            found = self._terms.get(self._numbers[field] + word.encode())
+            return _term(found) if found is not None else None
+
+    def terms(self, field: str, prefix: str = "") -> Iterator[tuple[bytes, Term]]:
+        """The words of a field that begin with `prefix`, in order."""
+        start = self._numbers[field] + prefix.encode()
+        with reading(self.path):
+            for key, value in self._terms.items_from(start):
+                if not key.startswith(start):
+                    return
+                yield key[_NUMBER.size :], _term(value)
+
+    def ids(self, term: Term) -> Ids:
+        """The documents of a word, ascending."""
+        if term.documents == 1:
+            return np.array([term.first], np.int32)
+        if term.documents == 2:
+            return np.array([term.first, term.last], np.int32)
+        return self.postings(term)[0]
+
+    def postings(self, term: Term) -> tuple[Ids, Sequence[bytes]]:
+        """The documents of a word and its encoded positions in each."""
+        ids, values = [], list[bytes]()
+        with reading(self.path):
+            for steps, _, some in _blocks(self._posts[term.offset : term.offset + term.length]):
+                ids.append(np.array(steps, np.int32).cumsum(dtype=np.int32))
+                values += some
+            found = ids[0] if len(ids) == 1 else np.concatenate(ids)
+            if len(found) != term.documents or found[-1] >= self.documents:
+                raise ValueError("postings do not add up")
+            return found, values
+
+    def per_document(self) -> Any:
+        """Whoosh's reader of what is stored with each document."""
+        with reading(self.path):
+            return W3PerDocReader(self._inside, self.segment)
+
+
+def positions(encoded: bytes) -> list[int]:
+    """What `postings.encode_positions` encoded."""
+    steps: list[int] = loads(encoded[4:])
+    for place in range(1, len(steps)):
+        steps[place] += steps[place - 1]
+    return steps
+
+
+def _contents(data: memoryview) -> dict[str, memoryview]:
+    start, _ = _DIRECTORY.unpack_from(data)
+    directory = loads(data[start:])
+    return {
+        name: data[entry["offset"] : entry["offset"] + entry["length"]]
+        for name, entry in directory.items()
+    }
+
+
+def _term(value: bytes) -> Term:
+    _, _, documents, _, _, _, first, last, offset, length = _TERM.unpack(value)
+    return Term(documents, first, last, offset, length)
+
+
+def _blocks(data: memoryview) -> Iterator[Any]:
+    at, last = _HEAD, False
+    while not last:
+        (length,) = _LENGTH.unpack_from(data, at)
+        last, length = length < 0, abs(length)
+        at += _LENGTH.size
+        block = io.BytesIO(data[at : at + length])
+        header = load(block)
+        content = block.read()
+        yield loads(zlib.decompress(content) if header[3] else content)
+        at += length

@@ -1,0 +1,93 @@
+"""What of a message is searched: header fields, names of attachments, text of its parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from appliance.search.html import html_text
+from appliance.search.mime import Message, Part, parse, unworded
+
+MESSAGE_LIMIT = 8 * 1024 * 1024
+"""Bytes of a message that are looked at."""
+_PART_LIMIT = 512 * 1024
+_TEXT_LIMIT = 512 * 1024
+_FIELD_LIMIT = 64 * 1024
+
+_TEXT_KINDS = frozenset({"", "message/delivery-status", "application/xml", "application/json"})
+_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,64}@[^\s<>,;:\"()\[\]]{1,255}")
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
+
+
+@dataclass(frozen=True)
+class Text:
+    """What of a message is searched. `complete`: no limit was met.
+
+    `senders` and `recipients` are the header fields as people read them, their addresses are in
+    `from_addresses` and `to_addresses`; `message_id` is without brackets.
+    """
+
+    subject: str = ""
+    senders: str = ""
+    recipients: str = ""
+    from_addresses: tuple[str, ...] = ()
+    to_addresses: tuple[str, ...] = ()
+    attachments: str = ""
+    message_id: str = ""
+    body: str = ""
+    complete: bool = True
+
+
+def extract(data: bytes) -> Text:
+    """The text of a message, of its first MESSAGE_LIMIT bytes; never raises."""
+    message = parse(data[:MESSAGE_LIMIT])
+    senders = _field(message, "from", "sender", "reply-to")
+    recipients = _field(message, "to", "cc", "bcc", "resent-to")
+    found = _MESSAGE_ID.search(" ".join(message.headers.get("message-id", ())))
+    body, complete = _body(message)
+    return Text(
+        subject=_field(message, "subject"),
+        senders=senders,
+        recipients=recipients,
+        from_addresses=_addresses(senders),
+        to_addresses=_addresses(recipients),
+        attachments="\n".join(part.name for part in message.parts if part.name)[:_FIELD_LIMIT],
+        message_id=found.group(1) if found else "",
+        body=body,
+        complete=complete and message.complete and len(data) <= MESSAGE_LIMIT,
+    )
+
+
+def _field(message: Message, *names: str) -> str:
+    values = [unworded(value) for name in names for value in message.headers.get(name, ())]
+    return "\n".join(values)[:_FIELD_LIMIT]
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found.lower() for found in _ADDRESS.findall(text)))
+
+
+def _body(message: Message) -> tuple[str, bool]:
+    texts, room, complete = list[str](), _TEXT_LIMIT, True
+    for part in message.parts:
+        if not _readable(part):
+            continue
+        text = part.text(_PART_LIMIT)
+        if part.kind == "text/html":
+            text = html_text(text)
+        if len(text) > room or len(part.body) > _PART_LIMIT:
+            complete = False
+        texts.append(text[:room])
+        room -= len(texts[-1])
+        if room <= 0:
+            break
+    return "\n".join(texts), complete
+
+
+def _readable(part: Part) -> bool:
+    # A part of a kind nobody can make out is text if it is not named like a file.
+    return (
+        part.kind.startswith("text/")
+        or part.kind in _TEXT_KINDS
+        or ("/" not in part.kind and not part.name)
+    )
