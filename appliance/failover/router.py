@@ -152,10 +152,10 @@ class Router:
             interval = self.parameters.interval
         if self._timer is None or now - self._timer <= 2 * interval * CENTISECOND:
             return []
+        self._await_active_down(now)
         if self.state is State.BACKUP:
-            self._await_active_down(now)
             return []
-        return self._give_up(now, Reason.GAP)
+        return [self._release_addresses, self._enter(State.BACKUP, Reason.GAP)]
 
     def next_timer(self) -> int | None:
         """When Timer is due, None if never."""
@@ -239,7 +239,10 @@ class Router:
             heard.priority == self.priority and heard.sender.beats(self._sender)
         ):
             self._active_adver_interval = heard.interval
-            return self._give_up(now, Reason.OUTRANKED)
+            self._await_active_down(now)
+            # Hosts that had turned to this node must be called back, and the other may not have
+            # heard of it: it would see no reason. The offer is one.
+            return self._release(self._enter(State.BACKUP, Reason.OUTRANKED))
         # Another was Active too. It hears at once that it lost, or that this one is here; the
         # hosts that had turned to it are called back, also by the announcements that follow.
         return [self._advertise(now), self._announce(now, self.parameters.announcements.repeats)]
@@ -260,11 +263,6 @@ class Router:
             self._announce(now, self.parameters.announcements.repeats),
             self._enter(State.ACTIVE, reason),
         ]
-
-    def _give_up(self, now: int, reason: Reason) -> list[Action]:
-        """Become Backup of another that is Active, or may be."""
-        self._await_active_down(now)
-        return [self._release_addresses, self._enter(State.BACKUP, reason)]
 
     def _release(self, transition: Transition) -> list[Action]:
         """Leave the addresses to the other: first gone from here, then offered."""
