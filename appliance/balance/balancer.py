@@ -20,6 +20,7 @@ from appliance.monitor.events import Emit, Event
 _CLOSE_GRACE = 10.0
 """Seconds in which the rest of an ended connection has to be taken."""
 _LOOK_EVERY = 1.0
+_MUTE = "it took the connection, but said nothing"
 _OURS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE}
 )
@@ -79,7 +80,7 @@ class Balancer:
         loop = asyncio.get_running_loop()
         sock = listening_socket(endpoint, freebind)
         self._listeners[endpoint] = await loop.create_server(
-            lambda: Splice(loop.time, self._accepted, self._ended).client, sock=sock
+            lambda: Splice(loop.time, self._accepted, self._forsaken, self._ended).client, sock=sock
         )
         host, port = sock.getsockname()[:2]
         self._emit(Event.BALANCE_LISTENING, address=host, port=port)
@@ -92,14 +93,17 @@ class Balancer:
     async def watch(self) -> None:
         """End connections on which nothing moves; runs until cancelled."""
         idle = self._settings.idle_timeout.seconds
+        greeting = self._settings.greeting_timeout.seconds
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(_LOOK_EVERY, idle / 4))
+            await asyncio.sleep(min(_LOOK_EVERY, idle / 4, greeting / 4))
             now = loop.time()
             for splice in tuple(self._splices):
                 still = now - splice.moved
                 if still > idle or (splice.closing and still > _CLOSE_GRACE):
                     splice.abort()
+                elif still > greeting:
+                    splice.give_up_mute_server()
 
     async def idle(self) -> None:
         """Return when no client is left."""
@@ -123,9 +127,17 @@ class Balancer:
     def _accepted(self, splice: Splice) -> None:
         self._splices[splice] = None
         self._empty.clear()
-        task = asyncio.get_running_loop().create_task(self._find_server(splice))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        self._begin_to_find(splice)
+
+    def _forsaken(self, splice: Splice) -> None:
+        """Its server took the connection and then had no word for it, as one that dies."""
+        server = self._splices[splice]
+        assert server is not None
+        self._splices[splice] = None
+        self.served[server.name] -= 1
+        self._miss(splice, server, _MUTE)
+        self._failed(server.name, _MUTE)
+        self._begin_to_find(splice)
 
     def _ended(self, splice: Splice) -> None:
         server = self._splices.pop(splice)
@@ -134,17 +146,19 @@ class Balancer:
         if not self._splices:
             self._empty.set()
 
+    def _begin_to_find(self, splice: Splice) -> None:
+        task = asyncio.get_running_loop().create_task(self._find_server(splice))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
     async def _find_server(self, splice: Splice) -> None:
         """Offer the client to one server after the other."""
-        tried: set[str] = set()
         while not splice.closing:
-            server = self._pool.take(tried)
+            server = self._pool.take(splice.tried)
             if server is None:
                 self._refuse(splice)
             elif await self._join(splice, server):
                 return
-            else:
-                tried.add(server.name)
 
     def _refuse(self, splice: Splice) -> None:
         self.refused += 1
@@ -156,9 +170,7 @@ class Balancer:
         try:
             sock = await self._dial(server.name)
         except OSError as error:  # TimeoutError, too
-            self._pool.give_back(server)
-            self.missed[server.name] += 1
-            self._emit(Event.BALANCE_MISSED, server=server.name, error=str(error))
+            self._miss(splice, server, str(error))
             if error.errno not in _OURS:
                 self._failed(server.name, str(error))
             return False
@@ -171,6 +183,13 @@ class Balancer:
         splice.header = _header(splice)
         await asyncio.get_running_loop().create_connection(lambda: splice.server, sock=sock)
         return True
+
+    def _miss(self, splice: Splice, server: Server, error: str) -> None:
+        """The client was offered to `server` in vain."""
+        self._pool.give_back(server)
+        splice.tried.add(server.name)
+        self.missed[server.name] += 1
+        self._emit(Event.BALANCE_MISSED, server=server.name, error=error)
 
     async def _dial(self, name: str) -> socket.socket:
         timeout = self._settings.connect_timeout

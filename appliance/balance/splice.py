@@ -31,6 +31,7 @@ class Half(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         splice = self.splice
         splice.moved = splice.clock()
+        splice.started = True
         writer = self.other.transport
         if writer is None:
             self._wait_for_other(data)
@@ -74,12 +75,17 @@ class _Client(Half):
 
 
 class _Server(Half):
-    """The half that is there second; it is told who the client is, then what the client said."""
+    """The half that is there second; it is told who the client is, then what the client said.
+
+    One that ends before anything was said, as that of a server that dies, costs the client
+    nothing: there may be another server.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         client = self.other
         assert self.transport is not None
+        self.splice.moved = self.splice.clock()
         self.transport.write(self.splice.header + client.early)
         client.early = b""
         if self.splice.closing or client.transport is None:
@@ -89,19 +95,30 @@ class _Server(Half):
         else:
             client.transport.resume_reading()
 
+    def eof_received(self) -> bool:
+        # Without a word: for the client it has not begun yet.
+        return self.splice.begun and super().eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.splice.begun:
+            super().connection_lost(error)
+        else:
+            self.splice.lose_server()
+
 
 class Splice:
     """A client's connection and the one to its server.
 
     `moved`: when something last did, as `clock` tells, in seconds. `header` is what the server is
-    told first. `opened` is called when the
-    client is there, `ended` once, when nothing is left of either.
+    told first. `opened` is called when the client is there, `forsaken` when the server is gone
+    before anything was said, `ended` once, when nothing is left of either.
     """
 
     def __init__(
         self,
         clock: Callable[[], float],
         opened: Callable[[Splice], None],
+        forsaken: Callable[[Splice], None],
         ended: Callable[[Splice], None],
     ) -> None:
         self.clock = clock
@@ -111,9 +128,25 @@ class Splice:
         self.client.other, self.server.other = self.server, self.client
         self.header = b""
         self.moved = clock()
+        self.started = False
+        """One of them has said something."""
+        self.tried = set[str]()
+        """Servers that the client was offered in vain."""
         self.closing = False
+        self._forsaken = forsaken
         self._ended = ended
         self._over = False
+
+    @property
+    def begun(self) -> bool:
+        """There is no way back to a client that waits for a server."""
+        return self.started or self.closing or self.client.sent_all
+
+    def lose_server(self) -> None:
+        """The client is as it was before it had a server."""
+        self.server = _Server(self)
+        self.client.other, self.server.other = self.server, self.client
+        self._forsaken(self)
 
     def close(self) -> None:
         """No more is read; what is on its way still goes out."""
@@ -124,6 +157,11 @@ class Splice:
             if half.transport is not None:
                 half.transport.close()
         self._check_over()
+
+    def give_up_mute_server(self) -> None:
+        """If the server has said nothing so far, it is to be another."""
+        if self.server.transport is not None and not self.begun:
+            self.server.transport.abort()
 
     def abort(self) -> None:
         """Cut both off."""

@@ -62,7 +62,8 @@ class CheckSettings(msgspec.Struct, frozen=True, kw_only=True):
 class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Clients of `listen` are spread over `servers`.
 
-    connect_timeout: for a server to take a connection, then the next one is tried.
+    connect_timeout: for a server to take a connection, greeting_timeout: to say its first word;
+    then the next one is tried.
     idle_timeout: how long nothing may move on a connection; longer than SMTP's own timeouts.
     stop_timeout: how long clients get to finish when the balancer stops.
     """
@@ -71,6 +72,7 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[ServerSettings, ...]
     algorithm: Algorithm = "weighted"
     connect_timeout: Duration = Duration(1_000)
+    greeting_timeout: Duration = Duration(5_000)
     idle_timeout: Duration = Duration(900_000)
     stop_timeout: Duration = Duration(10_000)
     checks: CheckSettings = CheckSettings()
@@ -78,7 +80,7 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.listen:
             raise Wrong("no address to listen on", 'for example listen = ["192.0.2.10:25"]')
-        for name in ("connect_timeout", "idle_timeout"):
+        for name in ("connect_timeout", "greeting_timeout", "idle_timeout"):
             if not getattr(self, name):
                 raise Wrong(f"{name} must not be 0", 'for example "1s"')
         if self.stop_timeout > _LONGEST_STOP:

@@ -118,12 +118,16 @@ def server(
 
 
 def settings(
-    *servers: ServerSettings, connect_timeout: Duration = _LONG, idle_timeout: Duration = _LONG
+    *servers: ServerSettings,
+    connect_timeout: Duration = _LONG,
+    greeting_timeout: Duration = _LONG,
+    idle_timeout: Duration = _LONG,
 ) -> BalanceSettings:
     return BalanceSettings(
         listen=(NumericEndpoint("127.0.0.1:0"),),
         servers=servers,
         connect_timeout=connect_timeout,
+        greeting_timeout=greeting_timeout,
         idle_timeout=idle_timeout,
     )
 

@@ -14,6 +14,7 @@ from appliance.monitor.events import Event
 from tests.support.patience import patiently
 from tests.unit.balance.support import (
     Reader,
+    Talk,
     Upstream,
     Writer,
     balancing,
@@ -163,6 +164,57 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
             one.close()
 
 
+async def _no_word(reader: Reader, writer: Writer) -> None:
+    """A server that dies: its kernel took the connection, nobody ever answers."""
+
+
+async def _mute(reader: Reader, writer: Writer) -> None:
+    """A server that is stopped."""
+    await reader.read()
+
+
+@pytest.mark.parametrize("talk", [_no_word, _mute])
+async def test_a_server_without_a_word_costs_the_client_nothing(talk: Talk) -> None:
+    async with Upstream("a", talk) as a, Upstream("b", named("b")) as b:
+        wanted = settings(server("a", a.port, weight=9), b.settings, greeting_timeout=Duration(40))
+        async with balancing(wanted) as world:
+            reader, writer = await world.connect()
+            assert await said(reader) == b"b\r\n"
+            assert (world.balancer.served, world.balancer.missed) == ({"a": 0, "b": 1}, {"a": 1})
+            assert world.failures == [("a", "it took the connection, but said nothing")]
+            assert world.pool["a"].connections == 0
+            writer.close()
+
+
+@pytest.mark.parametrize("talk", [_no_word, _mute])
+async def test_nobody_has_a_word(talk: Talk) -> None:
+    async with (
+        Upstream("a", talk) as a,
+        balancing(settings(a.settings, greeting_timeout=Duration(40))) as world,
+    ):
+        reader, writer = await world.connect()
+        assert await patiently(reader.read()) == b""
+        assert world.balancer.refused == 1
+        writer.close()
+
+
+async def test_what_a_client_has_said_is_not_said_to_another_server() -> None:
+    heard: list[bytes] = []
+
+    async def listen(reader: Reader, writer: Writer) -> None:
+        heard.append(await reader.readline())
+
+    async with Upstream("a", listen) as a, Upstream("b", listen) as b:
+        async with balancing(settings(a.settings, b.settings)) as world:
+            reader, writer = await world.connect()
+            writer.write(b"once\r\n")
+            assert await patiently(reader.read()) == b""
+            writer.close()
+            await world.balancer.idle()
+        assert heard == [b"once\r\n"]
+        assert not world.failures
+
+
 async def test_a_client_that_nobody_can_take_is_sent_away() -> None:
     async with Upstream("a", named("a")) as a:
         wanted = settings(server("a", a.port, limit=1))
@@ -286,7 +338,7 @@ async def test_it_listens_where_it_has_no_address_yet() -> None:
 
 def test_an_end_is_told_once() -> None:
     ended: list[Splice] = []
-    splice = Splice(lambda: 0.0, lambda _: None, ended.append)
+    splice = Splice(lambda: 0.0, lambda _: None, lambda _: None, ended.append)
     splice.close()
     splice.abort()
     assert ended == [splice]
