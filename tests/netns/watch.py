@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
+from operator import attrgetter
+from time import monotonic, time
 from types import TracebackType
 from typing import Self
 
@@ -38,7 +41,9 @@ class Holders:
     async def __aenter__(self) -> Self:
         for host in self._lab.nodes:
             monitor = await asyncio.create_subprocess_exec(
-                *host.namespace.command(*DIE_TOO, "ip", "-oneline", "monitor", "address"),
+                *host.namespace.command(
+                    *DIE_TOO, *("ip", "-oneline", "-tshort", "monitor", "address")
+                ),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
             )
@@ -61,15 +66,17 @@ class Holders:
     async def _follow(self, host: Host, monitor: asyncio.subprocess.Process) -> None:
         assert monitor.stdout
         async for raw in monitor.stdout:
-            words = raw.decode().split()
+            when, verb, *words = raw.decode().split()
             if any(word.startswith(self._address) for word in words):
-                self._note(host.name, words[0] != "Deleted")
+                wall = datetime.fromisoformat(when.strip("[]")).timestamp()
+                self._note(host.name, wall + monotonic() - time(), verb != "Deleted")
 
-    def _note(self, host: str, held: bool) -> None:
+    def _note(self, host: str, at: float, held: bool) -> None:
         if held is (host in self.names):
             return
         (self.names.add if held else self.names.discard)(host)
-        self.changes.append(Change(asyncio.get_running_loop().time(), host, held))
+        self.changes.append(Change(at, host, held))
+        self.changes.sort(key=attrgetter("at"))
 
     async def only(self, patience: float = 60.0) -> Host:
         """The one host that holds it, once there is exactly one."""
