@@ -16,7 +16,9 @@ from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
+from appliance.control.site import SiteApi
 from tests.support.control import Balance, Failover, Mail, Reader
+from tests.support.site import MemorySite
 
 NODE = """\
 name = "a"
@@ -42,6 +44,7 @@ class Node:
     mail: Mail
     failover: Failover
     balance: Balance
+    site: MemorySite
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -59,6 +62,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def node(data: Path) -> Iterator[Node]:
     reader, mail, failover, balance = Reader(), Mail(), Failover(), Balance()
+    site = MemorySite({"domains": ["site.test"], "users": {"bob": {}}})
     moves = Moves(failover, mail, data / "maintenance")
     loop = asyncio.new_event_loop()
     stop, up = asyncio.Event(), threading.Event()
@@ -68,6 +72,7 @@ def node(data: Path) -> Iterator[Node]:
     async def serve() -> None:
         api = Api(observer, data / "failover.log").application()
         BalanceApi(balance).add_to(api)
+        SiteApi("a", observer, site, site).add_to(api)
         public = Public(observer, []).application()
         async with serving(api, data / "run" / "control.sock", public, []):
             up.set()
