@@ -81,7 +81,7 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail, failover, balance)
+    yield Node(data, reader, mail, failover, balance, site)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()
