@@ -46,20 +46,25 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
-    """A segment's file: its name, documents and bytes."""
+    """A segment's file: its name, documents, bytes, and a checksum of its end (`seal`)."""
 
     name: str
     documents: int
     size: int
+    seal: int
 
 
 class PartitionRow(msgspec.Struct, frozen=True):
-    """A partition as it was committed; positions from `first` on are its own."""
+    """A partition as it was committed; positions from `first` on are its own.
+
+    `seal` is the checksum of the table of contents of this generation.
+    """
 
     id: int
     first: int
-    generation: int
-    files: tuple[File, ...]
+    generation: int = 0
+    seal: int = 0
+    files: tuple[File, ...] = ()
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -79,7 +84,7 @@ _SCHEMA = f"""
 CREATE TABLE mark(id INTEGER PRIMARY KEY CHECK(id=1), value BLOB NOT NULL);
 CREATE TABLE partition(
   id INTEGER PRIMARY KEY, first INTEGER NOT NULL, generation INTEGER NOT NULL,
-  files BLOB NOT NULL);
+  seal INTEGER NOT NULL, files BLOB NOT NULL);
 -- gone: no longer in the spool; the row goes when the partition is merged
 CREATE TABLE document(
   position INTEGER PRIMARY KEY, queue_id TEXT NOT NULL UNIQUE, received INTEGER NOT NULL,
@@ -147,16 +152,16 @@ class Catalogue:
     def partitions(self) -> list[PartitionRow]:
         """All partitions, oldest first."""
         return [
-            PartitionRow(id_, first, generation, _files.decode(files))
-            for id_, first, generation, files in _rows(
-                self._db, "SELECT id, first, generation, files FROM partition ORDER BY id"
+            PartitionRow(id_, first, generation, seal, _files.decode(files))
+            for id_, first, generation, seal, files in _rows(
+                self._db, "SELECT id, first, generation, seal, files FROM partition ORDER BY id"
             )
         ]
 
     def set_partition(self, row: PartitionRow) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO partition VALUES(?,?,?,?)",
-            (row.id, row.first, row.generation, _encode(row.files)),
+            "INSERT OR REPLACE INTO partition VALUES(?,?,?,?,?)",
+            (row.id, row.first, row.generation, row.seal, _encode(row.files)),
         )
 
     def next_position(self) -> int:

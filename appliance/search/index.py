@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import apsw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -142,7 +143,7 @@ class Index:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self._catalogue = Catalogue(open_catalogue(self.folder / CATALOGUE))
-        except OtherVersion:
+        except (OtherVersion, apsw.NotADBError, apsw.CorruptError):
             self.wipe()
             return
         self.mark = self.catalogue.mark()
@@ -156,8 +157,8 @@ class Index:
     def _opened(self, row: PartitionRow, end: int | None) -> _Partition:
         folder = self._folder(row.id)
         try:
-            segments = folder.open(row.generation, row.files)
-            folder.clean(row.generation, row.files)
+            segments = folder.open(row)
+            folder.clean(row)
             columns = self.catalogue.columns(row.first, end)
             units = _units(row.id, segments, columns)
         except (Damaged, FileNotFoundError, NotADirectoryError) as error:
@@ -206,14 +207,11 @@ class Index:
         last = self._partitions[-1] if self._partitions else None
         if last is None or last.damaged or self.room_left() == self.room:
             id_ = last.row.id + 1 if last else 1
-            last = _Partition(PartitionRow(id_, self._next, 0, ()), self._folder(id_), [])
+            last = _Partition(PartitionRow(id_, self._next), self._folder(id_), [])
             last.folder.create()
         built = build(pool)
-        row = last.row
-        files = last.folder.write(
-            row.generation + 1, [unit.segment.segment for unit in last.units], [built], self._step
-        )
-        row = PartitionRow(row.id, row.first, row.generation + 1, row.files + files)
+        kept, end = _described(last.units), len(last.row.files)
+        row, files = last.folder.write(last.row, kept, [built], self._step, slice(end, end))
         first = self._next
         self._step("commit catalogue")
         with self.catalogue.changing():
@@ -221,8 +219,8 @@ class Index:
             self.catalogue.add(first, documents)
             self.catalogue.set_mark(mark)
         self._step("clean")
-        last.folder.clean(row.generation, row.files)
-        segment = Segment(last.folder.path / files[0].name, built.segment, files[0].size)
+        last.folder.clean(row)
+        segment = Segment(last.folder.path, files[0], built.segment)
         columns = [
             (position, one.received, one.state, 0) for position, one in enumerate(documents, first)
         ]
@@ -289,14 +287,10 @@ class Index:
             return
         at = one.units.index(task.units[0])
         end = at + len(task.units)
-        before, after = one.row.files[:at], one.row.files[end:]
-        kept = [unit.segment.segment for unit in (*one.units[:at], *one.units[end:])]
+        kept = _described([*one.units[:at], *one.units[end:]])
         empty = built.segment.doc_count_all() == 0
-        files = one.folder.write(
-            one.row.generation + 1, kept, [] if empty else [built], self._step, at
-        )
-        row = PartitionRow(
-            one.row.id, one.row.first, one.row.generation + 1, before + files + after
+        row, files = one.folder.write(
+            one.row, kept, [] if empty else [built], self._step, slice(at, end)
         )
         alive = [~dead for dead in gone]
         dropped = [
@@ -307,11 +301,11 @@ class Index:
             self.catalogue.set_partition(row)
             self.catalogue.forget(position for some in dropped for position in some)
         self._step("clean")
-        one.folder.clean(row.generation, row.files)
+        one.folder.clean(row)
         merged = [
             Unit(
                 row.id,
-                Segment(one.folder.path / file.name, built.segment, file.size),
+                Segment(one.folder.path, file, built.segment),
                 *(
                     np.concatenate(
                         [
@@ -351,14 +345,14 @@ class Index:
         self._put_aside(one)
         one.folder.create()
         built = [build(pool)] if kept else []
-        files = one.folder.write(one.row.generation + 1, [], built, self._step)
-        row = PartitionRow(partition, one.row.first, one.row.generation + 1, files)
+        whole = slice(0, len(one.row.files))
+        row, files = one.folder.write(one.row, [], built, self._step, whole)
         self._step("commit catalogue")
         with self.catalogue.changing():
             self.catalogue.set_partition(row)
             self.catalogue.forget(lost)
         segments = [
-            Segment(one.folder.path / file.name, each.segment, file.size)
+            Segment(one.folder.path, file, each.segment)
             for file, each in zip(files, built, strict=True)
         ]
         columns = self.catalogue.columns(row.first, end)
@@ -382,6 +376,11 @@ class Index:
         self.units = tuple(
             [unit for one in reversed(self._partitions) for unit in reversed(one.units)]
         )
+
+
+def _described(units: Sequence[Unit]) -> list[Any]:
+    """What the contents of a partition say of its segments."""
+    return [unit.segment.segment for unit in units]
 
 
 def _units(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.search.postings import FIELDS, Builder, Built, Posted
-from appliance.search.segment import Ids, Segment, reading
+from appliance.search.segment import Ids, Segment, Term, reading
 
 
 def merge_segments(
@@ -46,10 +46,7 @@ def _documents(builder: Builder, segment: Segment, alive: NDArray[np.bool_]) -> 
 
 
 def _posted(segments: Sequence[Segment], places: Sequence[Ids], name: str) -> Iterator[Posted]:
-    streams = [
-        ((word, number, term) for word, term in segment.terms(name))
-        for number, segment in enumerate(segments)
-    ]
+    streams = [_numbered(number, segment, name) for number, segment in enumerate(segments)]
     for word, some in groupby(merged(*streams, key=itemgetter(0, 1)), itemgetter(0)):
         ids, values = list[int](), list[bytes]()
         for _, number, term in some:
@@ -65,3 +62,7 @@ def _posted(segments: Sequence[Segment], places: Sequence[Ids], name: str) -> It
                 values += [encoded[one] for one in kept]
         if ids:
             yield word, ids, values
+
+
+def _numbered(number: int, segment: Segment, name: str) -> Iterator[tuple[bytes, int, Term]]:
+    return ((word, number, term) for word, term in segment.terms(name))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from whoosh.filedb.filestore import FileStorage, RamStorage
+from whoosh.filedb.filestore import RamStorage
 from whoosh.index import TOC
 
-from appliance.search.catalogue import File
+from appliance.search.catalogue import File, PartitionRow
 from appliance.search.postings import INDEX, Built, schema
-from appliance.search.segment import Damaged, Segment, reading
+from appliance.search.segment import Segment, reading
 
 Step = Callable[[str], None]
 """Told before each step of a commit; tests crash there."""
@@ -37,60 +38,66 @@ class Folder:
 
     def write(
         self,
-        generation: int,
+        row: PartitionRow,
         kept: Sequence[Any],
         built: Sequence[Built],
         step: Step,
-        at: int | None = None,
-    ) -> tuple[File, ...]:
-        """Write new segments, and contents that have them among `kept` ones; their files.
+        replaced: slice,
+    ) -> tuple[PartitionRow, tuple[File, ...]]:
+        """Write new segments in place of the `replaced` ones of `row`, and new contents.
 
-        `at`: in front of which kept one; behind them all if None. Raises OSError; then nothing
-        that was there before has changed.
+        `kept`: Whoosh's descriptions of the others. Returns the row to be committed and the new
+        files. Raises OSError; then nothing that was there before has changed.
         """
         step("write segment")
         for one in built:
             write_file(self.path / one.name, one.data)
         step("write contents")
-        ram = RamStorage()
-        segments = list(kept)
         for one in built:
             one.segment.compound = True
-        place = len(segments) if at is None else at
-        segments[place:place] = [one.segment for one in built]
+        segments = list(kept)
+        segments[replaced.start : replaced.start] = [one.segment for one in built]
+        generation = row.generation + 1
+        ram = RamStorage()
         TOC(schema(), segments, generation).write(ram, INDEX)
-        name = f"_{INDEX}_{generation}.toc"
-        write_file(self.path / f"{name}.new", ram.files[name])
+        name = _contents(generation)
+        contents: bytes = ram.files[name]
+        write_file(self.path / f"{name}.new", contents)
         step("name contents")
         (self.path / f"{name}.new").rename(self.path / name)
         step("sync folder")
         sync_folder(self.path)
-        return tuple([File(one.name, one.segment.doc_count_all(), len(one.data)) for one in built])
+        files = tuple([one.file() for one in built])
+        every = (*row.files[: replaced.start], *files, *row.files[replaced.stop :])
+        return PartitionRow(row.id, row.first, generation, crc32(contents), every), files
 
-    def clean(self, generation: int, files: Collection[File]) -> None:
-        """Remove what `generation` does not name, newer contents first of all.
+    def clean(self, row: PartitionRow) -> None:
+        """Remove what `row` does not name, newer contents first of all.
 
         Contents that no commit counts would be what stock Whoosh opens.
         """
-        wanted = {f"_{INDEX}_{generation}.toc", *(one.name for one in files)}
+        wanted = {_contents(row.generation), *(one.name for one in row.files)}
         found = [name for name in os.listdir(self.path) if name not in wanted]
         for name in sorted(found, key=lambda name: _TOC.fullmatch(name) is None):
             (self.path / name).unlink(missing_ok=True)
 
-    def open(self, generation: int, files: Sequence[File]) -> list[Segment]:
+    def open(self, row: PartitionRow) -> list[Segment]:
         """The segments as they were committed; raises Damaged."""
-        with reading(self.path / f"_{INDEX}_{generation}.toc"):
-            contents = TOC.read(FileStorage(str(self.path)), INDEX, generation)
-        described = {one.make_filename(one.COMPOUND_EXT): one for one in contents.segments}
-        if list(described) != [one.name for one in files]:
-            raise Damaged(f"{self.path.name}: other segments than were committed")
-        segments = []
-        for file in files:
-            segment = Segment(self.path / file.name, described[file.name], file.size)
-            if segment.documents != file.documents:
-                raise Damaged(f"{file.name}: other documents than were committed")
-            segments.append(segment)
-        return segments
+        name = _contents(row.generation)
+        with reading(self.path / name):
+            ram = RamStorage()
+            ram.files[name] = (self.path / name).read_bytes()
+            if crc32(ram.files[name]) != row.seal:
+                raise ValueError("not what was written")
+            contents = TOC.read(ram, INDEX, row.generation)
+        return [
+            Segment(self.path, file, described)
+            for file, described in zip(row.files, contents.segments, strict=True)
+        ]
+
+
+def _contents(generation: int) -> str:
+    return f"_{INDEX}_{generation}.toc"
 
 
 def write_file(path: Path, data: bytes) -> None:

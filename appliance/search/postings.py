@@ -12,18 +12,22 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
+from mmap import mmap
 from operator import sub
 from pickle import dumps
 from typing import Any
+from zlib import crc32
 
 from whoosh.analysis import LowercaseFilter, RegexTokenizer
 from whoosh.codec.whoosh3 import W3Codec
 from whoosh.fields import STORED, TEXT, Schema
 from whoosh.filedb.filestore import RamStorage
 
+from appliance.search.catalogue import File
 from appliance.search.terms import TermTable
 from appliance.search.words import TOKENS
 
+_SEALED = 64 * 1024
 INDEX = "MAIN"
 """The name under which stock Whoosh looks for an index in a folder."""
 FIELDS = ("attachment", "body", "from", "head", "subject", "to")
@@ -47,6 +51,11 @@ _SHORTEST, _LONGEST = 0, 255
 
 Posted = tuple[bytes, Sequence[int], Sequence[bytes]]
 """A word, the documents it is in (ascending), and its encoded positions in each."""
+
+
+def seal(data: bytes | mmap) -> int:
+    """The checksum of a file's beginning and end: where what is cut off or torn shows."""
+    return crc32(data[-_SEALED:], crc32(data[:_SEALED]))
 
 
 def schema() -> Any:
@@ -133,6 +142,10 @@ class Built:
     segment: Any
     name: str
     data: bytes
+
+    def file(self) -> File:
+        """What the catalogue notes of it."""
+        return File(self.name, self.segment.doc_count_all(), len(self.data), seal(self.data))
 
 
 class Builder:

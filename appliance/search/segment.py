@@ -23,7 +23,8 @@ from whoosh.codec.whoosh3 import W3Codec, W3PerDocReader
 from whoosh.filedb.filetables import FileFormatError, OrderedHashReader
 from whoosh.filedb.structfile import StructFile
 
-from appliance.search.postings import FIELDS
+from appliance.search.catalogue import File
+from appliance.search.postings import FIELDS, seal
 
 Ids = NDArray[np.int32]
 _TERM = struct.Struct("!BfIBBfIIqi")
@@ -124,18 +125,19 @@ class _Inside:
 
 
 class Segment:
-    """The segment `segment` (Whoosh's description) in the file `path`; raises Damaged."""
+    """The segment in `file` of `folder`, which Whoosh describes as `segment`; raises Damaged."""
 
-    def __init__(self, path: Path, segment: Any, size: int) -> None:
-        """`size` is what the file must have."""
-        self.path = path
+    def __init__(self, folder: Path, file: File, segment: Any) -> None:
+        self.path = folder / file.name
         self.segment = segment
-        with reading(path):
-            with open(path, "rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if len(self._map) != size:
-                raise ValueError(f"{len(self._map)} bytes, {size} were written")
+        with reading(self.path):
+            with open(self.path, "rb") as opened:
+                self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+            if len(self._map) != file.size or seal(self._map) != file.seal:
+                raise ValueError(f"{len(self._map)} bytes, not what was written")
             self.documents: int = segment.doc_count_all()
+            if self.documents != file.documents:
+                raise ValueError(f"{self.documents} documents, {file.documents} were written")
             self._inside = _Inside(_contents(memoryview(self._map)))
             name = segment.make_filename(W3Codec.TERMS_EXT)
             self._terms = OrderedHashReader(

@@ -111,6 +111,7 @@ def test_merging_changes_nothing_but_drops_what_is_gone(
         while task := index.due(idle=True):
             for _ in index.merge(task):
                 pass
+        assert not index.damaged
         assert found_ids(index, node) == expected
         again = opened(Path(folder), room)
         assert found_ids(again, node) == expected
