@@ -17,7 +17,7 @@ from appliance.mail.work import Result
 from appliance.replica.frames import Batch, BodyChunk, Frame, SnapshotPart
 from appliance.replica.pair import Mode, Timing
 from appliance.spool.messages import key_of
-from appliance.spool.operations import Sweep, Want
+from appliance.spool.operations import HandOver, Sweep, Want
 from appliance.spool.sizes import Sizes
 from tests.support.disk_vfs import DiskVFS
 from tests.support.duo import Duo
@@ -363,6 +363,22 @@ def deferral_told_by_a_snapshot() -> None:
         assert not two.b.entry(queue_id).state.recipients[0].leased
 
 
+def handed_over_with_nothing_under_way() -> None:
+    """An operator hands over while an attempt is being made, and cuts the power when told so."""
+    with duo(timing=Timing(adopt_delay=20_000)) as two:
+        _, queue_id = two.accept(two.a, b"one", "al@one.test")
+        two.present(two.a)
+        (lease,) = two.lease(two.a)
+        token = two.ask(two.a, lambda token: HandOver(token, 5_000))
+        if token not in two.a.answers:
+            two.report(two.a, lease)
+        assert token in two.a.answers
+        two.disconnect()
+        two.a.power_cut()
+        two.wait(30_000)
+        assert two.b.entry(queue_id).state.recipients[0].doubts == 0
+
+
 def forgotten_only_when_the_peer_knows() -> None:
     """A message ends while the other node, which has it queued, is out of reach."""
     with duo() as two:
@@ -404,5 +420,6 @@ EXACT = (
     committed_behind_a_failed_sync,
     replaced_after_a_hand_over,
     deferral_told_by_a_snapshot,
+    handed_over_with_nothing_under_way,
     forgotten_only_when_the_peer_knows,
 )

@@ -7,6 +7,7 @@ from errno import EIO
 from functools import partial
 
 from appliance.replica.frames import Ack, Batch, BodyChunk, Hello, SnapshotEnd, SnapshotPart
+from tests.sim.address_faults import AddressFaults
 from tests.sim.node import Node, World
 from tests.sim.plan import DISK_LOSSES
 from tests.support.disk import Image
@@ -26,6 +27,7 @@ class Faults:
         self._clock, self._network, self._rng = world.clock, world.network, world.rng
         self._disk_lost = False
         self._images: dict[str, Image] = {}
+        self._of_addresses: AddressFaults | None = None
         self._blows: dict[str, Blow] = {
             "kill": lambda node, later: self._down(node, node.kill, later),
             "kill both": lambda node, later: self._both(Node.kill_all),
@@ -48,6 +50,11 @@ class Faults:
             "power at frame": lambda node, later: self._power_at_frame(node),
             **{name: self._lose_disk(name) for name in DISK_LOSSES},
         }
+
+    def join(self, others: AddressFaults) -> None:
+        """Those of the virtual addresses, too."""
+        self._blows |= others.blows
+        self._of_addresses = others
 
     def strike(self, name: str) -> None:
         """Let it happen, to one node or to what joins them."""
@@ -168,4 +175,6 @@ class Faults:
             node.disk.faults.clear()
             node.disk.capacity = None
             node.go_on()
+        if self._of_addresses is not None:
+            self._of_addresses.end()
         self._network.mend()

@@ -9,6 +9,7 @@ from random import Random
 import apsw
 import msgspec
 
+from appliance.failover.advertisement import PairMode
 from appliance.mail.address import domain_key
 from appliance.mail.envelope import Envelope, Recipient
 from appliance.replica.frames import Frame
@@ -16,12 +17,21 @@ from appliance.replica.pair import Mode, Pair, Timing
 from appliance.spool.bodies import Bodies, Body
 from appliance.spool.engine import Engine
 from appliance.spool.messages import Entry
-from appliance.spool.operations import Accept, Happened, Operation, Revoke, Sweep
+from appliance.spool.operations import (
+    Accept,
+    HandOver,
+    Happened,
+    Operation,
+    Revoke,
+    StandAside,
+    Sweep,
+)
 from appliance.spool.schema import open_writer
 from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
 from tests.sim.clock import Clock, Monotonic
 from tests.sim.delivery import Delivery, Then
+from tests.sim.failover import MAIL_TIMEOUT, FailoverProcess
 from tests.sim.process import SpoolProcess
 from tests.sim.world import Network, Sink, Story
 from tests.support.disk import Disk, Image
@@ -29,6 +39,7 @@ from tests.support.disk_faults import PowerCut
 from tests.support.disk_files import DiskFiles
 from tests.support.disk_vfs import DiskVFS, abandon
 
+SHUTDOWN = 300  # milliseconds, for what a stop in order takes
 INLINE = 200  # bytes: larger bodies are files
 CHUNK = 100
 _encode = msgspec.msgpack.Encoder().encode
@@ -80,6 +91,9 @@ class Node:
         self.died_in: Mode | None = None
         """The mode of the last spool that ended."""
         self.stopped_until = self.paused_until = 0
+        self._stopped_at = 0
+        self._aside = False
+        self.failover: FailoverProcess | None = None
         self._link_lost = False
         self._connection: apsw.Connection | None = None
         self._age = self._rng.choice([0, 0, 10**9, 10**11])
@@ -133,6 +147,10 @@ class Node:
             self.delivery = self._new_delivery()
         self._attach_soon()
         self._world.network.consider()
+        self._aside = False
+        if self.failover is not None:
+            self.failover.start()
+            self.failover.look()
 
     def _start(self) -> Engine:
         self._connection = connection = open_writer(
@@ -195,6 +213,21 @@ class Node:
         self._power_off()
         self.disk.power_cut()
 
+    def shut_down(self) -> None:
+        """The machine ends in order: it leaves its addresses, hands over what it has, and stops."""
+        self._story.tell(f"{self.name}: shuts down")
+        if self.failover is not None:
+            self.failover.shut_down()
+        self.submit(HandOver(Then(lambda _: self._shut_down()), SHUTDOWN, force=True))
+
+    def _shut_down(self) -> None:
+        self._story.tell(f"{self.name}: off")
+        self._clock.after(SHUTDOWN, self._ended)
+
+    def _ended(self) -> None:
+        self._power_off()
+        self.disk.kill()
+
     def restore(self, image: Image) -> None:
         """The disk becomes what it was once: a restored backup, a virtual machine rolled back."""
         self._story.tell(f"{self.name}: disk restored to an older state")
@@ -209,11 +242,15 @@ class Node:
         self.identity += replaced
 
     def _power_off(self) -> None:
+        if self.failover is not None:
+            self.failover.off()
         self._stop()
         self._end_delivery()
         self.delivery = None
         self.paused_until = 0
         self._monotonic = self._new_monotonic()
+        if self.failover is not None:
+            self.failover.look()
 
     def _end_delivery(self) -> None:
         self._world.on_delivery_death(self)
@@ -236,6 +273,8 @@ class Node:
             self.disk.mount.alive = False
             abandon(connection)
         self._world.network.drop()
+        if self.failover is not None:
+            self.failover.look()
 
     def died(self, error: BaseException) -> None:
         """A call to the engine raised: a power cut, or the disk failed and the process ends."""
@@ -249,7 +288,12 @@ class Node:
     def stall(self, duration: int, whole: bool) -> None:
         """SIGSTOP of the spool, or of the whole virtual machine, for a while."""
         self._story.tell(f"{self.name}: {'paused' if whole else 'stopped'} for {duration} ms")
+        self._stopped_at = self._clock.now
         self.stopped_until = self._clock.now + duration
+        if self.failover is not None:
+            self._clock.after(MAIL_TIMEOUT + 1, self.failover.look)
+            if whole:
+                self.failover.stop()
         if whole:
             self.paused_until = self.stopped_until
             self._world.network.consider()
@@ -262,6 +306,9 @@ class Node:
     def go_on(self) -> None:
         """SIGCONT; what happened to the link meanwhile is heard of now."""
         self.stopped_until = self.paused_until = 0
+        if self.failover is not None:
+            self.failover.go_on()
+            self.failover.look()
         if self.process:
             if self._link_lost:
                 self._link_lost = False
@@ -370,6 +417,8 @@ class Node:
             self.delivery.renewed_at = self._clock.now
         if self._world.sweep is not None:
             self.submit(Sweep(self._world.sweep))
+        if self.failover is not None:
+            self.failover.look()
 
     # The peer link (world.End).
 
@@ -378,6 +427,8 @@ class Node:
             self.process.link_up()
 
     def link_down(self) -> None:
+        if self.failover is not None:
+            self.failover.look()
         if self.process and self.answers:
             self.process.link_down()
         elif self.process:
@@ -387,9 +438,35 @@ class Node:
         if self.process:
             self.process.receive(frame)
 
-    def hear(self, alive: bool) -> None:
+    # The failover process (failover.MailProcess), or heartbeats that the network tells of.
+
+    def hear(self, alive: bool | None) -> None:
         if self.process and self._clock.now >= self.stopped_until:
             self.process.hear(alive)
+
+    def stand_aside(self, aside: bool) -> None:
+        if self.process and self._clock.now >= self.stopped_until and aside is not self._aside:
+            self._aside = aside
+            self.submit(StandAside(aside))
+
+    def report(self) -> tuple[PairMode, int, bool] | None:
+        silent = not self.answers and self._clock.now - self._stopped_at > MAIL_TIMEOUT
+        if self.process is None or silent:
+            return None
+        engine = self.engine
+        return PairMode(engine.pair.mode), engine.exposed, engine.replication.greeted
+
+    def monotonic(self) -> int:
+        return self._monotonic()
+
+    @property
+    def link_lives(self) -> bool:
+        network = self._world.network
+        return network.connected and all(end.answers for end in network.ends.values())
+
+    @property
+    def gone(self) -> bool:
+        return self.delivery is None and self.process is None
 
     def close(self) -> None:
         """Give back the connection."""

@@ -21,6 +21,8 @@ class Plan:
     """How many segments the journal keeps though both nodes hold them."""
     sweep: int | None = None
     """Milliseconds for which ended messages are kept; None for ever."""
+    addresses: int = 0
+    """Virtual addresses, each with a virtual router; 0: no failover processes."""
 
 
 COMMANDS = ("hold", "release", "retry", "redirect", "remove")
@@ -32,6 +34,10 @@ STOPS = ("stop", "pause")
 DISK = ("bad sync", "bad write", "disk full")
 DEATHS = ("long death", "succession")
 ALL = CRASHES + LINK + STOPS + DISK + DEATHS
+PATHS = ("lossy path", "lossy", "dark path", "dark", "disorder", "replay")
+FAILOVER = (*PATHS, "freeze", "failover", "total split")
+MOVES = ("switchover", "maintenance")
+"""What operators do with the addresses."""
 
 PLANS = {
     "quiet": Plan(),
@@ -49,6 +55,20 @@ PLANS = {
     "hand over": Plan((*CRASHES, *LINK), operators=("hand over", "stand aside"), acts=6),
     "take over": Plan((*DEATHS, "split"), operators=("take over",), acts=6),
     "swept": Plan(ALL + DISK_LOSSES, keep=3, sweep=0),
+    "moves": Plan(operators=MOVES, acts=5, addresses=1),
+    "paths": Plan(PATHS, strikes=(2, 5), addresses=1),
+    "takeover": Plan(
+        ("kill", "power", "pause", "stop", "freeze", "failover", "replay"),
+        strikes=(1, 3),
+        addresses=1,
+    ),
+    "total split": Plan(("total split",), strikes=(1, 2), addresses=2),
+    "active-active": Plan(
+        (*FAILOVER, *CRASHES, *LINK, *STOPS, *DEATHS),
+        strikes=(2, 5),
+        operators=(*MOVES, "hand over", "take over"),
+        addresses=2,
+    ),
     "wild": Plan(
         ALL + DISK_LOSSES,
         strikes=(2, 5),

@@ -85,7 +85,7 @@ class SpoolProcess:
             self.heed()
             self.poke()
 
-    def hear(self, alive: bool) -> None:
+    def hear(self, alive: bool | None) -> None:
         """What is known of the peer's heartbeat."""
         self.engine.heartbeat(alive, self._now())
         self.heed()

@@ -7,8 +7,10 @@ from types import TracebackType
 from appliance.replica.pair import Timing
 from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, TakeOver
+from tests.sim.addresses import Addresses
 from tests.sim.node import Client, Node, World
 from tests.sim.oracle import Allowance, Oracle
+from tests.sim.wires import Wire
 from tests.support.disk_vfs import DiskVFS
 
 SITE = "sender@site.test"
@@ -17,13 +19,17 @@ SITE = "sender@site.test"
 class Scenario:
     """Two nodes `a` and `b`; time is in seconds. To be used in a `with` statement."""
 
-    def __init__(self, timing: Timing | None = None, name: str = "scenario") -> None:
+    def __init__(
+        self, timing: Timing | None = None, name: str = "scenario", paths: int = 0
+    ) -> None:
+        """With a virtual address, and heartbeats on so many `paths`, if not 0."""
         self._vfs = DiskVFS(name)
         self.world = World(1, self._vfs, timing or Timing(), trouble=0.0)
         self.world.network.heartbeats = True
         self.a, self.b = Node("a", self.world), Node("b", self.world)
         self.nodes = [self.a, self.b]
         self.clients: list[Client] = []
+        self.addresses = Addresses(self.world, self.nodes, 1, 10, paths) if paths else None
 
     def __enter__(self) -> Scenario:
         self.a.boot()
@@ -47,13 +53,16 @@ class Scenario:
         clock.run(clock.now + int(seconds * 1000))
 
     def send(
-        self, node: Node, *recipients: str, content: bytes | None = None, sender: str = SITE
+        self, node: Node | None, *recipients: str, content: bytes | None = None, sender: str = SITE
     ) -> Client:
-        """A client sends a message to `node`."""
+        """A client sends a message to `node`, or to whoever holds the virtual address."""
         token = b"message %d" % (len(self.clients) + 1) if content is None else content
         client = Client(token, sender, list(recipients))
         self.clients.append(client)
-        node.accept(client)
+        if node is not None:
+            node.accept(client)
+        elif self.addresses is not None:
+            self.addresses.send(client)
         return client
 
     def command(self, node: Node, action: str, client: Client, address: str = "") -> None:
@@ -75,13 +84,19 @@ class Scenario:
     def split(self) -> None:
         """Neither the link nor a heartbeat gets through."""
         self.world.story.tell("the nodes are split")
-        self.world.network.heartbeats = False
+        if self.addresses is not None:
+            self.addresses.wires.become(Wire(cut=True))
+        else:
+            self.world.network.heartbeats = False
         self.world.network.cut()
 
     def heal(self) -> None:
         """The network is whole."""
         self.world.story.tell("the network is whole")
-        self.world.network.heartbeats = True
+        if self.addresses is not None:
+            self.addresses.wires.become(Wire())
+        else:
+            self.world.network.heartbeats = True
         self.world.network.mend()
 
     def received(self, client: Client, address: str | None = None) -> int:

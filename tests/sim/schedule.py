@@ -9,6 +9,7 @@ from appliance.replica.pair import Mode, Timing
 from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, Happened, StandAside, TakeOver
 from appliance.spool.sizes import Sizes
+from tests.sim.addresses import Addresses
 from tests.sim.faults import Faults
 from tests.sim.node import INLINE, Client, Node, World
 from tests.sim.oracle import Allowance, Message, Oracle, known_attempts, message_of, messages_of
@@ -40,6 +41,10 @@ class Simulation:
         world.on_drop = self._note_ended
         self.nodes = [Node(name, world) for name in "ab"]
         self.faults = Faults(world, self.nodes, self._note_disk_loss)
+        self.addresses: Addresses | None = None
+        if plan.addresses:
+            self.addresses = Addresses(world, self.nodes, plan.addresses)
+            self.faults.join(self.addresses.faults)
         self.clients: list[Client] = []
         self.allowance = Allowance()
         self.ended: dict[str, Message] = {}
@@ -77,7 +82,10 @@ class Simulation:
         recipients = self.rng.sample(ADDRESSES, self.rng.randint(1, 3))
         client = Client(token, self.rng.choice([SITE, SITE, ""]), recipients)
         self.clients.append(client)
-        self.rng.choice(up).accept(client)
+        if self.addresses is None or self.rng.random() < 0.2:
+            self.rng.choice(up).accept(client)
+        else:
+            self.addresses.send(client)
 
     def _operate(self) -> None:
         up = [node for node in self.nodes if node.up]
@@ -94,6 +102,9 @@ class Simulation:
                 node.submit(HandOver(None, self.rng.choice([0, 2_000, 10_000])))
             case "stand aside":
                 self._stand_aside(node)
+            case "switchover" | "maintenance":
+                assert self.addresses is not None
+                self.addresses.move(node, action)
             case "redirect":
                 chosen = (self.rng.randrange(len(client.recipients)),)
                 node.submit(
@@ -124,6 +135,8 @@ class Simulation:
             self.ended[entry.queue_id] = message_of(node, entry)
 
     def _note_claim(self, node: Node, event: Happened) -> None:
+        if self.addresses is not None and event.event == "adopted":
+            self.addresses.judge_adoption(node)
         others = [other for other in self.nodes if other is not node]
         alive = any(other.delivery is not None for other in others)
         alone = any(other.died_in is not Mode.PAIRED for other in others)
@@ -160,6 +173,8 @@ class Simulation:
         self.clock.run(self.clock.now + 75_000)
         oracle = self.oracle()
         oracle.judge_progress()
+        if self.addresses is not None:
+            self.addresses.referee.judge()
         self._release()
         oracle.judge()
 

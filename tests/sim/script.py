@@ -5,12 +5,15 @@
     3.004 a: 250 q1 in paired
     a paired   b paired   # q1 delivered by a
 
-Above the line: `adopt SECONDS` and `stale SECONDS` (in the first block, before the nodes start),
-`send NAME to NODE`, `run SECONDS`, `power NODE`, `kill NODE` (its spool), `delivery NODE` (kill its
+Above the line: `adopt SECONDS`, `stale SECONDS` and `paths NUMBER` (in the first block, before the
+nodes start; with heartbeat paths there is a virtual address), `send NAME to NODE` (`to vip`: to who
+holds it), `run SECONDS`, `power NODE`, `kill NODE` (its spool), `delivery NODE` (kill its
 delivery), `boot NODE`, `stop NODE SECONDS` (SIGSTOP of its spool), `split`, `heal`, `cut` (only the
 link), `pace SECONDS` (what an attempt takes to come to DATA), `defer` and `take` (what the next hop
 does from now on), `hold`, `release`, `remove NODE NAME`, `hand-over NODE`, `take-over NODE`,
 `remember` (images of the disks), `restore NODE`, `replace NODE` (another machine, an empty disk).
+With a virtual address: `switchover NODE` (away from it), `maintenance NODE on`, `shutdown NODE`,
+`pause NODE SECONDS` (SIGSTOP of all of it), `failover NODE` (kill that process), `loss PATH N%`.
 Below it: what happened, by seconds since the start, then the nodes and the messages.
 """
 
@@ -19,18 +22,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.replica.pair import Timing
+from tests.sim.addresses import Addresses
+from tests.sim.failover import FailoverProcess
 from tests.sim.node import Client, Node
 from tests.sim.scenario import Scenario
+from tests.sim.wires import Wire
 from tests.support.disk import Image
 
 LINE = "----"
-TIMING = ("adopt", "stale")
+TIMING = ("adopt", "stale", "paths")
 
 
 def play(text: str) -> str:
     """The same text with what came of it."""
     blocks = [block.split(f"\n{LINE}", 1)[0] for block in text.strip().split("\n\n")]
-    script = Script(_timing(blocks[0]))
+    given = {words[0]: int(words[1]) for words in _commands(blocks[0]) if words[0] in TIMING}
+    script = Script(_timing(given), given.get("paths", 0))
     with script.pair:
         played = ["\n".join([block, LINE, *script.play(block)]) for block in blocks]
     return "\n\n".join(played) + "\n"
@@ -42,19 +49,19 @@ def _commands(block: str) -> Iterator[list[str]]:
             yield from (command.split() for command in line.split(";") if command.strip())
 
 
-def _timing(block: str) -> Timing:
-    given = {words[0]: int(words[1]) * 1000 for words in _commands(block) if words[0] in TIMING}
+def _timing(given: dict[str, int]) -> Timing:
+    usual = Timing()
     return Timing(
-        adopt_delay=given.get("adopt", Timing().adopt_delay),
-        stale_wait=given.get("stale", Timing().stale_wait),
+        adopt_delay=given.get("adopt", usual.adopt_delay // 1000) * 1000,
+        stale_wait=given.get("stale", usual.stale_wait // 1000) * 1000,
     )
 
 
 class Script:
     """One text being played."""
 
-    def __init__(self, timing: Timing) -> None:
-        self.pair = Scenario(timing, "golden")
+    def __init__(self, timing: Timing, paths: int) -> None:
+        self.pair = Scenario(timing, "golden", paths)
         self._clients: dict[str, Client] = {}
         self._images: dict[str, Image] = {}
         self._nodes = {node.name: node for node in self.pair.nodes}
@@ -83,7 +90,10 @@ class Script:
             world.sink.pace = int(float(words[0]) * 1000)
         elif verb == "send":
             name, _, node = words
-            self._clients[name] = pair.send(self._nodes[node], f"{name}@one.test")
+            self._clients[name] = pair.send(self._nodes.get(node), f"{name}@one.test")
+        elif verb == "loss":
+            number, percent = int(words[0]), int(words[1].removesuffix("%"))
+            self._addresses.wires.become(Wire(loss=percent / 100), number)
         else:
             self._strike(verb, self._nodes[words[0]], words[1:])
 
@@ -109,32 +119,59 @@ class Script:
             "kill": node.kill,
             "delivery": node.kill_delivery,
             "boot": node.boot,
+            "shutdown": node.shut_down,
         }
         match verb:
             case "stop":
                 node.stall(int(words[0]) * 1000, whole=False)
+            case "pause":
+                node.stall(int(words[0]) * 1000, whole=True)
+            case "failover":
+                self._process(node).kill()
+            case "maintenance" | "switchover" | "hand-over" | "take-over":
+                self._operate(verb, node, words)
             case "restore":
                 node.restore(self._images[node.name])
             case "replace":
                 node.wipe(replaced=True)
-            case "hand-over":
-                self.pair.hand_over(node)
-            case "take-over":
-                self.pair.take_over(node)
             case "hold" | "release" | "remove":
                 self.pair.command(node, verb, self._clients[words[0]])
             case _:
                 simple[verb]()
 
+    def _operate(self, verb: str, node: Node, words: list[str]) -> None:
+        match verb:
+            case "hand-over":
+                self.pair.hand_over(node)
+            case "take-over":
+                self.pair.take_over(node)
+            case "maintenance":
+                self.pair.world.story.tell(f"{node.name}: operator says {verb} {words[0]}")
+                self._process(node).maintain(words[0] == "on")
+            case "switchover":
+                self.pair.world.story.tell(f"{node.name}: operator says {verb}")
+                self._addresses.move(node, verb)
+
+    @property
+    def _addresses(self) -> Addresses:
+        assert self.pair.addresses is not None, "say `paths 1` first"
+        return self.pair.addresses
+
+    def _process(self, node: Node) -> FailoverProcess:
+        assert node.failover is not None, "say `paths 1` first"
+        return node.failover
+
     def _named(self, line: str) -> str:
         for name, client in self._clients.items():
-            line = line.replace(client.queue_id, name)
+            if client.queue_id:
+                line = line.replace(client.queue_id, name)
         return line
 
     def _mode(self, node: Node) -> str:
         if not node.up:
             return "off"
-        return f"{node.engine.pair.mode}{'' if node.answers else ' (stopped)'}"
+        address = " VIP" if node.failover and node.failover.held else ""
+        return f"{node.engine.pair.mode}{'' if node.answers else ' (stopped)'}{address}"
 
     def _fate(self, client: Client) -> str:
         address = client.recipients[0]
