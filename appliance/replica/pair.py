@@ -21,7 +21,7 @@ from enum import StrEnum
 
 import msgspec
 
-_SILENCE = 50  # a node that was held up reads what came meanwhile before it believes in silence
+_SILENCE = 20  # a node that was held up reads what came meanwhile before it believes in silence
 
 
 class Mode(StrEnum):

@@ -13,7 +13,7 @@ from appliance.ipc.standing import StandingWatch
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.spool import Spool
 
-_EVERY = 0.1
+_EVERY = 0.05
 """Seconds between reports: several in the shortest time after which a path counts as dead."""
 _AGAIN = 0.005
 """Seconds: a node that has just given up an address on this machine may still be closing it."""
