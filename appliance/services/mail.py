@@ -139,7 +139,10 @@ async def _serve(
     def view() -> MailView:
         uptime = monotonic() - started
         seen = mail_view(spool, intake, handler, uptime, smtp.connections, smtp.rejected)
-        return msgspec.structs.replace(seen, site_branches=site.branches, site_problem=site.problem)
+        seen = msgspec.structs.replace(seen, site_branches=site.branches, site_problem=site.problem)
+        if not context.stop.is_set():
+            return seen
+        return msgspec.structs.replace(seen, accepting=False, reason="the node is stopping")
 
     scratch = context.layout.spool / "salvage"
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well

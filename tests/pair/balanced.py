@@ -10,7 +10,7 @@ from pathlib import Path
 
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.ipc.balance import BalanceView
-from tests.pair.harness import SERVICES, SMTP, Cluster, Node, Settings, until
+from tests.pair.harness import HTTP, SERVICES, SMTP, Cluster, Node, Settings, until
 
 PROXIED, HEARTBEAT = 2530, 2528
 _PRIORITIES = {"a": 150, "b": 100}
@@ -38,7 +38,8 @@ _SERVER = """
 [[balance.servers]]
 name = "{name}"
 address = "{address}:{proxied}"
-check = "smtp"
+check = "{check}"
+check_address = "{checked}"
 """
 
 
@@ -47,8 +48,12 @@ class BalancedNode(Node):
 
     services = (*SERVICES, "failover", "balance")
 
-    def __init__(self, name: str, own: str, peer: str, virtual: str, data: Path) -> None:
+    def __init__(
+        self, name: str, own: str, peer: str, virtual: str, data: Path, refuses_alone: bool
+    ) -> None:
+        """`refuses_alone`: it takes no mail without its peer, and the balancers ask /health."""
         super().__init__(name, own, data)
+        self._refuses_alone = refuses_alone
         self._addresses = dict(zip("ab", (own, peer) if name == "a" else (peer, own), strict=True))
         self._peer = peer
         self._virtual = virtual
@@ -70,8 +75,17 @@ class BalancedNode(Node):
             smtp=SMTP,
             priority=_PRIORITIES[self.name],
         )
+        check, port = ("http", HTTP) if self._refuses_alone else ("smtp", PROXIED)
         for name, address in self._addresses.items():
-            node += _SERVER.format(name=name, address=address, proxied=PROXIED)
+            node += _SERVER.format(
+                name=name,
+                address=address,
+                proxied=PROXIED,
+                check=check,
+                checked=f"{address}:{port}",
+            )
+        if self._refuses_alone:
+            node = node.replace("[pair]\n", '[pair]\non_peer_loss = "refuse"\n')
         path.write_text(node, encoding="ascii")
 
     async def balance(self) -> BalanceView | None:
@@ -97,11 +111,13 @@ class Balanced(Cluster):
     a: BalancedNode
     b: BalancedNode
 
-    def __init__(self, folder: Path, settings: Settings, virtual: str) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, virtual: str, *, refuses_alone: bool = False
+    ) -> None:
         a, b = settings.addresses
         self.virtual = virtual
-        self.a = BalancedNode("a", a, b, virtual, folder / "a")
-        self.b = BalancedNode("b", b, a, virtual, folder / "b")
+        self.a = BalancedNode("a", a, b, virtual, folder / "a", refuses_alone)
+        self.b = BalancedNode("b", b, a, virtual, folder / "b", refuses_alone)
         self.nodes = (self.a, self.b)
         self._settings = settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import smtplib
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,3 +108,22 @@ async def test_one_node_dies_and_the_other_serves(tmp_path: Path, active_dies: b
         assert await pair.serving("up", "up") is left
         names = {(await recipient_reply(virtual, friend, "bob@site.test"))[0] for _ in "12"}
         assert names == {"a.site.test", "b.site.test"}
+
+
+async def test_if_every_check_fails_the_node_with_the_address_serves_itself(tmp_path: Path) -> None:
+    a, b, virtual, friend = addresses(4)
+    settings = Settings(hop="127.0.0.1:9", addresses=(a, b), clients=friend)
+    async with Balanced(tmp_path, settings, virtual, refuses_alone=True) as pair:
+        active = await pair.serving("up", "up")
+        await send(virtual, friend, "before")
+        (pair.b if active is pair.a else pair.a).kill()
+        assert await pair.serving("down", "down") is active
+        view = await active.balance()
+        assert view is not None
+        (own,) = [server for server in view.servers if server.own]
+        assert "503" in own.error
+        assert "this site accepts no mail alone" in own.error
+        # Whoever comes is told why, by the node that is left.
+        with pytest.raises(smtplib.SMTPResponseException) as caught:
+            await send(virtual, friend, "after")
+        assert caught.value.smtp_code == 452
