@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from appliance.mail.lines import only_crlf
+
 
 class DamagedContent(Exception):
     """Stored content that must not be sent: it holds a bare CR or LF."""
@@ -28,8 +30,7 @@ class DotStuffer:
             data = data[:-1]
         if not data:
             return b""
-        line_ends = data.count(b"\r\n")
-        if line_ends != data.count(b"\n") or line_ends != data.count(b"\r"):
+        if not only_crlf(data):
             raise DamagedContent("a line of the stored content does not end with CRLF")
         dot = b"." if self._line_start and data.startswith(b".") else b""
         self._line_start = data.endswith(b"\r\n")
