@@ -92,6 +92,9 @@ class Pool:
         default_factory=lambda: {name: {} for name in FIELDS}
     )
 
+    words: int = 0
+    """Of all documents."""
+
     def __len__(self) -> int:
         return len(self.queue_ids)
 
@@ -105,6 +108,7 @@ class Pool:
                 words = words[:MOST_WORDS]
             lengths.append(len(words))
             _post(self.terms[name], document, words)
+        self.words += sum(lengths)
         self.queue_ids.append(queue_id)
         self.lengths.append(tuple(lengths))
 
