@@ -23,6 +23,8 @@ class Plan:
     """Milliseconds for which ended messages are kept; None for ever."""
     addresses: int = 0
     """Virtual addresses, each with a virtual router; 0: no failover processes."""
+    site: int = 0
+    """So many times at most operators change the site."""
 
 
 COMMANDS = ("hold", "release", "retry", "redirect", "remove")
@@ -68,6 +70,18 @@ PLANS = {
         strikes=(2, 5),
         operators=(*MOVES, "hand over", "take over"),
         addresses=2,
+    ),
+    "site": Plan(operators=("hand over",), acts=2, messages=2, site=20),
+    "site apart": Plan(
+        (*LINK, *DEATHS, "split", "split"),
+        strikes=(1, 3),
+        operators=("take over",),
+        acts=2,
+        messages=3,
+        site=20,
+    ),
+    "site and disks": Plan(
+        (*ALL, *DISK_LOSSES), strikes=(1, 4), messages=4, keep=5, sweep=5_000, site=20
     ),
     "wild": Plan(
         ALL + DISK_LOSSES,

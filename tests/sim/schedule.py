@@ -14,6 +14,7 @@ from tests.sim.faults import Faults
 from tests.sim.node import INLINE, Client, Node, World
 from tests.sim.oracle import Allowance, Message, Oracle, known_attempts, message_of, messages_of
 from tests.sim.plan import Plan
+from tests.sim.site_changes import SiteOperators
 from tests.support.disk_vfs import DiskVFS
 
 ADDRESSES = ("al@one.test", "bo@two.test", "cy@three.test", "never@one.test", "box1@site.test")
@@ -45,6 +46,7 @@ class Simulation:
         if plan.addresses:
             self.addresses = Addresses(world, self.nodes, plan.addresses)
             self.faults.join(self.addresses.faults)
+        self.site = SiteOperators(self.rng, self.story)
         self.clients: list[Client] = []
         self.allowance = Allowance()
         self.ended: dict[str, Message] = {}
@@ -66,6 +68,9 @@ class Simulation:
         if plan.operators:
             for _ in range(rng.randint(0, plan.acts)):
                 self._sometime(self._operate)
+        if plan.site:
+            for _ in range(rng.randint(1, plan.site)):
+                self._sometime(lambda: self.site.act(self.nodes))
         self.clock.run(start + plan.duration)
         self._heal()
 
@@ -145,6 +150,7 @@ class Simulation:
 
     def _note_disk_loss(self, node: Node, other: Node) -> None:
         self.allowance.unbounded = True
+        self.site.lost(node)
         durable = other.engine.durable
         for client in self.clients:
             if client.told in (Mode.SOLO, Mode.CATCHING_UP):
@@ -177,6 +183,7 @@ class Simulation:
             self.addresses.referee.judge()
         self._release()
         oracle.judge()
+        self.site.judge(self.nodes)
 
     def oracle(self) -> Oracle:
         """Who judges this schedule."""
