@@ -96,12 +96,13 @@ async def serve(context: Context) -> None:
         settings.pair.on_peer_loss == "refuse" and identity.peer is not None,
         lambda: pair.mode,
         monotonic,
+        lambda: engine.reusable,
     )
     spool = Spool(engine, monotonic, context.emit, checkpointer, gate.starving)
     site = MailSite(context.site, settings, spool, context.emit)
     intake = SpoolIntake(spool, bodies, gate, site.holds)
     try:
-        await _serve(context, identity, spool, intake, site)
+        await _serve(context, identity, spool, intake, site, gate)
     finally:
         await spool.stop()
         checkpointer.close()
@@ -118,7 +119,12 @@ def _sync_directory(directory: Path) -> None:
 
 
 async def _serve(
-    context: Context, identity: Identity, spool: Spool, intake: SpoolIntake, site: MailSite
+    context: Context,
+    identity: Identity,
+    spool: Spool,
+    intake: SpoolIntake,
+    site: MailSite,
+    gate: Gate,
 ) -> None:
     settings = context.node
     moving = settings.smtp_moving
@@ -154,9 +160,16 @@ async def _serve(
         await link.start()
     await smtp.start()
     failover = await _make_failover(context, spool, smtp, _reporter(spool, intake, link, context))
-    keep = int(settings.keep_ended)
+    kept = int(settings.keep_ended)
+
+    def every_second() -> None:
+        handler.renew()
+        watch.look(monotonic())
+        site.look()
+        spool.submit(Sweep(0 if gate.short else kept))
+
     watch = DeliveryWatch(spool, handler)
-    tasks = [asyncio.create_task(_every_second(handler, spool, watch, site, keep))]
+    tasks = [asyncio.create_task(_every_second(every_second))]
     if failover is not None:
         tasks.append(asyncio.create_task(failover.run()))
     context.ready()
@@ -222,15 +235,10 @@ def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink |
     )
 
 
-async def _every_second(
-    handler: MailSocket, spool: Spool, watch: DeliveryWatch, site: MailSite, keep: int
-) -> None:
+async def _every_second(do: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(1.0)
-        handler.renew()
-        watch.look(monotonic())
-        site.look()
-        spool.submit(Sweep(keep))
+        do()
 
 
 async def _hand_over(spool: Spool, context: Context) -> None:

@@ -56,7 +56,7 @@ from appliance.spool.operations import (
 )
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Broken, Replication
-from appliance.spool.retention import Retention
+from appliance.spool.retention import Retention, reusable
 from appliance.spool.salvage_desk import SalvageDesk
 from appliance.spool.site_desk import SiteDesk
 from appliance.spool.sizes import USUAL, Sizes
@@ -64,6 +64,8 @@ from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
 
 _TURN_FRAMES = 64
+_SAVE_CLOCK = 60_000
+"""Milliseconds of running time that a crash may cost: a node at rest commits so often."""
 
 
 class Engine:
@@ -89,6 +91,8 @@ class Engine:
         """False while the link takes nothing more: what is read for it would pile up."""
         self._tag = tag(store.incarnation)
         self._number = 0
+        self.reusable = 0
+        """Bytes in the database that serve new mail though the file does not get shorter."""
         self.delivered = 0
         """Recipients delivered since this start."""
         self._owner = Owner(store, self.new_queue_id)
@@ -111,6 +115,7 @@ class Engine:
             self._written.append,
             self._leasing.worked_on,
         )
+        self._save_clock_at = now + _SAVE_CLOCK
         self._old_exposed = store.exposed()
         self._recount = False
         store.begin()
@@ -208,8 +213,10 @@ class Engine:
             return True
         if (self.replication.behind and self.room) or self._salvage.busy:
             return True
-        due = self._handover.next_timer(now)
-        return (due is not None and due <= now) or self._leasing.busy(self.store.running(now))
+        times = (self._handover.next_timer(now), self._save_clock_at)
+        return any(t is not None and t <= now for t in times) or self._leasing.busy(
+            self.store.running(now)
+        )
 
     def next_timer(self, now: int) -> int | None:
         """When `tick` or a turn is due next though nothing comes in."""
@@ -217,6 +224,7 @@ class Engine:
         times = [
             self.pair.next_timer(now),
             self._handover.next_timer(now),
+            self._save_clock_at,
             now if self._salvage.busy else None,
             None if wake is None else wake - self.store.running(0),
         ]
@@ -239,7 +247,7 @@ class Engine:
         self._salvage_some(running)
         if leased := self._leasing.lease(running):
             self._answers.append(leased)
-        if not self.store.changed:
+        if not self.store.changed and now < self._save_clock_at:
             self.store.rollback()
             if self._answers:  # what they tell of is durable already
                 self.committed(now)
@@ -247,6 +255,7 @@ class Engine:
         self.replication.store_acks()
         self.store.journal.prune(self._keep, shared=not self.pair.alone)
         self.store.flush(running)
+        self._save_clock_at = now + _SAVE_CLOCK
         self.effects.extend(
             Send(frame) for frame in self.replication.send_live(self._written, before)
         )
@@ -255,6 +264,7 @@ class Engine:
     def commit(self) -> None:
         """See Store.commit. A crash before the bodies are gone leaves them to the next start."""
         self.store.commit()
+        self.reusable = reusable(self.store.connection)
         self._bodies.remove(self.store.pruning.dropped)
         self.store.pruning.dropped.clear()
 

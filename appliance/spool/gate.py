@@ -31,23 +31,30 @@ class Gate:
         refuse_alone: bool,
         mode: Callable[[], Mode],
         clock: Callable[[], int],
+        reusable: Callable[[], int],
     ) -> None:
-        """`reserve` in bytes; `clock` in milliseconds."""
+        """`reserve` in bytes; `clock` in milliseconds; `reusable`: bytes free in the database."""
         self._spool = spool
         self._reserve = reserve
         self._refuse_alone = refuse_alone
         self._mode = mode
         self._clock = clock
+        self._reusable = reusable
         self._looked_at = -_LOOK_EVERY
         self._free = 0
 
     def __call__(self) -> Refused | None:
         """The refusal, None if mail is welcome."""
-        if self._look() < self._reserve:
+        if self.short:
             return _FULL
         if self._refuse_alone and self._mode() is Mode.SOLO:
             return _ALONE
         return None
+
+    @property
+    def short(self) -> bool:
+        """True if what is left is kept: whatever may be forgotten should be, now."""
+        return self._look() < self._reserve
 
     def starving(self) -> bool:
         """True if the peer's mail, too, must wait: what is left is for this node's outcomes."""
@@ -59,4 +66,6 @@ class Gate:
             self._looked_at = now
             figures = os.statvfs(self._spool)
             self._free = figures.f_bavail * figures.f_frsize
-        return self._free
+        # What pruning freed serves mail, but not the WAL and not large bodies: so at most as much
+        # of it counts as the file system has.
+        return self._free + min(self._free, self._reusable())

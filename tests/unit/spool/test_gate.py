@@ -19,6 +19,7 @@ class Surroundings:
         self.free = 1000
         self.now = 5
         self.mode = Mode.PAIRED
+        self.reusable = 0
         self.looks = 0
 
     def statvfs(self, path: object) -> SimpleNamespace:
@@ -35,7 +36,14 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
 
 
 def gate(around: Surroundings, reserve: int = 500, refuse_alone: bool = False) -> Gate:
-    return Gate(Path(), reserve, refuse_alone, lambda: around.mode, lambda: around.now)
+    return Gate(
+        Path(),
+        reserve,
+        refuse_alone,
+        lambda: around.mode,
+        lambda: around.now,
+        lambda: around.reusable,
+    )
 
 
 def code(gate: Gate) -> tuple[int, str] | None:
@@ -54,6 +62,20 @@ def test_a_full_disk_refuses_for_now_and_says_how_to_mend_it(around: Surrounding
     assert refused is not None
     assert (refused.reply.code, refused.reply.enhanced) == (452, "4.3.1")
     assert "free space" in refused.hint
+
+
+def test_what_pruning_freed_in_the_database_counts(around: Surroundings) -> None:
+    around.free, around.reusable = 400, 100
+    assert not gate(around).short
+    around.reusable = 99
+    assert gate(around).short
+
+
+def test_a_file_system_without_space_is_full_whatever_the_database_has(
+    around: Surroundings,
+) -> None:
+    around.free, around.reusable = 200, 1_000_000
+    assert code(gate(around)) == (452, "4.3.1")
 
 
 def test_the_disk_is_looked_at_now_and_then(around: Surroundings) -> None:
@@ -84,5 +106,5 @@ def test_a_site_that_takes_nothing_alone(
 
 
 def test_a_real_disk_is_read(tmp_path: Path) -> None:
-    assert Gate(tmp_path, 1, False, lambda: Mode.PAIRED, lambda: 0)() is None
-    assert Gate(tmp_path, 1 << 62, False, lambda: Mode.PAIRED, lambda: 0)() is not None
+    assert Gate(tmp_path, 1, False, lambda: Mode.PAIRED, lambda: 0, lambda: 0)() is None
+    assert Gate(tmp_path, 1 << 62, False, lambda: Mode.PAIRED, lambda: 0, lambda: 0)() is not None
