@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from functools import lru_cache
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _PROXY = 0x21  # version 2 and the command
@@ -29,6 +30,7 @@ def header(client: tuple[str, int], reached: tuple[str, int]) -> bytes:
     return _SIGNATURE + struct.pack("!BBH", _PROXY, family, len(body)) + body
 
 
+@lru_cache(1024)
 def _packed(address: str) -> bytes:
     found = ipaddress.ip_address(address.partition("%")[0])
     return (getattr(found, "ipv4_mapped", None) or found).packed
