@@ -46,7 +46,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 @click.option(
     "--site",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Use this site.toml on both nodes.",
+    help="Begin with this site.toml; only for a new data directory.",
 )
 @click.option(
     "--net",
@@ -63,7 +63,7 @@ def command(data: Path, headless: bool, seconds: float | None, site: Path | None
 
 
 def _prepared(data: Path, site: Path | None, net: str) -> Sequence[Member]:
-    from appliance.services.demo import Taken, check_addresses, prepare
+    from appliance.services.demo import HasSite, Taken, check_addresses, prepare
 
     if not _LOOPBACK.fullmatch(net):
         raise click.UsageError("--net is the first three numbers of a loopback address: 127.1.2")
@@ -71,6 +71,9 @@ def _prepared(data: Path, site: Path | None, net: str) -> Sequence[Member]:
         with config_errors():
             members = prepare(data, net, site)
         check_addresses(members)
+    except HasSite as error:
+        hint = "start it without --site, then `twinpost config import FILE`"
+        raise CliError(str(error), hint, Exit.USAGE) from error
     except Taken as error:
         hint = "is another demo running? End it, or the program that listens there, or use --net"
         raise CliError(str(error), hint, Exit.UNAVAILABLE) from error

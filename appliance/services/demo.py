@@ -18,13 +18,14 @@ from appliance.link.code import PairingCode
 from appliance.link.identity import KeyStore
 from appliance.link.pairing import join, start_pairing
 from appliance.monitor.events import Emit
+from appliance.services.site import open_site
 from appliance.services.supervise import Command, Supervisor
 
 SMTP, HTTP, LINK, PAIRING, HEARTBEAT = 2525, 2580, 2526, 2527, 2528
 _NODE_PATIENCE = 90.0
 
 SITE_TOML = """\
-# The site of the demo: both nodes have a copy. Change both, or start with --site FILE.
+# The first version of the demo's site. Later `twinpost config export` and `import` change it.
 domains = ["site.test"]
 postmaster = "alice"
 
@@ -43,6 +44,13 @@ networks = ["127.0.0.0/8"]
 "elsewhere.test" = { transport = "discard" }
 "held.test" = { transport = "hold" }
 """
+
+
+class HasSite(Exception):
+    """The pair in a data directory has a site: a file does not change it."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(f"the demo in {data.parent} has a site already")
 
 
 class Taken(Exception):
@@ -133,7 +141,7 @@ class Member:
 def prepare(data: Path, network: str, site: Path | None) -> Sequence[Member]:
     """Write what is missing in the data directories; raises ConfigError and OSError.
 
-    `site` replaces the site.toml of both nodes.
+    `site` replaces the site.toml of both nodes. Raises HasSite if they have a site already.
     """
     if site is not None:
         load_site(site)
@@ -149,7 +157,9 @@ def prepare(data: Path, network: str, site: Path | None) -> Sequence[Member]:
         elif not site_toml.exists():
             site_toml.write_text(SITE_TOML)
         member = Member(*open_layout(folder))
-        load_site(member.layout.site_toml)
+        found = open_site(member.layout, member.settings)
+        if site is not None and found.state is not None and found.state.head is not None:
+            raise HasSite(member.layout.data)
         member.layout.create()
         members.append(member)
     return members
