@@ -72,6 +72,9 @@ async def serve(context: Context) -> None:
         lambda: desk.tell(),
     )
     desk = Desk(keeper, conversation.rejected, context.emit, _milliseconds)
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, problem: _end_with(driver.failed, loop, problem)
+    )
     try:
         await binder.start()
     except BinderFailed as error:
@@ -151,6 +154,18 @@ def _health(settings: FailoverSettings) -> Health:
 
 def _milliseconds() -> int:
     return boottime() // _NS_PER_MS
+
+
+def _end_with(
+    failed: asyncio.Future[None], loop: asyncio.AbstractEventLoop, problem: dict[str, Any]
+) -> None:
+    """What nobody had foreseen: a router that missed an input must not hold addresses any longer.
+
+    The peer takes over, and this process starts anew.
+    """
+    loop.default_exception_handler(problem)
+    if not failed.done():
+        failed.set_exception(problem.get("exception") or RuntimeError(problem.get("message")))
 
 
 async def _until_over(

@@ -126,3 +126,15 @@ def test_health_of_one_virtual_router_leaves_the_other() -> None:
     _, b = started(100, 100)
     b.node.health(0, 1, 0)
     assert [b.node.routers[vrid].priority for vrid in (1, 2)] == [0, 100]
+
+
+def test_what_the_peer_is_active_for_is_known_until_it_would_be_dead() -> None:
+    a, b = started()
+    assert b.node.peer_active(0, 1)
+    assert not a.node.peer_active(0, 1)
+    dead = 3 * INTERVAL + INTERVAL // 256
+    assert b.node.peer_active(dead - 1, 1)
+    assert not b.node.peer_active(dead, 1)
+    assert not b.node.peer_active(0, 2)
+    hand_over(packets(a.node.stop(INTERVAL)), b, a, INTERVAL)
+    assert not b.node.peer_active(INTERVAL, 1)

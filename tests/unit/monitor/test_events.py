@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 import appliance
-from appliance.monitor.events import Event, EventLog, LogFile
+from appliance.monitor.events import Event, EventLog, LogFile, LogThread
 
 AT = int(datetime(2026, 11, 22, 2, 30, tzinfo=UTC).timestamp()) * 1000 + 123
 
@@ -57,6 +58,45 @@ def test_lines_lost_to_a_full_disk_are_counted() -> None:
     told = [msgspec.json.decode(line) for line in b"".join(lines).splitlines()]
     assert [one["event"] for one in told] == ["log_lines_lost", "node_stopping"]
     assert told[0]["lines"] == 2
+
+
+def test_a_disk_that_hangs_holds_nobody_up_and_costs_lines() -> None:
+    lines: list[bytes] = []
+    hangs, reached = threading.Event(), threading.Event()
+
+    def write(line: bytes) -> None:
+        reached.set()
+        assert hangs.wait(60)
+        lines.append(line)
+
+    thread = LogThread(write, limit=2)
+    log = EventLog(thread.write, "failover", lambda: AT)
+    log(Event.NODE_STARTED)
+    assert reached.wait(60)
+    for _ in range(4):  # two wait, two are lost
+        log(Event.TRANSITION)
+    hangs.set()
+    thread.close(60)
+    assert [msgspec.json.decode(line)["event"] for line in lines] == [
+        "node_started",
+        "transition",
+        "transition",
+    ]
+
+
+def test_a_full_disk_does_not_end_the_thread() -> None:
+    lines: list[bytes] = []
+
+    def write(line: bytes) -> None:
+        lines.append(line)
+        if len(lines) == 1:
+            raise OSError(errno.ENOSPC, "full")
+
+    thread = LogThread(write)
+    thread.write(b"1")
+    thread.write(b"2")
+    thread.close(60)
+    assert lines == [b"1", b"2"]
 
 
 def test_the_lines_of_one_tick_are_one_write() -> None:

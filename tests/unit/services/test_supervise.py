@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,29 @@ async def test_a_killed_service_is_started_again(tmp_path: Path) -> None:
     assert '"restarts":1' in (tmp_path / "processes.json").read_text()
     stop.set()
     await task
+
+
+async def test_what_a_dead_service_left_is_cleared_before_it_starts_again(tmp_path: Path) -> None:
+    told = Told()
+
+    async def clear() -> None:
+        told(Event.ADDRESSES_TAKEN_AWAY)
+
+    stop = asyncio.Event()
+    failover = replace(command(tmp_path, "failover"), after=clear)
+    supervisor = Supervisor([failover], told, ENVIRONMENT, tmp_path / "processes.json")
+    task = asyncio.create_task(supervisor.run(stop))
+    ready = await told.next(Event.SERVICE_READY)
+    assert isinstance(ready["pid"], int)
+    os.kill(ready["pid"], signal.SIGKILL)
+    await told.next(Event.SERVICE_EXITED)
+    await told.next(Event.SERVICE_READY)
+    kinds = [event for event, _ in told.seen]
+    assert kinds.index(Event.ADDRESSES_TAKEN_AWAY) < kinds.index(Event.SERVICE_EXITED)
+    stop.set()
+    await task
+    assert kinds.count(Event.ADDRESSES_TAKEN_AWAY) == 1
+    assert [event for event, _ in told.seen].count(Event.ADDRESSES_TAKEN_AWAY) == 2
 
 
 async def test_restart_on_demand(tmp_path: Path) -> None:
