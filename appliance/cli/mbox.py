@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
@@ -20,8 +21,8 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 @contextmanager
-def open_mail(path: Path) -> Iterator[tuple[Iterable[bytes], Callable[[], int]]]:
-    """(the lines of a file, how far it is read), unpacked if its name ends in .gz."""
+def open_mail(path: Path) -> Iterator[tuple[IO[bytes] | gzip.GzipFile, Callable[[], int]]]:
+    """(a file, how far it is read), unpacked if its name ends in .gz."""
     with path.open("rb") as raw:
         if path.suffix == ".gz":
             with gzip.open(raw) as unpacked:

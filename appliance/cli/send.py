@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from appliance.cli.errors import CliError, Exit
 from appliance.cli.options import json_option
-from appliance.cli.output import counted, safe, show_json
+from appliance.cli.output import bytes_text, counted, safe, show_json
 
 if TYPE_CHECKING:
+    from gzip import GzipFile
+
     from appliance.cli.sender import Mail, Sent
 
 _SHOWN_FAILURES = 20
+_LARGEST = 256 << 20
 
 
 @dataclass
@@ -125,7 +128,7 @@ def _contents(
 
     if str(file) == "-":
         lines = sys.stdin.buffer
-        found = read_mbox(lines) if mbox else iter([canonical(lines.read())])
+        found = read_mbox(lines) if mbox else iter([canonical(_one(lines))])
         return found, lambda: 0, 0
     try:
         opened, position = stack.enter_context(open_mail(file))
@@ -135,7 +138,16 @@ def _contents(
         raise CliError(what, "name a file that can be read", Exit.NO_INPUT) from error
     if mbox:
         return read_mbox(opened), position, size
-    return iter([canonical(b"".join(opened))]), position, size
+    return iter([canonical(_one(opened))]), position, size
+
+
+def _one(file: IO[bytes] | GzipFile) -> bytes:
+    """The whole of a message; nobody's mail server takes one that memory has no room for."""
+    content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        what = f"this is no message: it is larger than {bytes_text(_LARGEST)}"
+        raise CliError(what, "if it is an mbox, say --mbox", Exit.BAD_DATA)
+    return content
 
 
 def _mail(content: bytes, sender: str | None, recipients: tuple[str, ...]) -> Mail:
