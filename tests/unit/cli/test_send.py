@@ -112,14 +112,19 @@ def test_what_cannot_be_sent(tmp_path: Path, message: Path, capsys: Capture) -> 
     assert run(["send", str(tmp_path / "none.eml")]) == Exit.NO_INPUT
     assert run(["send", "--server", "nowhere", str(message)]) == Exit.USAGE
     assert run(["send", "--server", "no.such.test:25", str(message)]) == Exit.UNAVAILABLE
-    large = tmp_path / "large.eml"
-    with large.open("wb") as file:
-        file.truncate((256 << 20) + 1)
-    assert run(["send", "--to", "a@b.test", str(large)]) == Exit.BAD_DATA
-    assert "larger than 256 MiB" in capsys.readouterr().err
     (tmp_path / "empty.eml").write_bytes(b"")
     assert run(["send", str(tmp_path / "empty.eml")]) == Exit.BAD_DATA
     assert "say --to ADDRESS" in capsys.readouterr().err
+
+
+def test_what_no_memory_could_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("appliance.cli.send._LARGEST", 1 << 20)
+    large = tmp_path / "large.eml"
+    large.write_bytes(b"x" * ((1 << 20) + 1))
+    assert run(["send", "--to", "a@b.test", str(large)]) == Exit.BAD_DATA
+    assert "larger than 1.0 MiB" in capsys.readouterr().err
 
 
 def test_envelope_of() -> None:
