@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from appliance.config.node import NodeSettings, PathSettings, load_node
@@ -33,14 +34,16 @@ class Layout:
         return self.log / f"{process}.log"
 
     def create(self) -> None:
-        """Make the folders that are missing; keys and sockets are for the owner only."""
-        for folder in (self.data, self.spool, self.log):
+        """Make the folders that are missing; keys, mail and sockets are for the owner only."""
+        for folder in (self.data, self.log):
             folder.mkdir(parents=True, exist_ok=True)
-        for private in (self.keys, self.run):
+        for private in (self.keys, self.spool, self.run):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def open_layout(data: Path) -> tuple[Layout, NodeSettings]:
+            if private.stat().st_uid == os.geteuid():
+                private.chmod(0o700)  # an older release made some of them for everybody
     """The layout and settings of the node in `data`; raises ConfigError."""
     settings = load_node(data / NODE_TOML)
     return Layout(data, settings.paths), settings

@@ -60,6 +60,15 @@ def problems(text: str, wanted: type) -> list[Problem]:
     return list(caught.value.problems)
 
 
+def test_mail_and_keys_are_for_the_owner_only(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text(NODE)
+    layout, _ = open_layout(tmp_path)
+    layout.spool.mkdir()  # by a release that left it open
+    layout.create()
+    for private in (layout.keys, layout.spool, layout.run):
+        assert private.stat().st_mode & 0o777 == 0o700
+
+
 def test_node() -> None:
     node = parse(NODE, NodeSettings, "node.toml")
     assert node.smtp.listen[1].port == 2525
