@@ -30,6 +30,7 @@ from appliance.control.schema import (
     Transition,
 )
 from appliance.ipc.balance import BalanceView
+from appliance.ipc.search import SearchPage, SearchView
 from appliance.ipc.socket_file import connected_socket
 from appliance.mail.views import (
     CommandResult,
@@ -122,6 +123,21 @@ class Client:
         body = Command(tuple(targets), address)
         return self._post(f"/queue/{action}", body, CommandAnswer).results
 
+    def search(
+        self, query: str, limit: int = 20, after: str = "", snippets: bool = True
+    ) -> SearchPage:
+        """Messages by their text, the newest first."""
+        asked = {"query": query, "limit": limit, "after": after, "snippets": int(snippets)}
+        return self._get(f"/search?{urlencode(asked)}", SearchPage)
+
+    def search_status(self) -> SearchView:
+        """How the search index is."""
+        return self._get("/search/status", SearchView)
+
+    def reindex(self) -> SearchView:
+        """Have the search index made anew; returns at once."""
+        return self._post("/search/reindex", {}, SearchView)
+
     def take_over(self) -> str:
         """Act on the backlog without the peer; returns what happened."""
         return self._post("/pair/take-over", {}, Done).text
@@ -186,6 +202,10 @@ class Client:
                 raise ApiError(_failure(response))
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunning(f"nobody serves {self._path}") from error
+        except PermissionError as error:
+            hint = "run this as the node's user, or as root"
+            what = f"this user may not talk to {self._path}"
+            raise ApiError(Failure(code="forbidden", error=what, hint=hint)) from error
         except (OSError, http.client.HTTPException) as error:
             raise NotRunning(f"no answer at {self._path}: {error}") from error
         except ApiError:

@@ -138,6 +138,18 @@ async def test_what_is_not_there_is_not_found(world: World, queue_id: str) -> No
         await world.ask(lambda: list(world.client.content(queue_id)))
 
 
+async def test_another_users_node_is_not_taken_for_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> socket.socket:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("appliance.control.client.connected_socket", refused)
+    with pytest.raises(ApiError) as caught:
+        await world.ask(world.client.status)
+    assert caught.value.failure.code == "forbidden"
+
+
 async def test_mailboxes(world: World) -> None:
     assert [one.name for one in await world.ask(world.client.mailboxes)] == ["bob"]
     (page,) = await world.ask(lambda: list(world.client.mailbox("bob")))
