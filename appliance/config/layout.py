@@ -39,11 +39,11 @@ class Layout:
             folder.mkdir(parents=True, exist_ok=True)
         for private in (self.keys, self.spool, self.run):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if private.stat().st_uid == os.geteuid():
+                private.chmod(0o700)  # an older release made some of them for everybody
 
 
 def open_layout(data: Path) -> tuple[Layout, NodeSettings]:
-            if private.stat().st_uid == os.geteuid():
-                private.chmod(0o700)  # an older release made some of them for everybody
     """The layout and settings of the node in `data`; raises ConfigError."""
     settings = load_node(data / NODE_TOML)
     return Layout(data, settings.paths), settings

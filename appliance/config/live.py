@@ -19,8 +19,10 @@ class Site:
     """Settings in `current`, values by `registers`; whoever watches is told of changes.
 
     To learn of changes: `site.watch(heed)` calls `heed(settings)` after each change of the
-    document; `site.watch_registers("credentials", heed)` calls `heed(values)` after each change of a
-    register in that table. Both are called on the event loop, never while the spool commits.
+    document; `site.watch_registers("pauses", heed)` calls `heed(values)` after each change of a
+    register in that table. Both are called on the event loop, after the change is durable here.
+    A process other than the mail process hears of changes `async with following(...)`
+    (`services/site.py`).
 
     To write a register: `Spool.put_registers` in the mail process, `PutRegistersCall` on the mail
     socket from another one. It is durable on both nodes when the call returns.
