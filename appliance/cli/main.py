@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("status", "Show how the node and its pair are."),
     "send": ("send", "Send mail by SMTP: a file, standard input, or an mbox."),
     "queue": ("queue", "Look at the queue and change it."),
+    "search": ("search", "Find mail by its text."),
     "mailbox": ("mailbox", "Look at mailboxes and export them."),
     "pair": ("pair", "Join two nodes, replace one, take over."),
     "failover": ("failover", "See which node holds the virtual addresses, and why."),

@@ -99,6 +99,13 @@ class PathSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool: str | None = None
     run: str | None = None
     log: str | None = None
+    index: str | None = None
+
+
+class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The search index of this node. `enabled`: there is one, and a process that keeps it."""
+
+    enabled: bool = True
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +125,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     pair: PairSettings = PairSettings()
     paths: PathSettings = PathSettings()
     balance: BalanceSettings | None = None
+    search: SearchSettings = SearchSettings()
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
     failover: FailoverSettings | None = None

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from appliance.control.http import BadRequest
 from appliance.ipc.client import Client, connect
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.wire import CallFailed, Codec, Received, Sent
@@ -26,7 +27,10 @@ class Caller(Generic[Sent, Received]):
         self._connecting = asyncio.Lock()
 
     async def call(self, call: Sent, expect: type[Answer], patience: float | None) -> Answer:
-        """Call it; `patience` in seconds. Raises Refused, LookupError, Unavailable for all else."""
+        """Call it, for `patience` seconds at most.
+
+        Raises Refused, BadRequest, LookupError, and Unavailable for all else.
+        """
         try:
             async with asyncio.timeout(patience):
                 client = await self._connected()
@@ -35,6 +39,8 @@ class Caller(Generic[Sent, Received]):
             failure = error.failure
             if failure.code == "refused":
                 raise Refused(Reply(450, "4.3.0", failure.text), failure.hint) from error
+            if failure.code == "bad request":
+                raise BadRequest(failure.text, failure.hint) from error
             if failure.code == "not found":
                 raise LookupError(failure.text) from error
             raise Unavailable(f"the {self._name} process could not: {failure.text}") from error

@@ -105,6 +105,9 @@ class Event(StrEnum):
     BALANCE_REFUSED = "balance_refused"
     BALANCE_CUT_OFF = "balance_cut_off"
 
+    # search
+    INDEX = "index"
+
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"

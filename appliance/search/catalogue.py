@@ -6,7 +6,7 @@ it does not name are removed after it. So whatever a crash leaves behind is of n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum, IntFlag
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,16 @@ class State(IntFlag):
     DELIVERED = 8
     BOUNCED = 16
     REMOVED = 32
+
+
+STATE_NAMES: Mapping[str, State] = {
+    "queued": State.QUEUED,
+    "deferred": State.DEFERRED,
+    "held": State.HELD,
+    "delivered": State.DELIVERED,
+    "bounced": State.BOUNCED,
+    "removed": State.REMOVED,
+}
 
 
 class Document(msgspec.Struct, frozen=True):

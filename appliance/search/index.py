@@ -92,6 +92,8 @@ class Index:
         self.units: tuple[Unit, ...] = ()
         """The newest first."""
         self.mark = Mark()
+        self.era = 0
+        """Grows whenever the index begins anew."""
         self._step = step
         self._partitions: list[_Partition] = []
         self._catalogue: Catalogue | None = None
@@ -190,6 +192,7 @@ class Index:
             (self.folder / name).unlink(missing_ok=True)
         self._catalogue = Catalogue(open_catalogue(self.folder / CATALOGUE))
         self.mark, self._next = Mark(), 1
+        self.era += 1
         self._remove_strays()
         sync_folder(self.folder)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from appliance.search.catalogue import Kind, State
+from appliance.search.catalogue import STATE_NAMES, Kind, State
 from appliance.search.dates import NoDate, period
 from appliance.search.words import words
 
@@ -108,14 +108,6 @@ Node = Word | Prefix | Phrase | Named | Identity | Received | Standing | And | O
 
 TEXT_FIELDS = ("subject", "from", "to", "body", "attachment")
 FIELD_NAMES = (*TEXT_FIELDS, "id", "before", "after", "during", "is")
-STATES: Mapping[str, State] = {
-    "queued": State.QUEUED,
-    "deferred": State.DEFERRED,
-    "held": State.HELD,
-    "delivered": State.DELIVERED,
-    "bounced": State.BOUNCED,
-    "removed": State.REMOVED,
-}
 _KINDS = {"from": Kind.SENDER, "to": Kind.RECIPIENT}
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _TOKEN = re.compile(
@@ -321,9 +313,11 @@ def _period(value: str, now: int) -> tuple[int, int]:
 
 
 def _standing(value: str, now: int) -> Node:
-    state = STATES.get(value.lower())
+    state = STATE_NAMES.get(value.lower())
     if state is None:
-        raise Mistake(f"nothing is {value!r}", f"known: {', '.join(f'is:{one}' for one in STATES)}")
+        raise Mistake(
+            f"nothing is {value!r}", f"known: {', '.join(f'is:{one}' for one in STATE_NAMES)}"
+        )
     return Standing(state)
 
 
@@ -339,7 +333,7 @@ _EXAMPLES = {
     "before": "for example: before:2026-10-31",
     "after": "for example: after:2026-10-01, after:7d",
     "during": "for example: during:2026-10, during:yesterday",
-    "is": f"known: {', '.join(STATES)}",
+    "is": f"known: {', '.join(STATE_NAMES)}",
 }
 
 

@@ -10,6 +10,7 @@ from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
+from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
 from appliance.link.identity import KeyStore
@@ -27,6 +28,7 @@ async def serve(context: Context) -> None:
     mail = MailProcess(layout.mail_socket)
     failover = FailoverProcess(layout.failover_socket) if node.failover else None
     balance = BalanceProcess(layout.balance_socket) if node.balance else None
+    search = SearchProcess(layout.search_socket) if node.search.enabled else None
     moves = Moves(failover, mail, layout.maintenance)
     reader = Reader(layout.spool, str(node.name), lambda: mail.last, monotonic)
     identity = Identity(
@@ -47,6 +49,7 @@ async def serve(context: Context) -> None:
     api = Api(observer, layout.log_file("failover")).application()
     SiteApi(str(node.name), observer, site_reader(layout, node), mail).add_to(api)
     BalanceApi(balance).add_to(api)
+    SearchApi(search).add_to(api)
     trusted = [network.network for network in node.http.status]
     try:
         async with serving(
@@ -63,5 +66,7 @@ async def serve(context: Context) -> None:
             failover.close()
         if balance is not None:
             balance.close()
+        if search is not None:
+            search.close()
         observer.close()
         reader.close()

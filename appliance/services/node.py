@@ -29,6 +29,7 @@ ORDER = (
     ("delivery", 30.0),
     ("mail", 30.0),
     ("control", 10.0),
+    ("search", 10.0),
 )
 PROCESSES = "processes.json"
 
@@ -56,7 +57,11 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
         emit = EventLog(_log(layout).write, "node")
         emit(Event.NODE_STARTED, node=node.name, pid=os.getpid())
         guardian = _Guardian(node.failover, emit)
-        optional = {"failover": node.failover, "balance": node.balance}
+        optional = {
+            "failover": node.failover,
+            "balance": node.balance,
+            "search": node.search.enabled or None,
+        }
         missing = [name for name, settings in optional.items() if settings is None]
         supervisor = Supervisor(
             [

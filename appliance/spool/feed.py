@@ -69,7 +69,7 @@ class Feed:
         """Tells this spool from another that lies or lay at the same place."""
         with self._reading() as (db, _):
             node: bytes | None = db.execute("SELECT value FROM meta WHERE name='node'").get
-            first: bytes | None = db.execute("SELECT id FROM incarnation ORDER BY idx").get
+            first: bytes | None = db.execute("SELECT id FROM incarnation ORDER BY idx LIMIT 1").get
         return f"{(node or b'').hex()}-{(first or b'').hex()}"
 
     def head(self) -> Changes:

@@ -48,9 +48,9 @@ class Rig:
                 return
         raise AssertionError(self.indexer.progress)
 
-    def accept(self, text: str, **options: bool) -> str:
+    def accept(self, text: str, *, held: bool = False, external: bool = False) -> str:
         content = f"Subject: {text}\r\n\r\n{text}\r\n".encode()
-        return self.writer.accept(content=content, **options)
+        return self.writer.accept(content=content, held=held, external=external)
 
     def find(self, query: str) -> list[str]:
         return found_ids(self.index, parse(query, 0))

@@ -1,0 +1,106 @@
+"""What travels on a node's search socket: questions, pages of hits, how the index is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.ipc.wire import Codec
+
+
+class FindCall(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """At most `limit` hits, the newest first, from behind `after`; answered with `Page`.
+
+    Refused as "bad request" with a hint if the query cannot be meant.
+    """
+
+    query: str
+    limit: int
+    after: str = ""
+    snippets: bool = True
+
+
+class StatusCall(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Answered with `Status`."""
+
+
+class ReindexCall(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Throw the index away and make it anew from the spool; answered with `Status` at once."""
+
+    by: str
+
+
+Call = FindCall | StatusCall | ReindexCall
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some text of a message; `hit`: it is what was asked for."""
+
+    text: str
+    hit: bool
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was found. Texts from outside are made visible already.
+
+    `status`: where its recipients stand, as the index knows it. `snippet`: its text around what
+    was asked for.
+    """
+
+    queue_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    received_at: int
+    size: int
+    status: tuple[str, ...]
+    snippet: tuple[Piece, ...] = ()
+
+
+class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some hits, the newest first; `after` asks for the next ones, "" if these were the last.
+
+    `searched_to`: the time was up; mail received before this moment (wall clock) was not looked
+    at, `after` goes on there. `missing`: why mail may be there that was not found, "" if not.
+    """
+
+    hits: tuple[Hit, ...]
+    after: str = ""
+    searched_to: int | None = None
+    missing: str = ""
+
+
+class SearchView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the index of a node is.
+
+    `documents` can be found, `waiting` are known of and cannot yet, the oldest of them for `lag`
+    milliseconds; `total`: messages in the spool when they were last counted. `complete`: nothing
+    older is missing. `damaged`: partitions that are to be rebuilt. `size` in bytes.
+    """
+
+    activity: str
+    documents: int
+    waiting: int
+    lag: int
+    total: int
+    complete: bool
+    partitions: int
+    damaged: int
+    size: int
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """What was found."""
+
+    page: SearchPage
+
+
+class Status(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """How the index is."""
+
+    view: SearchView
+
+
+Said = Page | Status
+
+SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))
+CLIENT_CODEC: Codec[Call, Said] = Codec(msgspec.msgpack.Decoder(Said))
