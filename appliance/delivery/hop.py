@@ -17,6 +17,7 @@ from appliance.delivery.transaction import Ending, Strain, Transaction
 from appliance.mail.reply import Reply
 from appliance.mail.work import LeasedRecipient, Result
 
+GIVEN_BACK = Ending(Result.CANCELLED, Reply(451, "4.3.2", "not this node's any more: not tried"))
 STOPPED = Ending(Result.CANCELLED, Reply(451, "4.3.2", "delivery stops: not tried"))
 _MAX_DOMAINS = 1000  # remembered a hop, to be named in `Work.leases`
 
@@ -118,12 +119,21 @@ class Hop:
         """What time brings about: to be called about once a second."""
         now = self._clock()
         self._pool.sweep(now)
+        self._give_back()
         if self._waiting and now - self._waiting[0].errand.since > self._patience:
             self.throttle.stalled()
             while self._waiting and now - self._waiting[0].errand.since > self._patience:
                 self._owner.suspended(self._waiting.popleft(), self)
         self._pump()
         self._update()
+
+    def _give_back(self) -> None:
+        """End what waits though this node may not send it any more: its peer waits for it."""
+        closed = [job for job in self._waiting if not job.errand.fence()]
+        if closed:
+            self._waiting = deque(job for job in self._waiting if job.errand.fence())
+            for job in closed:
+                self._end(job, GIVEN_BACK)
 
     def stop(self, ending: Ending) -> None:
         """End what waits; what is under way goes on."""

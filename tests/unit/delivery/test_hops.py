@@ -186,3 +186,17 @@ async def test_the_log_says_where_the_time_of_a_message_went() -> None:
         assert sent["delays"] == [90.0, 0.0, 0.0, 2.5]
         assert sent["relay"] == f"127.0.0.1[127.0.0.1]:{sink.port}"
         assert sent["size"] == 1981
+
+
+async def test_what_waits_goes_back_when_it_may_not_be_sent_any_more() -> None:
+    settings = DeliverySettings(initial_connections=1, connections_per_hop=1)
+    script = Script({"connect": [Gate()]})
+    async with Sink(script) as slow, running({"*": slow}, settings) as rig:
+        for _ in range(10):
+            await rig.send("b@to.test")
+        await slow.reached("connect", 1)
+        rig.work.fence = False  # this node hands everything over to its peer
+        rig.tick(1)
+        results = await rig.outcomes(9)
+        assert {result.result for result in results} == {CANCELLED}
+        rig.dispatcher.abort()  # what hangs is not begun either, but only its connection tells
