@@ -168,7 +168,7 @@ async def _serve(
         site.look()
         spool.submit(Sweep(0 if gate.short else kept))
 
-    watch = DeliveryWatch(spool, handler)
+    watch = DeliveryWatch(spool, lambda: handler.delivery is not None)
     tasks = [asyncio.create_task(_every_second(every_second))]
     if failover is not None:
         tasks.append(asyncio.create_task(failover.run()))

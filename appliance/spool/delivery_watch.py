@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from appliance.spool.mail_socket import MailSocket
+from collections.abc import Callable
+
 from appliance.spool.operations import Present
 from appliance.spool.spool import Spool
 
 
 class DeliveryWatch:
-    """Notices that no delivery process is connected; times are milliseconds.
+    """Notices that no delivery process is `connected`; times are milliseconds.
 
     One that is away for `patience` is taken for dead: what it worked on is in doubt from then on,
     and if it comes back it gives that up.
     """
 
-    def __init__(self, spool: Spool, socket: MailSocket, patience: int = 10_000) -> None:
+    def __init__(self, spool: Spool, connected: Callable[[], bool], patience: int = 10_000) -> None:
         self._spool = spool
-        self._socket = socket
+        self._connected = connected
         self._patience = patience
         self._away_since: int | None = None
         self._dead = False
 
     def look(self, now: int) -> None:
         """To be called about once a second."""
-        if self._socket.delivery is not None:
+        if self._connected():
             self._away_since = None
             self._declare(dead=False)
         elif self._away_since is None:
