@@ -5,6 +5,8 @@ Real processes on loopback. What a client got 250 for reaches the next hop, in e
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,6 +45,16 @@ async def kill_failover(pair: Moving, node: MovingNode) -> None:
     await pair.takes_over(pair.other(node))
 
 
+async def kill_supervisor(pair: Moving, node: MovingNode) -> None:
+    """The kernel ends the other processes; failover is told, and offers what it has."""
+    other = pair.other(node)
+    os.kill(node.pids[0], signal.SIGKILL)
+    await pair.takes_over(other)
+    assert (await other.history())[0].reason == Reason.RELEASED
+    node.kill()
+    node.start()
+
+
 async def stop_node(pair: Moving, node: MovingNode) -> None:
     await node.stop()
     await pair.takes_over(pair.other(node))
@@ -66,7 +78,7 @@ Deed = Callable[[Moving, MovingNode], Awaitable[None]]
     "deeds, doubtful",
     [
         ((kill_failover, switch_over, stop_node), 0),  # a peer that lives is never doubted
-        ((kill_mail, kill_node), 2 * LEASES),
+        ((kill_mail, kill_node, kill_supervisor), 3 * LEASES),
     ],
     ids=["in order", "deaths"],
 )
