@@ -11,13 +11,19 @@ import pytest
 from tests.netns.capture import Announcements, installed
 from tests.netns.faults import FAULTS, measure
 from tests.netns.lab import CLIENT, VIRTUAL, VIRTUAL6, Lab
+from tests.netns.settings import FULL
 from tests.netns.twinpost import Twinpost, Wiring
 from tests.netns.watch import Holders
 from tests.pair.harness import Settings, until
 from tests.pair.traffic import NextHop
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
-_MOVING = [fault for fault in FAULTS if fault.moves and fault.name != "rolling restart"]
+_SHORT = ("link down", "switchover")
+_MOVING = [
+    fault
+    for fault in FAULTS
+    if fault.moves and (FULL or fault.name in _SHORT) and fault.name != "rolling restart"
+]
 
 
 @pytest.mark.skipif(not installed(), reason="Debian's tshark is not installed")
