@@ -105,7 +105,7 @@ class Indexer:
             activity=self._activity,
             waiting=len(self._pending) + len(self._pool),
             lag=self._clock() - since if since is not None else 0,
-            complete=self._index.mark.complete and not self._index.damaged,
+            complete=self._index.mark.complete and not self._index.damaged and not self._anew,
             total=self._total,
         )
 

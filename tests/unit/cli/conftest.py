@@ -15,9 +15,11 @@ from appliance.control.balance import BalanceApi
 from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
+from appliance.control.search import SearchApi
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
 from tests.support.control import Balance, Failover, Mail, Reader
+from tests.support.search import Search
 from tests.support.site import MemorySite
 
 NODE = """\
@@ -45,6 +47,7 @@ class Node:
     failover: Failover
     balance: Balance
     site: MemorySite
+    search: Search
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -62,6 +65,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def node(data: Path) -> Iterator[Node]:
     reader, mail, failover, balance = Reader(), Mail(), Failover(), Balance()
+    search = Search()
     site = MemorySite({"domains": ["site.test"], "users": {"bob": {}}})
     moves = Moves(failover, mail, data / "maintenance")
     loop = asyncio.new_event_loop()
@@ -72,6 +76,7 @@ def node(data: Path) -> Iterator[Node]:
     async def serve() -> None:
         api = Api(observer, data / "failover.log").application()
         BalanceApi(balance).add_to(api)
+        SearchApi(search).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
         public = Public(observer, []).application()
         async with serving(api, data / "run" / "control.sock", public, []):
@@ -81,7 +86,7 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail, failover, balance, site)
+    yield Node(data, reader, mail, failover, balance, site, search)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()

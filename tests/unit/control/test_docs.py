@@ -10,7 +10,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from appliance.control import schema
-from appliance.ipc import balance, failover
+from appliance.ipc import balance, failover, search
 from appliance.mail import views
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -31,6 +31,10 @@ STRUCTS = [
     failover.ForeignView,
     balance.BalanceView,
     balance.ServerView,
+    search.SearchPage,
+    search.Hit,
+    search.Piece,
+    search.SearchView,
 ]
 
 

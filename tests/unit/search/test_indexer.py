@@ -178,6 +178,7 @@ def test_reindexing_begins_anew(rig: Rig) -> None:
     names = [rig.accept("tide") for _ in range(25)]
     rig.settle()
     rig.indexer.reindex()
+    assert not rig.indexer.progress.complete
     rig.indexer.turn()
     assert rig.index.documents < 25
     rig.settle()
