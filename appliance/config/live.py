@@ -28,8 +28,8 @@ class Site:
     socket from another one. It is durable on both nodes when the call returns.
     """
 
-    def __init__(self, current: SiteSettings, read: Callable[[str], Table]) -> None:
-        """`read` reads the registers of a table that are not deleted."""
+    def __init__(self, current: SiteSettings, read: Callable[[str], Table | None]) -> None:
+        """`read` reads the registers of a table that are not deleted; None if it can't now."""
         self.current = current
         self._read = read
         self._tables: dict[str, Table] = {}
@@ -37,10 +37,16 @@ class Site:
         self._watching_registers: dict[str, list[Callable[[Table], None]]] = {}
 
     def registers(self, table: str) -> Table:
-        """The registers of a table, as key → value. They are read once and then kept."""
+        """The registers of a table, as key → value. They are read once and then kept.
+
+        None are told while there is no spool that could be read, as in the first moment of a node.
+        """
         found = self._tables.get(table)
         if found is None:
-            found = self._tables[table] = self._read(table)
+            found = self._read(table)
+            if found is None:
+                return {}
+            self._tables[table] = found
         return found
 
     def watch(self, heed: Heed) -> None:

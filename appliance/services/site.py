@@ -53,10 +53,10 @@ class StoredSite(Site):
             return self._reader.state()
         return None
 
-    def _read_registers(self, name: str) -> Mapping[str, bytes]:
+    def _read_registers(self, name: str) -> Mapping[str, bytes] | None:
         with suppress(Unavailable):
             return self._reader.table(name)
-        return {}
+        return None
 
 
 def site_reader(layout: Layout, node: NodeSettings) -> SiteReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from appliance.config import ConfigError, Problem
@@ -20,7 +21,7 @@ class SiteState:
     """`settings` are those of `applied`, with what branches forbid; None if nothing can be read.
 
     `applied` is the head, or the last version before it that this release can read and this node
-    can use: then `problem` says why. `unreadable` are branches of which nothing can be told.
+    can use: then `problem` says why.
     """
 
     head: Header | None
@@ -28,7 +29,6 @@ class SiteState:
     applied: Header | None
     settings: SiteSettings | None
     problem: str = ""
-    unreadable: tuple[Header, ...] = ()
 
 
 def name_of(version: Header) -> str:
@@ -41,12 +41,10 @@ def site_state(tables: SiteTables, lineage: Lineage, check: Check) -> SiteState:
     head, problem = lineage.head, ""
     if head is None:
         return SiteState(None, (), None, None)
-    branches, unreadable = list[SiteSettings](), list[Header]()
+    branches = list[SiteSettings]()
     for branch in lineage.branches:
-        try:
+        with suppress(ConfigError):  # a branch that cannot be read forbids nothing
             branches.append(_settings(tables, branch))
-        except ConfigError:
-            unreadable.append(branch)
     for version in lineage.line(head.id):
         try:
             found = in_force(_settings(tables, version), branches)
@@ -54,8 +52,8 @@ def site_state(tables: SiteTables, lineage: Lineage, check: Check) -> SiteState:
         except ConfigError as error:
             problem = problem or str(error)
             continue
-        return SiteState(head, lineage.branches, version, settings, problem, tuple(unreadable))
-    return SiteState(head, lineage.branches, None, None, problem, tuple(unreadable))
+        return SiteState(head, lineage.branches, version, settings, problem)
+    return SiteState(head, lineage.branches, None, None, problem)
 
 
 def usable(settings: SiteSettings, name: str, check: Check) -> SiteSettings:
