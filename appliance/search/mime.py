@@ -86,8 +86,9 @@ def decoded(raw: bytes, charset: str) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         # Cut in the middle of a character it is still UTF-8.
-        rest = raw[: error.start] if error.start >= len(raw) - 3 else b""
-        return rest.decode("utf-8") if rest else raw.decode("windows-1252", "replace")
+        if error.reason == "unexpected end of data":
+            return raw[: error.start].decode("utf-8")
+        return raw.decode("windows-1252", "replace")
 
 
 def unworded(value: str) -> str:

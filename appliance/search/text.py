@@ -85,9 +85,10 @@ def _body(message: Message) -> tuple[str, bool]:
 
 
 def _readable(part: Part) -> bool:
-    # A part of a kind nobody can make out is text if it is not named like a file.
+    kind = part.kind
+    # A multipart that could not be split, or a kind nobody can make out, is text if anything.
     return (
-        part.kind.startswith("text/")
-        or part.kind in _TEXT_KINDS
-        or ("/" not in part.kind and not part.name)
+        kind.startswith(("text/", "multipart/"))
+        or kind in _TEXT_KINDS
+        or ("/" not in kind and not part.name)
     )
