@@ -16,52 +16,36 @@ under way; whichever is later decides.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from appliance.mail.queue_id import QueueId, queue_id, tag
 from appliance.replica import pair as modes
 from appliance.replica.frames import Ack, Answer, Ask, BodyChunk, Frame, Hello
 from appliance.replica.pair import Mode, Pair
 from appliance.replica.position import Mark
-from appliance.replica.record import Accepted, Diverged, Record, Segment
-from appliance.spool.batch import Batch
+from appliance.replica.record import Diverged
 from appliance.spool.bodies import Bodies
 from appliance.spool.claims import Claims
+from appliance.spool.clerk import Clerk
 from appliance.spool.desk import Desk
 from appliance.spool.handover import Handover
 from appliance.spool.leasing import Leasing
 from appliance.spool.operations import (
-    Accept,
-    CallOff,
-    Cancel,
-    ChangeSite,
-    Command,
     Done,
     Effect,
-    HandOver,
     Happened,
     Operation,
-    Present,
-    PutRegisters,
-    Report,
     ResetLink,
-    Salvage,
-    SeedSite,
     Send,
     SiteChanged,
-    StandAside,
-    Sweep,
-    TakeOver,
-    Want,
 )
 from appliance.spool.owner import Owner
 from appliance.spool.replication import Broken, Replication
-from appliance.spool.retention import Retention, reusable
-from appliance.spool.salvage_desk import SalvageDesk
-from appliance.spool.site_desk import SiteDesk
+from appliance.spool.retention import reusable
 from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store
 from appliance.spool.waiting import Waiting
+from appliance.spool.writer import Writer
 
 _TURN_FRAMES = 64
 _SAVE_CLOCK = 60_000
@@ -84,7 +68,6 @@ class Engine:
         self.pair = pair
         self.replication = Replication(store, bodies, name, sizes)
         self._bodies = bodies
-        self._retention = Retention(store)
         self._keep = sizes.keep
         self.effects: list[Effect] = []
         self.room = True
@@ -93,31 +76,29 @@ class Engine:
         self._number = 0
         self.reusable = 0
         """Bytes in the database that serve new mail though the file does not get shorter."""
-        self.delivered = 0
-        """Recipients delivered since this start."""
         self._owner = Owner(store, self.new_queue_id)
-        self._desk = Desk(store, self._owner, self.replication, pair, self._write)
-        self._site = SiteDesk(store, self.replication, pair, self._write)
-        self._operations: deque[Operation] = deque()
         self._inbox: deque[Frame] = deque()
         self._waiting = Waiting()
+        self._writer = Writer(store, self._waiting)
         self._answers: list[Done | Send] = []
-        self._written: list[tuple[Segment, bytes, Mapping[str, bytes]]] = []
-        self._leasing = Leasing(store, self._owner, pair, self._write)
-        self._claims = Claims(store, self._leasing, self._wrote)
+        self._desk = Desk(store, self._owner, self.replication, pair, self._writer.write)
+        self._leasing = Leasing(store, self._owner, pair, self._writer.write)
+        self._claims = Claims(store, self._leasing, self._writer.wrote)
         self._handover = Handover(store, pair, self.replication, self._leasing)
-        self._salvage = SalvageDesk(
+        self._clerk = Clerk(
             store,
             bodies,
             self._owner,
             self.replication,
-            self._write,
-            self._written.append,
-            self._leasing.worked_on,
+            pair,
+            self._leasing,
+            self._claims,
+            self._handover,
+            self._desk,
+            self._writer,
         )
         self._save_clock_at = now + _SAVE_CLOCK
         self._old_exposed = store.exposed()
-        self._recount = False
         store.begin()
         store.start(store.running(now))
         store.flush(store.running(now))
@@ -133,10 +114,8 @@ class Engine:
 
     def submit(self, operation: Operation) -> None:
         """Ask for something; the answer comes as Done or Failed."""
-        if isinstance(operation, Want):
-            self.effects.extend(self._leasing.want(operation))
-        else:
-            self._operations.append(operation)
+        self._clerk.submit(operation)
+        self._heed_clerk()
 
     def link_up(self, now: int) -> None:
         """A connection to the peer is there."""
@@ -203,15 +182,20 @@ class Engine:
         self._heed(self.pair.heartbeat(alive, now), now)
 
     @property
+    def delivered(self) -> int:
+        """Recipients delivered since this start."""
+        return self._clerk.delivered
+
+    @property
     def exposed(self) -> int:
         """Messages durable on this node only."""
         return self._old_exposed + self._waiting.exposed
 
     def busy(self, now: int) -> bool:
         """True if a turn would find something to do."""
-        if self._operations or self._inbox or self._claims:
+        if self._clerk.busy or self._inbox or self._claims:
             return True
-        if (self.replication.behind and self.room) or self._salvage.busy:
+        if self.replication.behind and self.room:
             return True
         times = (self._handover.next_timer(now), self._save_clock_at)
         return any(t is not None and t <= now for t in times) or self._leasing.busy(
@@ -225,7 +209,7 @@ class Engine:
             self.pair.next_timer(now),
             self._handover.next_timer(now),
             self._save_clock_at,
-            now if self._salvage.busy else None,
+            now if self._clerk.busy else None,
             None if wake is None else wake - self.store.running(0),
         ]
         return min((t for t in times if t is not None), default=None)
@@ -243,8 +227,8 @@ class Engine:
         self._take_in(now, running)
         self.effects.extend(self._claims.write(running))
         self._leasing.write_off_stale(running)
-        self._operate(now, running)
-        self._salvage_some(running)
+        self._clerk.work(now, running)
+        self._heed_clerk()
         if leased := self._leasing.lease(running):
             self._answers.append(leased)
         if not self.store.changed and now < self._save_clock_at:
@@ -257,7 +241,7 @@ class Engine:
         self.store.flush(running)
         self._save_clock_at = now + _SAVE_CLOCK
         self.effects.extend(
-            Send(frame) for frame in self.replication.send_live(self._written, before)
+            Send(frame) for frame in self.replication.send_live(self._writer.written, before)
         )
         return True
 
@@ -271,14 +255,14 @@ class Engine:
     def committed(self, now: int) -> None:
         """The turn's transaction is durable here."""
         self.durable = self.store.journal.marks()
-        if self._recount:
-            self._recount = False
-            self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
+        if self._clerk.salvaged:
+            self._clerk.salvaged = False
+            self._count_exposed()
         last = self.durable[self.store.incarnation].seq
         for answer in self._answers:
             self._waiting.add(last, answer)
         self._answers.clear()
-        self._written.clear()
+        self._writer.written.clear()
         self._handover.wrote()
         if changed := self.store.site.take_changes():
             self.effects.append(SiteChanged(changed))
@@ -290,6 +274,9 @@ class Engine:
         takes = not self._handover.aside
         ack = self.replication.ack(self.durable, running, mode, self.exposed, takes)
         self.effects.append(Send(ack))
+
+    def _count_exposed(self) -> None:
+        self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
 
     def _settle(self, now: int) -> None:
         """Give the answers that durability allows; notice that the nodes have caught up."""
@@ -350,7 +337,7 @@ class Engine:
             case Hello():
                 regressed = self.replication.greet(frame, running)
                 self._claims.peer_is_back()
-                self._old_exposed = max(0, self.store.exposed() - self._waiting.exposed)
+                self._count_exposed()
                 self.effects.extend(self._leasing.ownership_changed())
                 self._heed(self.pair.link_up(now, regressed), now)
                 if self._owner.orphans(frame.node):
@@ -367,90 +354,11 @@ class Engine:
                 if self.store.ownership.claims != claims:
                     self.effects.extend(self._leasing.ownership_changed())
 
-    def _write(self, records: Sequence[Record], contents: Mapping[str, bytes], running: int) -> int:
-        """Journal records of this node's own; returns the number of the first."""
-        segment, data = self.store.write(records, contents, running)
-        self._wrote(segment, data, contents)
-        return segment.first
-
-    def _wrote(self, segment: Segment, data: bytes, contents: Mapping[str, bytes]) -> None:
-        self._written.append((segment, data, contents))
-        for seq, record in enumerate(segment.records, segment.first):
-            if isinstance(record, Accepted):
-                self._waiting.accepted(seq)
-
-    def _operate(self, now: int, running: int) -> None:
-        batch = Batch(self._owner)
-        while self._operations and not batch.full:
-            batch.begin()
-            self._operate_one(self._operations.popleft(), batch, now, running)
-        self.delivered += batch.delivered
-        if batch.records:
-            self._write(batch.records, batch.contents, running)
-        for operation in batch.after:
-            match operation:
-                case Present():
-                    self.effects.extend(self._leasing.present(operation, running))
-                case Command():
-                    self._decided(*self._desk.command(operation, running))
-                case _:
-                    self._decided(*self._site.operate(operation, running))
-        self.effects.extend(self._claims.write(running))
-
-    def _operate_one(self, operation: Operation, batch: Batch, now: int, running: int) -> None:
-        match operation:
-            case Accept():
-                self._accept(operation, batch)
-            case Report():
-                self._report(operation, batch, running)
-            case Cancel():
-                batch.cancel(operation.leases)
-            case Present() | Command() | ChangeSite() | SeedSite() | PutRegisters():
-                batch.after.append(operation)
-            case HandOver() | CallOff() | StandAside():
-                self._away(operation, now)
-            case TakeOver():
-                self._heed(self.pair.take_over(), now)
-                self._answers.append(Done(operation.token))
-            case Sweep():
-                self._sweep(operation, running)
-            case Salvage():
-                self.effects.extend(self._salvage.begin(operation))
-
-    def _sweep(self, sweep: Sweep, running: int) -> None:
-        if self.replication.sending_snapshot:
-            return
-        self.replication.store_acks()
-        record = self._retention.choose(running, sweep.keep, shared=not self.pair.alone)
-        if record is not None:
-            self._write([record], {}, running)
-
-    def _salvage_some(self, running: int) -> None:
-        claims = self.store.ownership.claims
-        done, said = self._salvage.step(running)
-        if self.store.ownership.claims != claims:
-            self.effects.extend(self._leasing.ownership_changed())
-        self.effects.extend(said)
-        if done:
-            self._recount = True
-            (self._answers if self.store.changed else self.effects).append(done)
-
-    def _accept(self, accept: Accept, batch: Batch) -> None:
-        batch.accept(accept)
-        if accept.body is not None:
-            self.replication.body_complete(accept.queue_id, accept.size)
-            self.store.durable_first(accept.body)
-        self._answers.append(Done(accept.token))
-
-    def _report(self, report: Report, batch: Batch, running: int) -> None:
-        for reason in batch.report(report.outcomes, running):
-            self._happened("outcome_refused", reason=reason)
-        self._answers.append(Done(report.token))
-
-    def _decided(self, done: Done | None, said: Sequence[Effect]) -> None:
-        self.effects.extend(said)
-        if done:
-            self._answers.append(done)
+    def _heed_clerk(self) -> None:
+        self.effects.extend(self._clerk.said)
+        self._answers.extend(self._clerk.answers)
+        self._clerk.said.clear()
+        self._clerk.answers.clear()
 
     def _hand_over(self, now: int, running: int) -> None:
         peer, said = self._handover.step(now, running)
@@ -460,17 +368,6 @@ class Engine:
             self.effects.extend(self._claims.write(running))
             if done := self._handover.taken(now):
                 self._answers.append(done)
-
-    def _away(self, operation: HandOver | CallOff | StandAside, now: int) -> None:
-        match operation:
-            case HandOver():
-                self.effects.extend(self._handover.ask(operation, now))
-            case CallOff():
-                self.effects.extend(self._handover.call_off())
-            case StandAside() if self._handover.aside is not operation.aside:
-                self._handover.stand_aside(operation.aside)
-                self._happened("standing_aside", on=operation.aside)
-                self.keep_alive(now)
 
     def _happened(self, event: str, **fields: object) -> None:
         self.effects.append(Happened(event, fields))

@@ -3,7 +3,7 @@
 While this node *gives*, it leases nothing, and delivery gives back what it has not begun. Once no
 lease is open, one record makes the peer the owner of everything.
 
-It gives because it was asked once (`ask`), or as long as it stands `aside`: in maintenance, without
+It gives because it was asked once (`HandOver`), or while it stands `aside`: in maintenance, without
 a carrier, without a delivery process. It never gives unless the pair is paired and the peer takes:
 a node whose peer cannot deliver delivers. Times are milliseconds of a monotonic clock.
 """
@@ -13,7 +13,15 @@ from __future__ import annotations
 from appliance.mail.reply import Refused, Reply
 from appliance.replica.pair import Mode, Pair
 from appliance.spool.leasing import Leasing
-from appliance.spool.operations import Done, Effect, Failed, HandOver
+from appliance.spool.operations import (
+    CallOff,
+    Done,
+    Effect,
+    Failed,
+    HandOver,
+    Happened,
+    StandAside,
+)
 from appliance.spool.replication import Replication
 from appliance.spool.store import Store
 
@@ -43,22 +51,24 @@ class Handover:
         wanted = self.aside or self._request is not None
         return wanted and not self._refusal()
 
-    def stand_aside(self, aside: bool) -> None:
-        """From now on the peer is to own everything, or each node what it accepts."""
-        self.aside = aside
-        self._look_at = 0
+    def take(self, operation: HandOver | CallOff | StandAside, now: int) -> list[Effect]:
+        """What is wanted from now on; `step` does it, and answers a request to give once.
 
-    def ask(self, request: HandOver, now: int) -> list[Effect]:
-        """Give once; `step` answers. A request that waits is refused for the sake of a new one."""
-        said = self._fail("another request took its place")
-        self._request, self._deadline = request, now + request.patience
+        One that waits is refused for the sake of a new one.
+        """
+        match operation:
+            case HandOver():
+                said = self._fail("another request took its place")
+                self._request, self._deadline = operation, now + operation.patience
+            case CallOff():
+                said = self._fail("it was called off")
+            case StandAside():
+                if self.aside is operation.aside:
+                    return []
+                self.aside = operation.aside
+                said = [Happened("standing_aside", {"on": self.aside})]
         self._look_at = 0
         return said
-
-    def call_off(self) -> list[Effect]:
-        """Give up a request that waits; this node leases again."""
-        self._look_at = 0
-        return self._fail("it was called off")
 
     def wrote(self) -> None:
         """A turn wrote something: it may have ended the last lease."""
