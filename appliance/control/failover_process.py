@@ -17,7 +17,7 @@ from appliance.ipc.failover import (
     SwitchoverCall,
 )
 
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 _MOVE_PATIENCE = 150.0
 """Seconds: the longest interval that can be set, and what follows from it."""
 

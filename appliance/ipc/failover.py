@@ -12,7 +12,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=0):
 
     `serving`: it serves SMTP. `why`: why it takes no new mail all the same, "" if it does. `mode`
     of the pair. `exposed`: messages durable on this node only. `link` counts what came from the
-    peer; `linked`: the link is up.
+    peer; `linked`: the link is up, or there is to be none.
     """
 
     serving: bool

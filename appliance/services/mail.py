@@ -218,7 +218,7 @@ def _reporter(
             mode=str(spool.engine.pair.mode),
             exposed=spool.engine.exposed,
             link=connection.reads if connection else 0,
-            linked=connection is not None,
+            linked=link is None or connection is not None,
         )
 
     return report
