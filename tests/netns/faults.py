@@ -18,37 +18,42 @@ from tests.netns.lab import BACK, FRONT, VIRTUAL, Host, Lab
 from tests.netns.probe import Probed, longest_gap
 from tests.netns.watch import Holders
 
-STOPPED = 5.0
-"""Seconds that a node is stopped."""
 _LEAD = 0.5  # seconds of probing before a fault
 _AFTER = 1.0  # and after everything is as it was
 _TAKEN_OVER = 30.0
+
+
+Deed = Callable[[Contender, Host], Awaitable[None]]
 
 
 class Fault(msgspec.Struct, frozen=True):
     """`inflict` it on the node that is Active, `mend` it once the other has taken over."""
 
     name: str
-    inflict: Callable[[Contender, Host], Awaitable[None]]
-    mend: Callable[[Contender, Host], Awaitable[None]]
-    moves: bool = True
-    """Whether the address has to move."""
+    inflict: Deed
+    mend: Deed
+    takeovers: int | None = 1
+    """How often the address has to move; None: it may stay."""
+    pause: float = _AFTER
+    """Seconds from the takeover to the mending."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """Seconds. `greeting`, `accepted`: the longest time without a 220, a 250.
 
     `returning`: the longest without a 220 while the node came back. `double`: how long both
-    held the address, `double_after`: of that, after the mending began.
+    held the address, `double_after`: of that, after the mending began. `left`: until it was gone
+    from the node that was hurt.
     """
 
-    fault: str
+    fault: Fault
     greeting: float
     accepted: float
     returning: float
     takeovers: int
     double: float
     double_after: float
+    left: float
     probed: Probed
 
 
@@ -69,6 +74,7 @@ class ProbeProcess:
     def finish(self) -> Probed:
         """End it and return what it saw."""
         told, _ = self._process.communicate()
+        assert self._process.returncode == 0, f"the probe ended with {self._process.returncode}"
         return msgspec.json.decode(told, type=Probed)
 
     def __enter__(self) -> Self:
@@ -93,7 +99,9 @@ async def measure(contender: Contender, holders: Holders, fault: Fault, run: str
         await asyncio.sleep(_LEAD)
         struck = monotonic()
         await fault.inflict(contender, active)
-        await _served_again(holders, fault, struck)
+        if fault.takeovers:
+            await holders.moved(struck, _TAKEN_OVER)
+        await asyncio.sleep(fault.pause)
         mended = monotonic()
         await fault.mend(contender, active)
         await contender.whole()
@@ -103,21 +111,16 @@ async def measure(contender: Contender, holders: Holders, fault: Fault, run: str
         probed = await asyncio.to_thread(probe.finish)
     back = ended - _AFTER / 2
     return Outcome(
-        fault=fault.name,
+        fault=fault,
         greeting=longest_gap(probed.greeted, struck, mended),
         accepted=longest_gap(probed.accepted, struck, mended),
         returning=longest_gap(probed.greeted, mended, back),
         takeovers=len(holders.takeovers(struck)),
         double=holders.overlap(struck, ended),
         double_after=holders.overlap(mended, ended),
+        left=holders.left(active, struck) - struck,
         probed=probed,
     )
-
-
-async def _served_again(holders: Holders, fault: Fault, struck: float) -> None:
-    if fault.moves:
-        await holders.moved(struck, _TAKEN_OVER)
-    await asyncio.sleep(_AFTER)
 
 
 async def _link_down(contender: Contender, host: Host) -> None:
@@ -171,9 +174,12 @@ async def _power_on(contender: Contender, host: Host) -> None:
     contender.revive(host)
 
 
-async def _pause(contender: Contender, host: Host) -> None:
-    signal_all(contender.pids(host), signal.SIGSTOP)
-    await asyncio.sleep(STOPPED)
+def _pause(seconds: float) -> Deed:
+    async def pause(contender: Contender, host: Host) -> None:
+        signal_all(contender.pids(host), signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+
+    return pause
 
 
 async def _resume(contender: Contender, host: Host) -> None:
@@ -199,10 +205,11 @@ FAULTS = (
     Fault("all links down", _isolate, _connect),
     Fault("switch drops all", _mute, _heal),
     Fault("kill -9 node", _kill_node, _revive),
-    Fault("kill -9 failover", _kill_failover, _revive, moves=False),
-    Fault("kill -9 guardian", _kill_guardian, _revive, moves=False),
+    Fault("kill -9 failover", _kill_failover, _revive, takeovers=None),
+    Fault("kill -9 guardian", _kill_guardian, _revive, takeovers=None),
     Fault("power off", _power_off, _power_on),
-    Fault("SIGSTOP 5 s", _pause, _resume),
+    Fault("SIGSTOP 1 s", _pause(1.0), _resume, pause=0.0),
+    Fault("SIGSTOP 5 s", _pause(5.0), _resume, pause=0.0),
     Fault("switchover", _switch_over, _revive),
-    Fault("rolling restart", _restart_all, _nothing),
+    Fault("rolling restart", _restart_all, _nothing, takeovers=2),
 )

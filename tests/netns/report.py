@@ -15,7 +15,14 @@ import msgspec
 from tests.netns.faults import Outcome
 
 TIMES, NOTE = "netns-times", "netns-note"
-_HEAD = ("time without service, ms", "first 220", "first 250", "coming back", "both held it")
+_HEAD = (
+    "time without service, ms",
+    "first 220",
+    "first 250",
+    "coming back",
+    "both held it",
+    "left the node",
+)
 
 
 Seconds = Sequence[float | None]
@@ -31,17 +38,19 @@ class Times(msgspec.Struct, frozen=True):
     accepted: Seconds
     returning: Seconds
     double: Seconds
+    left: Seconds
 
 
 def times(contender: str, outcomes: Sequence[Outcome]) -> str:
     """The rounds of one fault as a property's value."""
     rounds = Times(
         contender,
-        outcomes[0].fault,
+        outcomes[0].fault.name,
         [one.greeting for one in outcomes],
         [one.accepted for one in outcomes],
         [one.returning for one in outcomes],
         [one.double for one in outcomes],
+        [one.left for one in outcomes],
     )
     return msgspec.json.encode(rounds).decode()
 
@@ -69,7 +78,7 @@ def _table(found: Sequence[Times]) -> Sequence[str]:
 
 
 def _figures(one: Times) -> str:
-    values = (one.greeting, one.accepted, one.returning, one.double)
+    values = (one.greeting, one.accepted, one.returning, one.double, one.left)
     return _row(f"  {one.contender}", *(_cell(each) for each in values))
 
 

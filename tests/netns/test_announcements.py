@@ -19,11 +19,7 @@ from tests.pair.traffic import NextHop
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
 _SHORT = ("link down", "switchover")
-_MOVING = [
-    fault
-    for fault in FAULTS
-    if fault.moves and (FULL or fault.name in _SHORT) and fault.name != "rolling restart"
-]
+_MOVING = [fault for fault in FAULTS if fault.takeovers == 1 and (FULL or fault.name in _SHORT)]
 
 
 @pytest.mark.skipif(not installed(), reason="Debian's tshark is not installed")

@@ -47,6 +47,8 @@ async def test_twinpost(wiring: Wiring, lab: Lab, tmp_path: Path, record_propert
         pair = await stack.enter_async_context(Twinpost(lab, tmp_path, settings, wiring))
         outcomes = await _all_faults(pair, holders, record_property)
         await _nothing_lost(pair, hop, outcomes)
+        for one in outcomes:
+            assert one.fault.takeovers in (one.takeovers, None), one.fault.name
         for node in pair.nodes:
             no_bad_signs(node)
         same_on_disk(pair, tmp_path)

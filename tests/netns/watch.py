@@ -109,6 +109,11 @@ class Holders:
         """How often it came to a host."""
         return [change for change in self.changes if change.at >= since and change.held]
 
+    def left(self, host: Host, since: float) -> float:
+        """When it left the host after `since`; infinite if it never did."""
+        gone = (one.at for one in self.changes if one.host == host.name and not one.held)
+        return min((at for at in gone if at >= since), default=float("inf"))
+
     def overlap(self, since: float, now: float) -> float:
         """Seconds in which both held it."""
         return sum(max(0.0, end - max(start, since)) for start, end in self._double(now))
