@@ -29,6 +29,7 @@ from appliance.spool.claims import Claims
 from appliance.spool.clerk import Clerk
 from appliance.spool.desk import Desk
 from appliance.spool.handover import Handover
+from appliance.spool.incoming import Broken
 from appliance.spool.leasing import Leasing
 from appliance.spool.operations import (
     Done,
@@ -40,7 +41,7 @@ from appliance.spool.operations import (
     SiteChanged,
 )
 from appliance.spool.owner import Owner
-from appliance.spool.replication import Broken, Replication
+from appliance.spool.replication import Replication
 from appliance.spool.retention import reusable
 from appliance.spool.sizes import USUAL, Sizes
 from appliance.spool.store import Damaged, Store

@@ -19,28 +19,21 @@ from appliance.replica.frames import (
     Ack,
     Batch,
     BodyChunk,
-    Copy,
     Frame,
     Hello,
-    SnapshotBegin,
     SnapshotEnd,
-    SnapshotPart,
 )
 from appliance.replica.position import Mark, covers, positions
 from appliance.replica.record import Accepted, Diverged
-from appliance.spool.bodies import Bodies, Body
+from appliance.spool.bodies import Bodies
+from appliance.spool.incoming import Broken, Incoming, check_own
 from appliance.spool.journal import Stored
-from appliance.spool.messages import key_of
 from appliance.spool.outgoing import body_frames
 from appliance.spool.sizes import Sizes
-from appliance.spool.snapshot import SnapshotReader, merge_part
-from appliance.spool.store import DAMAGED_THERE, Damaged, Store
+from appliance.spool.snapshot import SnapshotReader
+from appliance.spool.store import Store
 
 _AT_ONCE = 8  # segments read from the journal at a time: they wait in memory for the link
-
-
-class Broken(Exception):
-    """The peer broke the protocol: the connection must be closed and made anew."""
 
 
 class Replication:
@@ -62,6 +55,7 @@ class Replication:
         """True if the peer, when it said hello, no longer held what it once acknowledged."""
         self.acked: dict[bytes, int] = {}
         self._unstored_acks = False
+        self._incoming = Incoming(store, bodies)
         self._reset()
 
     def _reset(self) -> None:
@@ -71,14 +65,12 @@ class Replication:
         self._in_flight = 0
         self._told: dict[bytes, int] = {}
         self._goal: tuple[dict[bytes, int], dict[bytes, int]] | None = None
-        self._incoming: dict[str, Body] = {}
+        self._incoming.abandon()
         self._whole: set[str] = set()
         self._rotten: set[str] = set()
         self._streams: dict[str, int] = {}
         self._transfer: Iterator[Frame] | None = None
         self._reader: SnapshotReader | None = None
-        self._snapshot: SnapshotBegin | None = None
-        self._present: set[int] = set()
 
     @property
     def greeted(self) -> bool:
@@ -112,8 +104,6 @@ class Replication:
     def disconnect(self) -> None:
         """The connection is gone, and with it everything that was under way on it."""
         self.peer = None
-        for body in self._incoming.values():
-            body.discard()
         self._reset()
 
     def greet(self, hello: Hello, running: int) -> bool:
@@ -135,7 +125,11 @@ class Replication:
                     f"record {mark.seq} of incarnation {incarnation.hex()} differs on the two nodes"
                 )
                 raise Diverged(self.diverged)
-        self._check_own(hello.marks)
+        try:
+            check_own(store, hello.marks)
+        except Diverged as error:
+            self.diverged = str(error)
+            raise
         self.diverged = ""
         self.peer = self.last_hello = hello
         self.mode_of_peer, self.peer_takes = hello.mode, True
@@ -154,14 +148,6 @@ class Replication:
             self._reader = SnapshotReader(store, self._bodies, self._sizes)
             self._transfer = self._reader.frames(running)
         return self.regressed
-
-    def _check_own(self, marks: Mapping[bytes, Mark]) -> None:
-        """Only this node writes its present incarnation; raises Diverged if the peer holds more."""
-        own = self._store.incarnation
-        tip, mark = self._store.journal.tip(own), marks.get(own)
-        if mark is not None and (tip is None or mark.seq > tip.seq):
-            self.diverged = "the peer holds records of this start that were not written by it"
-            raise Diverged(self.diverged)
 
     def acknowledged(self, ack: Ack) -> bool:
         """Take in an acknowledgement; True if it was progress. Touches no disk."""
@@ -192,112 +178,17 @@ class Replication:
         if self.peer is None:
             raise Broken("the peer did not say hello first")
         try:
-            self._take_in(frame, running)
+            for incarnation, seq in self._incoming.take(frame, running).items():
+                self._sent[incarnation] = max(self._sent.get(incarnation, 0), seq)
         except Diverged as error:
             self.diverged = str(error)
             raise
         except (LookupError, ValueError, msgspec.DecodeError) as error:
             raise Broken(f"a {type(frame).__name__} cannot be taken in: {error}") from error
 
-    def _take_in(self, frame: Frame, running: int) -> None:
-        match frame:
-            case Batch():
-                self._take_batch(frame, running)
-            case BodyChunk():
-                self.take_chunk(frame)
-            case SnapshotBegin():
-                self._begin_snapshot(frame, running)
-            case SnapshotPart():
-                self._take_part(frame, running)
-            case SnapshotEnd():
-                self._end_snapshot()
-
-    def _take_batch(self, frame: Batch, running: int) -> None:
-        segment = records.decode(frame.segment)
-        absent = frame.gone | frame.damaged
-        for record in segment.records:
-            if isinstance(record, Accepted) and record.external:
-                if record.queue_id not in absent:
-                    self._finish_body(record)
-        for queue_id in frame.damaged:
-            self._discard(queue_id)
-        if self._store.ingest(frame.segment, frame.contents, running, absent) is None:
-            return
-        self._sent[segment.incarnation] = segment.last
-        for seq, record in enumerate(segment.records, segment.first):
-            if isinstance(record, Accepted) and record.queue_id in frame.damaged:
-                self._store.lose(record.queue_id, segment.incarnation, seq, DAMAGED_THERE)
-
     def take_chunk(self, chunk: BodyChunk) -> None:
-        """Write part of a large body; raises Broken, OSError."""
-        if self._bodies.durable(chunk.queue_id):
-            self._discard(chunk.queue_id)
-            return  # the peer has not heard yet that it is here
-        if chunk.offset == 0:
-            self._discard(chunk.queue_id)
-            try:
-                self._incoming[chunk.queue_id] = self._bodies.create(chunk.queue_id)
-            except ValueError as error:
-                raise Broken(str(error)) from error
-        body = self._incoming.get(chunk.queue_id)
-        if body is None or body.size != chunk.offset:
-            raise Broken(f"a chunk of {chunk.queue_id} is out of order")
-        body.write(chunk.data)
-
-    def _discard(self, queue_id: str) -> None:
-        body = self._incoming.pop(queue_id, None)
-        if body is not None:
-            body.discard()
-
-    def _discard_needless(self) -> None:
-        """A body that came again while the commit of its message was under way."""
-        for queue_id in [one for one in self._incoming if self._bodies.durable(one)]:
-            self._discard(queue_id)
-
-    def _finish_body(self, record: Accepted | Copy) -> None:
-        if self._bodies.durable(record.queue_id):
-            self._discard(record.queue_id)
-            return
-        body = self._incoming.pop(record.queue_id, None)
-        if body is None:
-            raise Broken(f"the body of {record.queue_id} did not come before its record")
-        if body.size != record.size or body.digest != record.digest:
-            body.discard()
-            raise Damaged(f"body of {record.queue_id} does not match its digest")
-        self._store.durable_first(body)
-
-    def _take_part(self, part: SnapshotPart, running: int) -> None:
-        for copy in part.copies:
-            if copy.damaged:
-                self._discard(copy.queue_id)
-            elif copy.external:
-                self._finish_body(copy)
-            self._present.add(key_of(copy.queue_id, self._store.journal))
-        merge_part(self._store, part, running)
-
-    def _begin_snapshot(self, begin: SnapshotBegin, running: int) -> None:
-        self._check_own({told.id: told.tip for told in begin.incarnations})
-        journal = self._store.journal
-        for told in begin.incarnations:
-            if told.id not in journal.incarnations:
-                journal.introduce(told.id, told.node)
-                self._store.ownership.nodes[told.id] = told.node
-            # Before the messages: their due times are in that node's running time.
-            self._store.heard(told.node, told.at, running)
-        self._snapshot = begin
-        self._present = {key_of(queue_id, journal) for queue_id in begin.damaged}
-
-    def _end_snapshot(self) -> None:
-        begin, self._snapshot = self._snapshot, None
-        if begin is None:
-            raise Broken("a snapshot ended that had not begun")
-        for claim in begin.claims:
-            self._store.claim(claim)
-        for told in begin.incarnations:
-            self._store.prune_absent(told.id, told.pruned, self._present)
-            self._store.journal.jump(told.id, told.tip, told.at)
-            self._sent[told.id] = max(self._sent.get(told.id, 0), told.tip.seq)
-        self._present.clear()
+        """See Incoming.take_chunk."""
+        self._incoming.take_chunk(chunk)
 
     def pump(self, budget: int = 2) -> Iterator[Frame]:
         """Some of what is to be sent while catching up. Runs when no transaction is open."""
@@ -428,7 +319,7 @@ class Replication:
         self, durable: Mapping[bytes, Mark], running: int, mode: str, exposed: int, takes: bool
     ) -> Ack:
         """What became durable here since the last one."""
-        self._discard_needless()
+        self._incoming.discard_needless()
         news = {i: m.seq for i, m in durable.items() if m.seq != self._told.get(i)}
         self._told.update(news)
         return Ack(news, running, mode, exposed, takes)

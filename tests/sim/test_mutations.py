@@ -30,11 +30,11 @@ from appliance.spool import store as stores
 from appliance.spool.bodies import Body
 from appliance.spool.claims import Claims
 from appliance.spool.engine import Engine
+from appliance.spool.incoming import Incoming
 from appliance.spool.journal import Journal
 from appliance.spool.leasing import Leasing
 from appliance.spool.operations import Done, Send
 from appliance.spool.owner import Owner
-from appliance.spool.replication import Replication
 from appliance.spool.retention import Retention
 from appliance.spool.store import Store
 from appliance.spool.waiting import Waiting
@@ -179,7 +179,7 @@ HASHES = [
     ),
     Mutation(
         "a body before its record",
-        put(Replication, "_finish_body", lambda self, record: None),
+        put(Incoming, "_finish_body", lambda self, record: None),
         exact.lost_body,
     ),
 ]
