@@ -12,6 +12,8 @@ from tests.netns.lab import Host, Lab
 SMTP = 2525
 INTERVAL = 0.1
 """Seconds between advertisements, the same for all who are measured."""
+PRIORITIES = {"a": 200, "b": 150}
+"""So are these: the lower, the longer a node waits before it takes the address."""
 
 
 class Contender(Protocol):

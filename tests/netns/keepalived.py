@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.bench.processes import kill_tree, tree
-from tests.netns.contender import INTERVAL, SMTP, signal_all
+from tests.netns.contender import INTERVAL, PRIORITIES, SMTP, signal_all
 from tests.netns.lab import PREFIX, VIRTUAL, Host, Lab
 from tests.pair.harness import until
 
@@ -36,7 +36,6 @@ vrrp_instance lab {{
     }}
 }}
 """
-_PRIORITIES = {"a": 150, "b": 100}
 
 
 def installed() -> bool:
@@ -120,7 +119,7 @@ class Keepalived:
         path.write_text(
             _SETTINGS.format(
                 name=host.name,
-                priority=_PRIORITIES[host.name],
+                priority=PRIORITIES[host.name],
                 interval=INTERVAL,
                 virtual=VIRTUAL,
                 prefix=PREFIX,

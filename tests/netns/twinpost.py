@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
 
-from tests.netns.contender import INTERVAL, SMTP, signal_all
+from tests.netns.contender import INTERVAL, PRIORITIES, SMTP, signal_all
 from tests.netns.lab import BACK, FRONT, PREFIX, PREFIX6, VIRTUAL, VIRTUAL6, Host, Lab
 from tests.pair.harness import HTTP, LINK, PAIRING, SERVICES, Cluster, Node, Settings
 
 HEARTBEAT = 2528
-_PRIORITIES = {"a": 150, "b": 100}
 
 _NODE = """\
 name = "{name}"
@@ -94,7 +93,7 @@ class LabNode(Node):
             prefix=PREFIX,
             prefix6=PREFIX6,
             bridge=FRONT,
-            priority=_PRIORITIES[self.name],
+            priority=PRIORITIES[self.name],
         )
         for bridge in self._wiring.value:
             ours, theirs = self.host.addresses[bridge], self._peer.addresses[bridge]
