@@ -18,7 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     command with its parameters. text_line: bytes of a line of a message; real mail goes far
     beyond the 1000 of RFC 5321 §4.5.3.1.6, and is passed on unchanged.
     command_timeout: for the next command; data_timeout: for the next piece of a message
-    (RFC 5321 §4.5.3.2); close_timeout: for a client to leave after 421, or to take its replies.
+    (RFC 5321 §4.5.3.2); handshake_timeout: for the whole of a TLS handshake; close_timeout: for
+    a client to leave after 421, or to take its replies.
     """
 
     message_size: Size = Size(50 << 20)
@@ -32,6 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     text_line: Size = Size(1 << 20)
     command_timeout: Duration = Duration(300_000)
     data_timeout: Duration = Duration(300_000)
+    handshake_timeout: Duration = Duration(20_000)
     close_timeout: Duration = Duration(10_000)
 
     def __post_init__(self) -> None:
@@ -45,7 +47,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             self._at_least(name, 1)
         for name in ("idle_commands", "errors"):
             self._at_least(name, 1)
-        for name in ("command_timeout", "data_timeout", "close_timeout"):
+        for name in ("command_timeout", "data_timeout", "handshake_timeout", "close_timeout"):
             self._at_least(name, 1)
 
     def _at_least(self, name: str, least: int) -> None:

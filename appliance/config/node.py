@@ -29,20 +29,33 @@ OnPeerLoss = Literal["solo", "refuse"]
 class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where SMTP clients are served.
 
+    `listen` is for other servers (25). At `submission` (587) a client has to ask for TLS before it
+    may send anything, at `submissions` (465) TLS comes first (RFC 8314 §3.3).
     At `proxy_listen` each connection has to begin with a PROXY v2 header that names the client;
     only balancers in `proxy_networks` may connect there.
     """
 
     listen: tuple[NumericEndpoint, ...]
+    submission: tuple[NumericEndpoint, ...] = ()
+    submissions: tuple[NumericEndpoint, ...] = ()
     proxy_listen: tuple[NumericEndpoint, ...] = ()
     proxy_networks: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.listen:
             raise Wrong("no address to listen on", 'for example listen = ["192.0.2.11:25"]')
+        known = [endpoint for endpoint in self.endpoints if endpoint.port]
+        if len(set(known)) < len(known):
+            hint = "25 for other servers, 587 for submission, 465 for submissions"
+            raise Wrong("one endpoint has two purposes", hint)
         if self.proxy_listen and not self.proxy_networks:
             hint = 'name the nodes of the pair: proxy_networks = ["192.0.2.11", "192.0.2.12"]'
             raise Wrong("proxy_listen is for nobody without proxy_networks", hint)
+
+    @property
+    def endpoints(self) -> tuple[NumericEndpoint, ...]:
+        """Where clients connect themselves, whatever for."""
+        return self.listen + self.submission + self.submissions
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,16 +151,22 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def smtp_moving(self) -> tuple[NumericEndpoint, ...]:
         """The SMTP listeners at virtual addresses."""
-        return tuple(one for one in self.smtp.listen if one.address in self.virtual)
+        return tuple(one for one in self.smtp.endpoints if one.address in self.virtual)
+
+    @property
+    def smtp_fixed(self) -> tuple[NumericEndpoint, ...]:
+        """The other ones."""
+        moving = self.smtp_moving
+        return tuple(one for one in self.smtp.endpoints if one not in moving)
 
     def __post_init__(self) -> None:
         if self.balance is not None:
-            check_listeners(self.balance, self.smtp.listen, self.smtp.proxy_listen)
+            check_listeners(self.balance, self.smtp.endpoints, self.smtp.proxy_listen)
 
     @property
     def served(self) -> tuple[NumericEndpoint, ...]:
         """Where SMTP clients reach this node, by its balancer too: none is a next hop."""
-        return self.smtp.listen + (self.balance.listen if self.balance is not None else ())
+        return self.smtp.endpoints + (self.balance.listen if self.balance is not None else ())
 
 
 def load_node(path: Path) -> NodeSettings:

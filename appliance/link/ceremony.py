@@ -264,7 +264,9 @@ class Joining:
             peer = Peer(greeting.public_key, _reachable(grant.endpoint, seen))
         except (BadKey, Wrong) as error:
             raise PairingFailed(Problem.MALFORMED, str(error)) from None
-        return Pairing(grant.authority_certificate, grant.authority_key, grant.certificate, peer)
+        return Pairing(
+            grant.authority_certificate, grant.authority_key, grant.certificate, peer, joined=True
+        )
 
 
 def _reachable(endpoint: str, seen: str) -> str:

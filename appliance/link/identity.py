@@ -42,12 +42,16 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class Pairing(msgspec.Struct, frozen=True):
-    """What pairing gives: the authority, this node's certificate (all PEM), the other node."""
+    """What pairing gives: the authority, this node's certificate (all PEM), the other node.
+
+    `joined`: the other node had invited this one.
+    """
 
     authority_certificate: str
     authority_key: str
     certificate: str
     peer: Peer | None = None
+    joined: bool = False
 
     @property
     def authority(self) -> Authority:
@@ -76,6 +80,11 @@ class Identity:
     def peer(self) -> Peer | None:
         """The other node, None before pairing."""
         return self.pairing.peer if self.pairing else None
+
+    @property
+    def joined(self) -> bool:
+        """Whether it was invited by its peer."""
+        return self.pairing is not None and self.pairing.joined
 
 
 class KeyStore:

@@ -30,12 +30,14 @@ def received(
     queue_id: str,
     recipients: tuple[str, ...],
     date: str,
+    tls: str = "",
 ) -> bytes:
     """The Received field a node puts on top of a message it takes from `client` (an IP address).
 
     `helo` is whatever the client said: only what may stand in a domain or a literal is shown.
     A recipient is named only if there is no other, so that nobody learns of blind copies, and
-    a non-ASCII one only in a message that is UTF-8 anyway.
+    a non-ASCII one only in a message that is UTF-8 anyway. `tls` is IANA's name of the cipher
+    suite, if there was TLS (RFC 8314 §4.3).
     """
     field = (
         f"Received: from {_NO_HELO.sub('?', helo)[:255] or 'unknown'} ({_literal(client)})\r\n"
@@ -43,6 +45,8 @@ def received(
     )
     if len(recipients) == 1 and (recipients[0].isascii() or protocol.startswith("UTF8")):
         field += f"\r\n\tfor <{recipients[0]}>"
+    if tls:
+        field += f"\r\n\ttls {tls}"
     return f"{field};\r\n\t{date}\r\n".encode()
 
 

@@ -281,3 +281,32 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 0
     open_leases: int = 0
     delivery_connected: bool = False
+
+
+class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate. `begins`, `ends` are RFC 3339 in UTC, `fingerprint` is SHA-256 in hex."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    begins: str
+    ends: str
+    days_left: int
+    fingerprint: str
+
+
+class TlsView(msgspec.Struct, frozen=True, kw_only=True):
+    """TLS on one node: the certificate it serves, the site's authority, who else is trusted.
+
+    `shared`: the authority is that of both nodes. `imported`: the certificate came from elsewhere.
+    `clock`: why the node's clock must be wrong, "" if it may be right. `problems`: what of it
+    could not be used.
+    """
+
+    certificate: CertificateView | None
+    imported: bool
+    authority: CertificateView | None
+    shared: bool
+    trusted: tuple[CertificateView, ...]
+    clock: str = ""
+    problems: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ class Event(StrEnum):
     SMTP_REJECTED = "smtp_rejected"
     SMTP_PROTOCOL_ERROR = "smtp_protocol_error"
     SMTP_FAILED = "smtp_failed"
+    SMTP_TLS_FAILED = "smtp_tls_failed"
 
     # mail out
     SENT = "sent"
@@ -74,6 +75,12 @@ class Event(StrEnum):
     SITE_BRANCHED = "site_branched"
     SITE_NOT_APPLIED = "site_not_applied"
     SITE_FILE_IGNORED = "site_file_ignored"
+
+    # TLS
+    TLS_AUTHORITY_MADE = "tls_authority_made"
+    TLS_AUTHORITY_SHARED = "tls_authority_shared"
+    TLS_CERTIFICATE_ISSUED = "tls_certificate_issued"
+    TLS_FAILED = "tls_failed"
 
     # the virtual addresses
     ADDRESS_LEFT_BEHIND = "address_left_behind"

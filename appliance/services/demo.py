@@ -22,6 +22,7 @@ from appliance.services.site import open_site
 from appliance.services.supervise import Command, Supervisor
 
 SMTP, HTTP, LINK, PAIRING, HEARTBEAT = 2525, 2580, 2526, 2527, 2528
+SUBMISSION, SUBMISSIONS = 2587, 2465
 _NODE_PATIENCE = 90.0
 
 SITE_TOML = """\
@@ -70,21 +71,21 @@ class Plan:
     virtual: str
     priority: int
 
-    @property
-    def smtp(self) -> Sequence[Endpoint]:
-        """Its SMTP listeners."""
-        return [Endpoint(f"{host}:{SMTP}") for host in (self.address, self.virtual)]
+    def listen(self, port: int) -> str:
+        """A port of its own address and of the virtual one, as TOML."""
+        return ", ".join(f'"{host}:{port}"' for host in (self.address, self.virtual))
 
     def node_toml(self) -> str:
         """Its settings."""
-        listen = ", ".join(f'"{endpoint}"' for endpoint in self.smtp)
         return f"""\
 # Written by `twinpost demo`; change it as you like, it is kept.
 name = "{self.name}"
 hostname = "{self.name}.site.test"
 
 [smtp]
-listen = [{listen}]
+listen = [{self.listen(SMTP)}]
+submission = [{self.listen(SUBMISSION)}]
+submissions = [{self.listen(SUBMISSIONS)}]
 
 [http]
 listen = ["{self.address}:{HTTP}"]
@@ -130,7 +131,7 @@ class Member:
         """All its listeners, that of pairing included."""
         settings = self.settings
         link = (settings.link.listen, settings.link.pairing)
-        return [*settings.smtp.listen, *settings.http.listen, *link]
+        return [*settings.smtp.endpoints, *settings.http.listen, *link]
 
     @property
     def server(self) -> Endpoint:

@@ -28,6 +28,7 @@ from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
 from appliance.services.mail_site import MailSite
+from appliance.services.mail_tls import MailTls, listeners
 from appliance.services.process import Context
 from appliance.services.standing import FailoverSide
 from appliance.smtpd.proxy import Balancers
@@ -53,9 +54,10 @@ _LINK = LinkTiming(heartbeat=0.1, missed=40)
 
 
 class _Link:
-    """Passes the peer link's events to the spool."""
+    """Passes the peer link's events to the spool, and what concerns addresses to `moves`."""
 
     def __init__(self, spool: Spool, context: Context) -> None:
+        self.moves: PeerMoves | None = None
         self._spool = spool
         self._emit = context.emit
 
@@ -64,7 +66,10 @@ class _Link:
         self._spool.link_up(connection)
 
     def on_frame(self, kind: int, payload: bytes) -> None:
-        self._spool.link_frame(payload)
+        if kind not in (ASK, ANSWER):
+            self._spool.link_frame(payload)
+        elif self.moves is not None:
+            self.moves.frame(kind, payload)
 
     def on_down(self, error: ConnectionLost) -> None:
         self._emit("link_down", reason=error.reason, detail=error.detail)
@@ -127,15 +132,17 @@ async def _serve(
     gate: Gate,
 ) -> None:
     settings = context.node
-    moving = settings.smtp_moving
+    tls = MailTls(context, identity, spool)
+    fixed = listeners(settings.smtp, settings.smtp_fixed)
     smtp = SmtpServer(
-        [one for one in settings.smtp.listen if one not in moving],
+        fixed,
         hostname=settings.hostname,
         limits=site.limits,
         policy=site.policy,
         intake=intake,
         emit=context.emit,
         clock=wall,
+        tls_context=lambda: tls.keeper.context,
         proxied=settings.smtp.proxy_listen,
         balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
     )
@@ -166,6 +173,7 @@ async def _serve(
         handler.renew()
         watch.look(monotonic())
         site.look()
+        tls.look()
         spool.submit(Sweep(0 if gate.short else kept))
 
     watch = DeliveryWatch(spool, lambda: handler.delivery is not None)
@@ -195,13 +203,14 @@ async def _make_failover(
     context: Context, spool: Spool, smtp: SmtpServer, report: Callable[[], Report]
 ) -> FailoverSide | None:
     """What moves with the virtual addresses; None where none does."""
-    settings, moving = context.node.failover, context.node.smtp_moving
+    settings = context.node.failover
     if settings is None:
         return None
+    moving = listeners(context.node.smtp, context.node.smtp_moving)
     if settings.binder == "netlink":  # clients get there only while this node holds the address
-        for endpoint in moving:
-            await smtp.listen_at(endpoint)
-        moving = ()
+        for endpoint, listener in moving.items():
+            await smtp.listen_at(endpoint, listener)
+        moving = {}
     return FailoverSide(context.layout.failover_socket, spool, smtp, moving, report)
 
 

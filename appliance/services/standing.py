@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from appliance.config.units import Endpoint
 from appliance.ipc.failover import Report, Standing
 from appliance.ipc.standing import StandingWatch
+from appliance.smtpd.listener import Listener
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.spool import Spool
 
@@ -30,12 +31,12 @@ class FailoverSide:
         path: Path,
         spool: Spool,
         smtp: SmtpServer,
-        moving: Sequence[Endpoint],
+        moving: Mapping[Endpoint, Listener],
         report: Callable[[], Report],
     ) -> None:
         self._spool = spool
         self._smtp = smtp
-        self._moving = [(str(one.address), one) for one in moving]
+        self._moving = [(str(one.address), one, what) for one, what in moving.items()]
         self._report = report
         self._watch = StandingWatch(path, self._became)
         self._changed = asyncio.Event()
@@ -59,7 +60,7 @@ class FailoverSide:
     def _became(self, standing: Standing) -> None:
         self._spool.heartbeat(standing.peer_alive)
         self._spool.stand_aside("failover", standing.aside)
-        for address, endpoint in self._moving:
+        for address, endpoint, _ in self._moving:
             if address not in standing.held:
                 self._smtp.leave(endpoint)
         self._changed.set()
@@ -68,13 +69,13 @@ class FailoverSide:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            for address, endpoint in self._moving:
-                await self._listen(address, endpoint)
+            for address, endpoint, listener in self._moving:
+                await self._listen(address, endpoint, listener)
 
-    async def _listen(self, address: str, endpoint: Endpoint) -> None:
+    async def _listen(self, address: str, endpoint: Endpoint, listener: Listener) -> None:
         while address in self._watch.standing.held:
             with suppress(OSError):
-                await self._smtp.listen_at(endpoint)
+                await self._smtp.listen_at(endpoint, listener)
                 break
             await asyncio.sleep(_AGAIN)
         if address not in self._watch.standing.held:  # it left meanwhile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from abc import ABC, abstractmethod
 from typing import cast
 
@@ -12,12 +13,16 @@ from aiosmtpd.smtp import SMTP
 from appliance.mail.reply import Reply
 from appliance.smtpd.events import Event
 from appliance.smtpd.inbox import Inbox
+from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.proxy import BadHeader, Balancers, Header, read_header
 from appliance.smtpd.replies import INTERNAL_ERROR, SHUTTING_DOWN, TIMED_OUT, encode
 from appliance.smtpd.service import Service
+from appliance.smtpd.tls import Tls, TlsFailed
 
 _WRITE_AHEAD = 64 << 10
 """Bytes of replies that may wait for the client to read them while it sends more commands."""
+_HANDSHAKE = 64 << 10
+"""Bytes of a client's first words in TLS."""
 _CROWD = 2
 """So many times the clients that are served may be here and not yet introduced."""
 _TURN = 50
@@ -43,15 +48,17 @@ class Connection(SMTP, ABC):
         service: Service,
         open_connections: set[Connection],
         loop: asyncio.AbstractEventLoop,
-        balancers: Balancers | None = None,
+        listener: Listener = RELAY,
     ) -> None:
-        """`balancers`: the listener is for balancers, which say who the client is."""
         self.inbox = Inbox(loop)
         asyncio.StreamReaderProtocol.__init__(self, self.inbox, self._cb_client_connected, loop)
         self.loop = loop
         self.hostname = service.hostname  # never getfqdn(): it asks DNS and blocks the loop
         self.transport = None
         self.service = service
+        self.listener = listener
+        self.tls: Tls | None = None
+        """Set from the moment when nothing that comes is plain text any more."""
         self.client = ""
         """Its address, "" before it is admitted."""
         self.is_check = False
@@ -68,9 +75,9 @@ class Connection(SMTP, ABC):
         self._waits_for_command = False
         self._conversing = True
         self._draining = False
-        self._balancers = balancers
+        self._shaken: asyncio.Future[None] | None = None
         self._balancer = ""
-        self._introducing = balancers is not None
+        self._introducing = listener.balancers is not None
 
     # What a session says
 
@@ -87,7 +94,7 @@ class Connection(SMTP, ABC):
         if self.closing or self.transport is None:
             return
         self.say(encode(reply))
-        self._send()
+        self._send_last()
         self.closing = True
         self.end_reason = reason
         # Not close(): unread input would turn it into a reset, which overtakes the reply.
@@ -99,7 +106,7 @@ class Connection(SMTP, ABC):
         """What was said still goes out, then the connection ends."""
         if self.closing or self.transport is None:
             return
-        self._send()
+        self._send_last()
         self.closing = True
         self.end_reason = reason
         self.transport.close()
@@ -148,6 +155,26 @@ class Connection(SMTP, ABC):
         finally:
             self._disarm()
 
+    async def start_tls(self, context: ssl.SSLContext) -> bool:
+        """From here on everything is TLS; False if the client fails at it, and is gone.
+
+        What has come before is taken for the beginning of TLS, so nothing that was sent as plain
+        text can ever be taken for a command after it (RFC 3207 §6, CVE-2011-0411).
+        """
+        self._send()
+        if self.closing or self.transport is None:
+            return False
+        self.tls = Tls(context)
+        self._shaken = self.loop.create_future()
+        # One deadline for all of it: bytes that dribble in don't move it.
+        self._arm(self.service.limits.handshake_timeout.seconds)
+        early = self.inbox.take(_HANDSHAKE)
+        if early:
+            self.data_received(early)
+        await self._shaken
+        self._disarm()
+        return self.tls.established and not self.closing
+
     # What the transport says
 
     def connection_made(self, made: asyncio.BaseTransport) -> None:
@@ -159,14 +186,15 @@ class Connection(SMTP, ABC):
             return
         # Without the zone of a link-local address: it means nothing to anyone else.
         client = str(peer[0]).partition("%")[0]
-        if self._balancers is None:
+        if self.listener.balancers is None:
             refusal = self._admit(client)
             if refusal is not None:
-                transport.write(encode(refusal))
+                if not self.listener.implicit:  # there nothing that is said would be understood
+                    transport.write(encode(refusal))
                 transport.close()
                 return
         else:
-            reason = self._turned_away(self._balancers, client)
+            reason = self._turned_away(self.listener.balancers, client)
             if reason:
                 self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=reason)
                 transport.abort()
@@ -178,13 +206,18 @@ class Connection(SMTP, ABC):
         self.conversation = self.loop.create_task(self._handle_client())
 
     def data_received(self, data: bytes) -> None:
-        if not self.closing:
+        if self.closing:
+            return
+        if self.tls is None:
             self.inbox.feed_data(data)
+        else:
+            self._decrypt(self.tls, data)
 
     def eof_received(self) -> bool:
         """A half-close: what was sent before is still obeyed and answered."""
         if self.closing or self.transport is None:
             return False
+        self._shake()
         self.inbox.feed_eof()
         return True
 
@@ -195,6 +228,7 @@ class Connection(SMTP, ABC):
         if error is not None and not self.closing:
             self.end_reason = "connection lost"
         self.closing = True
+        self._shake()
         if self._timer is not None:
             self._timer.cancel()
         if self.client:
@@ -216,7 +250,7 @@ class Connection(SMTP, ABC):
     def drain(self) -> None:
         """No more service: an idle client is sent away, another after its current command."""
         self._draining = True
-        if self._introducing:
+        if self._introducing or self._shaking:
             self.abort()
         elif self._waits_for_command:
             self.hang_up(SHUTTING_DOWN, "shutdown")
@@ -230,7 +264,7 @@ class Connection(SMTP, ABC):
 
     async def _handle_client(self) -> None:
         try:
-            if self._balancers is None or await self._introduced(self._balancers):
+            if await self._opened():
                 await self.converse()
         except Exception as error:
             # A bug, in here or in a part that was called: it may cost this connection, not the
@@ -241,6 +275,49 @@ class Connection(SMTP, ABC):
         self._conversing = False
         if self.transport is None:
             self._open_connections.discard(self)
+
+    async def _opened(self) -> bool:
+        """What comes before the greeting; False if the connection is over."""
+        balancers, service = self.listener.balancers, self.service
+        if balancers is not None and not await self._introduced(balancers):
+            return False
+        if not self.listener.implicit:
+            return True
+        context = service.tls_context()
+        if context is None:
+            reason = "this node has no certificate"
+            service.emit(Event.CONNECTION_REFUSED, client=self.client, reason=reason)
+            return False
+        return await self.start_tls(context)
+
+    def _decrypt(self, tls: Tls, data: bytes) -> None:
+        try:
+            text = tls.feed(data)
+        except TlsFailed as error:
+            self.service.emit(Event.TLS_FAILED, client=self.client, reason=str(error))
+            self.finish("TLS failed")  # with the alert that says why
+            self._shake()
+            return
+        output = tls.output()
+        if output and self.transport is not None:
+            self.transport.write(output)
+        if tls.established:
+            self._shake()
+        if text:
+            self.inbox.feed_data(text)
+        if tls.ended:
+            self._shake()
+            self.inbox.feed_eof()
+
+    @property
+    def _shaking(self) -> bool:
+        """Whether a handshake is under way."""
+        return self._shaken is not None and not self._shaken.done()
+
+    def _shake(self) -> None:
+        """The handshake is over, well or not."""
+        if self._shaken is not None and not self._shaken.done():
+            self._shaken.set_result(None)
 
     def _admit(self, client: str) -> Reply | None:
         """Count the client in; or why it can't be served."""
@@ -292,8 +369,21 @@ class Connection(SMTP, ABC):
 
     def _send(self) -> None:
         if self._out and self.transport is not None:
-            self.transport.write(b"".join(self._out))
+            said = b"".join(self._out)
+            if self.tls is not None:
+                self.tls.write(said)
+                said = self.tls.output()
+            self.transport.write(said)
         self._out.clear()
+
+    def _send_last(self) -> None:
+        """What was said, and in TLS that it is all."""
+        if self._shaking:
+            self._out.clear()  # the client could not read it
+        self._send()
+        if self.tls is not None and self.transport is not None:
+            self.tls.close()
+            self.transport.write(self.tls.output())
 
     async def _flush(self) -> None:
         """Send what was said, and wait if the client sends commands but reads no replies."""
@@ -331,6 +421,9 @@ class Connection(SMTP, ABC):
         if self.loop.time() < self._deadline:
             if self._deadline < math.inf:
                 self._set_timer(self._deadline - self.loop.time())
+        elif self._shaking:
+            self.service.emit(Event.TLS_FAILED, client=self.client, reason="timeout")
+            self.abort()
         elif self.closing or self._introducing:
             self.abort()
         else:

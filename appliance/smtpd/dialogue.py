@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from appliance.mail.reply import Reply
@@ -14,7 +15,7 @@ from appliance.smtpd import replies
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Event
 from appliance.smtpd.inbox import BadLine
-from appliance.smtpd.proxy import Balancers
+from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.replies import encode
 from appliance.smtpd.service import Service
 
@@ -22,6 +23,11 @@ Command = Callable[[Any, str], Awaitable[None]]
 """A method of a dialogue: obeys a command with that argument."""
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+# RFC 3207 §4; and BDAT, of which nobody could tell where it ends unless it is obeyed: it is refused
+# for want of a transaction.
+_BEFORE_TLS = frozenset(
+    {b"EHLO", b"HELO", b"STARTTLS", b"NOOP", b"RSET", b"HELP", b"QUIT", b"BDAT"}
+)
 # Browsers can be made to post to a mail server that trusts their network.
 _NOT_MAIL = frozenset({b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"})
 
@@ -34,9 +40,9 @@ class Dialogue(Connection):
         service: Service,
         open_connections: set[Connection],
         loop: asyncio.AbstractEventLoop,
-        balancers: Balancers | None = None,
+        listener: Listener = RELAY,
     ) -> None:
-        super().__init__(service, open_connections, loop, balancers)
+        super().__init__(service, open_connections, loop, listener)
         self.limits = service.limits
         self._helo = ""
         self._extended = False
@@ -83,6 +89,8 @@ class Dialogue(Connection):
         text = _text(argument)
         if command is None or text is None:
             self._no_command(verb)
+        elif self.needs_tls and verb not in _BEFORE_TLS:
+            self.fault(replies.NEEDS_TLS)
         else:
             await command(self, text)
         return True
@@ -146,7 +154,42 @@ class Dialogue(Connection):
         await self.reset()  # RFC 5321 §4.1.4
         self._helo = visible(words[0], 255)
         self._extended = extended
-        self.say(self.service.ehlo if extended else self.service.helo)
+        self.say(self.service.ehlo(*self.offers()) if extended else self.service.helo)
+
+    def offers(self) -> Sequence[str]:
+        """The extensions that this session has now, besides those that all have."""
+        can_start = self.tls is None and self.service.tls_context() is not None
+        return ("STARTTLS",) if can_start else ()
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether nothing may be sent before TLS."""
+        return self.listener.submission and self.tls is None
+
+    async def _starttls(self, argument: str) -> None:
+        """RFC 3207 §4."""
+        context = self.service.tls_context()
+        if argument:
+            self.fault(replies.NO_ARGUMENT_ALLOWED)
+        elif self.tls is not None:
+            self.fault(replies.NESTED_TLS)
+        elif context is None:
+            self.spend()
+            self.answer(replies.NO_TLS)
+        else:
+            await self.reset()
+            await self._switch(context)
+
+    async def _switch(self, context: ssl.SSLContext) -> None:
+        if self.inbox.waiting:
+            # Someone in between may have put it there, to be obeyed as if it came in TLS.
+            self.hang_up(replies.TEXT_AFTER_STARTTLS, "data after STARTTLS")
+            return
+        self.say(replies.START_TLS)
+        # §4.2: what is known of the client is forgotten.
+        self._helo, self._extended = "", False
+        if not await self.start_tls(context):
+            self.finish("TLS failed")
 
     async def _rset(self, argument: str) -> None:
         if argument:
@@ -185,6 +228,7 @@ class Dialogue(Connection):
     commands: ClassVar[Mapping[bytes, Command]] = {
         b"EHLO": _ehlo,
         b"HELO": _basic_helo,
+        b"STARTTLS": _starttls,
         b"RSET": _rset,
         b"NOOP": _noop,
         b"HELP": _help,

@@ -11,9 +11,10 @@ class Event(StrEnum):
 
     LISTENING, LEFT address port. STOPPED cut_off (connections that did not end in time).
     CONNECTION_REFUSED client reason. CONNECTED client. DISCONNECTED client messages reason.
-    ACCEPTED queue_id client helo sender recipients size. REJECTED client helo sender reply, and
-    recipient or queue_id as far as there is one. PROTOCOL_ERROR client reply. FAILED client
-    queue_id error: an error nobody foresaw, answered with 451.
+    ACCEPTED queue_id client helo tls sender recipients size; tls is "" for plain text. REJECTED
+    client helo sender reply, and recipient or queue_id as far as there is one. PROTOCOL_ERROR
+    client reply. TLS_FAILED client reason. FAILED client queue_id error: an error nobody foresaw,
+    answered with 451.
     """
 
     LISTENING = "smtp_listening"
@@ -25,6 +26,7 @@ class Event(StrEnum):
     ACCEPTED = "smtp_accepted"
     REJECTED = "smtp_rejected"
     PROTOCOL_ERROR = "smtp_protocol_error"
+    TLS_FAILED = "smtp_tls_failed"
     FAILED = "smtp_failed"
 
 

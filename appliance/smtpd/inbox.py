@@ -30,6 +30,11 @@ class Inbox(asyncio.StreamReader):
         super().__init__(_READ_AHEAD, loop)
         self._skipping = False
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that nobody has taken."""
+        return len(self._buffer)
+
     async def more(self) -> bool:
         """Wait until the client sends more; False if it can't: its side is closed."""
         if self._eof:

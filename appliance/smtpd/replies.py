@@ -23,9 +23,10 @@ def encode(reply: Reply) -> bytes:
 OK = b"250 2.0.0 Ok\r\n"
 SENDER_OK = b"250 2.1.0 Ok\r\n"
 RECIPIENT_OK = b"250 2.1.5 Ok\r\n"
+START_TLS = b"220 2.0.0 Ready to start TLS\r\n"
 START_DATA = b"354 End data with <CR><LF>.<CR><LF>\r\n"
 BYE = b"221 2.0.0 Bye\r\n"
-HELP = b"214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n"
+HELP = b"214 2.0.0 EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n"
 CANNOT_VERIFY = b"252 2.5.0 Cannot tell, but will take mail for it and try\r\n"
 
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, closing connection")
@@ -51,6 +52,10 @@ NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
 NEEDS_HELO = Reply(503, "5.5.1", "Send EHLO or HELO first")
 NEEDS_EHLO = Reply(503, "5.5.1", "CHUNKING needs EHLO first")
 NEEDS_MAIL = Reply(503, "5.5.1", "Send MAIL FROM first")
+NEEDS_TLS = Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+NESTED_TLS = Reply(503, "5.5.1", "TLS is already active")
+NO_TLS = Reply(454, "4.7.0", "TLS is not available now")
+TEXT_AFTER_STARTTLS = Reply(554, "5.5.1", "Nothing may follow STARTTLS before TLS")
 NESTED_MAIL = Reply(503, "5.5.1", "MAIL FROM was already sent, RSET starts anew")
 DATA_AFTER_BDAT = Reply(503, "5.5.1", "DATA after BDAT, RSET starts anew")
 RCPT_AFTER_BDAT = Reply(503, "5.5.1", "RCPT after BDAT, RSET starts anew")

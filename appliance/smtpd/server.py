@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 
 from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Emit, Event
 from appliance.smtpd.intake import Intake
+from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.service import Service
@@ -25,13 +27,13 @@ class SmtpServer:
     """Serves SMTP on `listen` until stopped, in the running event loop.
 
     `hostname` is the node's name in greeting and Received fields; `clock` tells milliseconds
-    since 1970. At `proxied` only the balancers that `balancers` knows are listened to, and they say
-    who the client is.
+    since 1970; `tls_context` says what TLS that begins now is made of. At `proxied` only the
+    balancers that `balancers` knows are listened to, and they say who the client is.
     """
 
     def __init__(
         self,
-        listen: Sequence[Endpoint],
+        listen: Mapping[Endpoint, Listener],
         *,
         hostname: str,
         limits: Limits,
@@ -39,15 +41,16 @@ class SmtpServer:
         intake: Intake,
         emit: Emit,
         clock: Callable[[], int],
+        tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
         proxied: Sequence[Endpoint] = (),
         balancers: Balancers = _NOBODY,
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
         """Host and port of each listener once started, those at `proxied` last."""
-        self._listen = [(endpoint, None) for endpoint in listen]
-        self._listen_proxied = [(endpoint, balancers) for endpoint in proxied]
+        proxy = Listener(balancers=balancers)
+        self._listen = [*listen.items(), *((endpoint, proxy) for endpoint in proxied)]
         self._emit = emit
-        self._service = Service(hostname, limits, policy, intake, emit, clock)
+        self._service = Service(hostname, limits, policy, intake, emit, clock, tls_context)
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._moving: dict[Endpoint, asyncio.Server] = {}
@@ -69,15 +72,15 @@ class SmtpServer:
     async def start(self) -> None:
         """Listen; raises OSError, and then listens nowhere."""
         try:
-            for endpoint, balancers in (*self._listen, *self._listen_proxied):
-                await self._start_listener(endpoint, balancers)
+            for endpoint, listener in self._listen:
+                await self._start_listener(endpoint, listener)
         except OSError:
             self._close_listeners()
             raise
 
-    async def _start_listener(self, endpoint: Endpoint, balancers: Balancers | None) -> None:
+    async def _start_listener(self, endpoint: Endpoint, listener: Listener) -> None:
         server = await asyncio.get_running_loop().create_server(
-            self._sessions(balancers), endpoint.host, endpoint.port, backlog=_BACKLOG
+            self._sessions(listener), endpoint.host, endpoint.port, backlog=_BACKLOG
         )
         self._servers.append(server)
         for listening in server.sockets:
@@ -85,7 +88,7 @@ class SmtpServer:
             self.addresses += ((host, port),)
             self._emit(Event.LISTENING, address=host, port=port)
 
-    async def listen_at(self, endpoint: Endpoint) -> None:
+    async def listen_at(self, endpoint: Endpoint, listener: Listener = RELAY) -> None:
         """Listen at a virtual address, too, whether this machine has it now or not.
 
         Raises OSError; nothing happens if it listens there already.
@@ -95,7 +98,7 @@ class SmtpServer:
         listening = _bound_anyway(endpoint)
         try:
             server = await asyncio.get_running_loop().create_server(
-                self._sessions(None), sock=listening, backlog=_BACKLOG
+                self._sessions(listener), sock=listening, backlog=_BACKLOG
             )
         except OSError:
             listening.close()
@@ -114,9 +117,9 @@ class SmtpServer:
                 connection.drain()
         self._emit(Event.LEFT, address=endpoint.host, port=endpoint.port)
 
-    def _sessions(self, balancers: Balancers | None) -> Callable[[], Session]:
+    def _sessions(self, listener: Listener) -> Callable[[], Session]:
         loop = asyncio.get_running_loop()
-        return lambda: Session(self._service, self._connections, loop, balancers)
+        return lambda: Session(self._service, self._connections, loop, listener)
 
     def _close_listeners(self) -> None:
         for server in (*self._servers, *self._moving.values()):

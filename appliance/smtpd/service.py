@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections import Counter
 from collections.abc import Callable
 
@@ -29,11 +30,14 @@ class Service:
         intake: Intake,
         emit: Emit,
         clock: Callable[[], int],
+        tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
+        """`tls_context`: what TLS that begins now is made of, None while there can be none."""
         self.hostname = hostname
         self.intake = intake
         self.emit = emit
         self.clock = clock
+        self.tls_context = tls_context
         self.draining = False
         self.rejected = 0
         """Commands and messages that were answered with 4yz or 5yz."""
@@ -49,7 +53,16 @@ class Service:
         """Limits from the next client on, the policy from the next recipient on."""
         self.limits = limits
         self.policy = policy
-        self.ehlo = encode(Reply(250, "", "\n".join((self.hostname, *_extensions(limits)))))
+        self._extensions = _extensions(limits)
+        self._ehlo: dict[tuple[str, ...], bytes] = {}
+
+    def ehlo(self, *more: str) -> bytes:
+        """The answer to EHLO; `more` are extensions that not every session has."""
+        found = self._ehlo.get(more)
+        if found is None:
+            lines = "\n".join((self.hostname, *self._extensions, *more))
+            found = self._ehlo[more] = encode(Reply(250, "", lines))
+        return found
 
     def date(self, now: int) -> str:
         """`now` (milliseconds) as RFC 5322 §3.3 wants it, formatted once a second."""

@@ -17,7 +17,7 @@ from appliance.smtpd.connection import Connection
 from appliance.smtpd.decoder import ChunkDecoder, DataDecoder, Defect
 from appliance.smtpd.dialogue import Command, Dialogue
 from appliance.smtpd.events import Event
-from appliance.smtpd.proxy import Balancers
+from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.reception import Reception
 from appliance.smtpd.service import Service
 from appliance.smtpd.transaction import Transaction
@@ -38,9 +38,9 @@ class Session(Dialogue):
         service: Service,
         open_connections: set[Connection],
         loop: asyncio.AbstractEventLoop,
-        balancers: Balancers | None = None,
+        listener: Listener = RELAY,
     ) -> None:
-        super().__init__(service, open_connections, loop, balancers)
+        super().__init__(service, open_connections, loop, listener)
         self._transaction: Transaction | None = None
         self._mail_refused = False
         """The last MAIL was: what is pipelined behind it is no error of its own."""
@@ -221,7 +221,10 @@ class Session(Dialogue):
             helo=self._helo,
             client=self.client,
             node=service.hostname,
-            protocol=protocol(self._extended, False, False, transaction.parameters.smtputf8),
+            protocol=protocol(
+                self._extended, self.tls is not None, False, transaction.parameters.smtputf8
+            ),
+            tls=self.tls.cipher if self.tls else "",
             queue_id=queue_id,
             recipients=tuple(recipient.address for recipient in transaction.recipients),
             date=service.date(service.clock()),
@@ -250,6 +253,7 @@ class Session(Dialogue):
             queue_id=reception.queue_id,
             client=self.client,
             helo=self._helo,
+            tls=f"{self.tls.version} {self.tls.cipher}" if self.tls else "",
             sender=transaction.sender,
             recipients=len(transaction.recipients),
             size=reception.size,

@@ -17,6 +17,7 @@ from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
 from appliance.mail.route import NextHop, Routes, Smtp
 from appliance.smtpd.events import Event
+from appliance.smtpd.listener import RELAY
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
@@ -77,7 +78,7 @@ class Served:
         self.intake = intake
         self.log = Log()
         self.server = SmtpServer(
-            [Endpoint("127.0.0.1:0")],
+            {Endpoint("127.0.0.1:0"): RELAY},
             hostname=HOSTNAME,
             limits=limits,
             policy=policy(relay),

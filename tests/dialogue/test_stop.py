@@ -10,6 +10,7 @@ import pytest
 from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
 from appliance.smtpd.events import Event
+from appliance.smtpd.listener import RELAY
 from appliance.smtpd.server import SmtpServer
 from tests.dialogue.intake import Gate, MemoryIntake
 from tests.dialogue.served import HOSTNAME, NOW, Client, Log, Served, policy, serving
@@ -91,7 +92,7 @@ def test_a_start_that_fails_listens_nowhere() -> None:
 
         async def start() -> tuple[str, int]:
             server = SmtpServer(
-                [Endpoint("127.0.0.1:0"), Endpoint(f"{host}:{port}")],
+                dict.fromkeys([Endpoint("127.0.0.1:0"), Endpoint(f"{host}:{port}")], RELAY),
                 hostname=HOSTNAME,
                 limits=Limits(),
                 policy=policy(),

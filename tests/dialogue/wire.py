@@ -9,6 +9,7 @@ from typing import Any
 
 from appliance.config.limits import Limits
 from appliance.smtpd.connection import Connection
+from appliance.smtpd.listener import Listener
 from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.service import Service
 from appliance.smtpd.session import Session
@@ -142,7 +143,10 @@ class Bench:
     async def connect(self, wire: Wire | None = None, balancers: Balancers | None = None) -> Wire:
         wire = wire or Wire()
         wire.session = Session(
-            self.service, self.connections, asyncio.get_running_loop(), balancers
+            self.service,
+            self.connections,
+            asyncio.get_running_loop(),
+            Listener(balancers=balancers),
         )
         wire.session.connection_made(wire)
         await settle()
