@@ -11,6 +11,7 @@ import apsw
 from appliance.mail.work import AttemptId
 from appliance.replica.message import RecipientState
 from appliance.replica.record import Result
+from appliance.spool.site import SiteTables
 from tests.powercut.derived import Row, messages
 from tests.support.disk_files import DiskFiles
 
@@ -43,7 +44,11 @@ class Fact:
 
 
 Key = tuple[str, int, object]
-"""(queue id, recipient, what): "held", "address", "final", or an attempt; "" for the message."""
+"""(queue id, recipient, what): "held", "address", "final", or an attempt; "" for the message.
+
+Of the site: (VERSION, 0, document) and (REGISTER, 0, key).
+"""
+VERSION, REGISTER = "version", "register"
 
 
 class Ledger:
@@ -85,10 +90,16 @@ class Ledger:
             id_: files.read(id_, 0, 1 << 40) if row.external else bytes(inline[row.key])
             for id_, row in found.items()
         }
+        site = SiteTables(db)
+        documents = {site.version(header.id).document for header in site.headers()}
         for (queue_id, index, what), fact in self.facts.items():
             row = found.get(queue_id)
-            if what == "":
-                shown: object = ABSENT if row is None else (row.envelope, bodies[queue_id])
+            if queue_id == VERSION:
+                shown: object = what in documents
+            elif queue_id == REGISTER:
+                shown = site.table(REGISTER).get(str(what))
+            elif what == "":
+                shown = ABSENT if row is None else (row.envelope, bodies[queue_id])
             elif row is None:
                 continue
             else:

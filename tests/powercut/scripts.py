@@ -100,6 +100,30 @@ def take_over(site: Site) -> None:
     site.settle()
 
 
+def changes(site: Site) -> None:
+    """A pair: the site is changed on both nodes together, and on each alone; then they meet."""
+    one, two = site.machines
+    site.connect()
+    site.settle()
+    site.change(one, b"first")
+    site.put(two, "key", b"one")
+    site.run()
+    site.change(two, b"second")
+    site.put(one, "key", b"two")
+    site.put(one, "other", LARGE)
+    site.run()
+    site.disconnect()
+    site.change(one, b"of one")
+    site.put(one, "of one", b"value")
+    site.change(two, b"of two")
+    site.put(two, "other", None)
+    site.run()
+    site.connect()
+    site.settle()
+    site.change(one, b"of both")
+    site.run()
+
+
 def meet(site: Site) -> None:
     """Nodes meet that hold different things; then they work on."""
     site.connect()

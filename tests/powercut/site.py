@@ -26,6 +26,7 @@ from appliance.replica.frames import Ack, Batch, Frame, Hello, decode, encode
 from appliance.replica.pair import Mode
 from appliance.spool.operations import (
     Cancel,
+    ChangeSite,
     Command,
     Done,
     Effect,
@@ -33,6 +34,7 @@ from appliance.spool.operations import (
     Happened,
     Operation,
     Present,
+    PutRegisters,
     Report,
     ResetLink,
     Revoke,
@@ -43,7 +45,7 @@ from appliance.spool.operations import (
 from appliance.spool.schema import Stage
 from tests.powercut.chain import Registry, note_records
 from tests.powercut.derived import messages
-from tests.powercut.ledger import ABSENT, Fact, Ledger
+from tests.powercut.ledger import ABSENT, REGISTER, VERSION, Fact, Ledger
 from tests.powercut.machine import Machine, Request, Upload
 from tests.support.disk_faults import PowerCut
 
@@ -378,6 +380,25 @@ class Site:
             ]
         )
         return Outcome(lease.attempt, lease.queue_id, told, tuple(notifications))
+
+    def change(self, machine: Machine, document: bytes) -> Request:
+        """An operator changes the document of the site."""
+        head = machine.engine.store.site.lineage.head
+        fact = self.ledger.recipient(VERSION, 0, document, False)
+        place = fact.asked(True)
+        request = Request(lambda _: fact.answered(place, self._holders(machine)))
+        parent = head.id if head else b""
+        change = ChangeSite(request, document, parent, "root", 5, while_alone=True)
+        self.submit(machine, change)
+        return request
+
+    def put(self, machine: Machine, key: str, value: bytes | None) -> Request:
+        """Somebody writes a register."""
+        fact = self.ledger.recipient(REGISTER, 0, key, None)
+        place = fact.asked(value)
+        request = Request(lambda _: fact.answered(place, self._holders(machine)))
+        self.submit(machine, PutRegisters(request, [(REGISTER, key, value)], while_alone=True))
+        return request
 
     def sweep(self, machine: Machine) -> None:
         """Let a machine forget some or all of what has ended."""

@@ -14,7 +14,7 @@ import pytest
 
 from tests.powercut.crash import Play, crash, steps
 from tests.powercut.machine import Build
-from tests.powercut.scripts import claims, one_node, take_over, traffic
+from tests.powercut.scripts import changes, claims, one_node, take_over, traffic
 from tests.powercut.site import Site
 from tests.support.disk_vfs import DiskVFS
 
@@ -42,6 +42,6 @@ def test_a_node_alone(vfs: DiskVFS, beside: bool) -> None:
 
 
 @pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("script", [traffic, claims, take_over])
+@pytest.mark.parametrize("script", [traffic, claims, take_over, changes])
 def test_a_node_of_a_pair(vfs: DiskVFS, script: Callable[[Site], None], victim: int) -> None:
     crash_everywhere(vfs, Play(script, PAIR), victim, 3)
