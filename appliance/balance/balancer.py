@@ -8,7 +8,6 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from appliance.balance.algorithms import Pool, Server
 from appliance.balance.dial import dial
 from appliance.balance.listen import listening_socket
 from appliance.balance.proxy import header
@@ -16,6 +15,7 @@ from appliance.balance.splice import Splice
 from appliance.config.balance import BalanceSettings
 from appliance.config.units import Endpoint
 from appliance.monitor.events import Emit, Event
+from appliance.pools.algorithms import Pool, Server
 
 _CLOSE_GRACE = 10.0
 """Seconds in which the rest of an ended connection has to be taken."""

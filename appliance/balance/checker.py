@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from appliance.balance.algorithms import Pool
 from appliance.balance.checks import CheckFailed
-from appliance.balance.health import Health
 from appliance.config.balance import CheckSettings, ServerSettings
 from appliance.monitor.events import Emit, Event
+from appliance.pools.algorithms import Pool
+from appliance.pools.health import Health
 
 Look = Callable[[ServerSettings], Awaitable[None]]
 """Looks once whether a server is as it should be; raises CheckFailed or OSError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from appliance.balance.algorithms import Pool, Server
 from appliance.balance.balancer import Balancer
 from appliance.balance.checker import Checker
 from appliance.config.balance import MOST_WEIGHT
@@ -22,6 +21,7 @@ from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.server import Peer
 from appliance.ipc.wire import CallFailed, Failure
 from appliance.monitor.events import Emit, Event
+from appliance.pools.algorithms import Pool, Server
 
 
 class Desk:

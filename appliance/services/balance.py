@@ -8,14 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from appliance.balance.algorithms import (
-    Algorithm,
-    LeastConnections,
-    Pool,
-    RoundRobin,
-    Server,
-    Weighted,
-)
 from appliance.balance.balancer import Balancer
 from appliance.balance.checker import Checker
 from appliance.balance.checks import check
@@ -28,6 +20,14 @@ from appliance.ipc.failover import Standing
 from appliance.ipc.server import serve as serve_ipc
 from appliance.ipc.standing import StandingWatch
 from appliance.monitor.events import Emit, Event
+from appliance.pools.algorithms import (
+    Algorithm,
+    LeastConnections,
+    Pool,
+    RoundRobin,
+    Server,
+    Weighted,
+)
 from appliance.services.clock import monotonic
 from appliance.services.process import Context
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from appliance.balance.algorithms import Pool, Server, Weighted
 from appliance.balance.balancer import Balancer
 from appliance.config.balance import BalanceSettings, ServerSettings
 from appliance.config.units import Duration, LocalName, NumericEndpoint
 from appliance.monitor.events import Event
+from appliance.pools.algorithms import Pool, Server, Weighted
 from appliance.smtpd.proxy import Header, read_header
 from tests.support.patience import patiently
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from appliance.balance.algorithms import Pool, Server, Weighted
 from appliance.balance.checker import Checker
 from appliance.balance.checks import CheckFailed
 from appliance.config.balance import CheckSettings, ServerSettings
 from appliance.config.units import Duration
 from appliance.monitor.events import Event
+from appliance.pools.algorithms import Pool, Server, Weighted
 from tests.support.patience import patiently
 from tests.unit.balance.support import Log, server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.balance.health import Health
+from appliance.pools.health import Health
 
 
 def heard(health: Health, results: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.balance.algorithms import (
+from appliance.pools.algorithms import (
     Algorithm,
     LeastConnections,
     Pool,

@@ -1,0 +1,1 @@
+"""Which of several servers gets the next client or message: pure rules for shells of both kinds."""
