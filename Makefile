@@ -39,6 +39,9 @@ test-net: dev ## faults of a pair in network namespaces, keepalived beside it (a
 bench: runtime ## measure the pair, and Postfix beside it where it is installed (BENCH="--help")
 	@$(bin)/python -m tests.bench $(BENCH)
 
+bench-search: dev ## index 100,000 generated messages and search them, stock Whoosh beside it
+	@$(bin)/python -m tests.bench.search $(BENCH)
+
 lint: dev
 	$(bin)/ruff check .
 	$(bin)/ruff format --check --quiet .

@@ -18,7 +18,8 @@ from appliance.search.query import And, Node, Not, Or, Phrase, Word
 from appliance.search.scan import EVERYWHERE, Scan
 from appliance.search.segment import Damaged
 
-_CHUNK = 256
+_CHUNK, _GROWTH = 256, 8
+"""Documents whose phrases are looked at first, and how many times as many in each next step."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,10 @@ class Search:
         if not costly:
             yield from unit.positions[left].tolist()
             return
-        for start in range(0, len(left), _CHUNK):
-            chunk = left[start : start + _CHUNK]
+        size = _CHUNK
+        while len(left):
+            chunk, left = left[:size], left[size:]
+            size *= _GROWTH
             mask = np.zeros(unit.documents, np.bool_)
             mask[chunk] = True
             for part in costly:

@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 from mmap import mmap
 from operator import sub
 from pickle import dumps
@@ -66,20 +66,20 @@ def schema() -> Any:
 
 
 def encode_positions(positions: Sequence[int]) -> bytes:
-    """As `whoosh.formats.Positions` does: a count, then pickled differences."""
-    if len(positions) == 1:
-        return _one_position(positions[0])
-    steps = [later - one for one, later in pairwise(positions)]
-    return _COUNT.pack(len(positions)) + dumps([positions[0], *steps], 2)
+    """As `whoosh.formats.Positions` reads it: a count, then pickled differences.
+
+    Its decoder takes whatever gives numbers. Where all are below 256 that is a bytes object, whose
+    pickle has them as they are: so a block of them is decoded in one go (`segment.places`).
+    """
+    count = len(positions)
+    steps = [positions[0], *map(sub, positions[1:], positions)] if count > 1 else positions
+    if count < 256 and max(steps) < 256:
+        return SHORT_HEAD[count] + bytes(steps) + SHORT_TAIL
+    return _COUNT.pack(count) + dumps(list(steps), 2)
 
 
-_ONES = [_COUNT.pack(1) + dumps([position], 2) for position in range(4096)]
-
-
-def _one_position(position: int) -> bytes:
-    if position < len(_ONES):
-        return _ONES[position]
-    return _COUNT.pack(1) + dumps([position], 2)
+SHORT_TAIL = b"q\0."
+SHORT_HEAD = [_COUNT.pack(count) + b"\x80\x03C" + bytes([count]) for count in range(256)]
 
 
 @dataclass

@@ -22,7 +22,7 @@ from appliance.search.query import (
     Standing,
     Word,
 )
-from appliance.search.segment import Ids, Segment, Term, positions
+from appliance.search.segment import Ids, Segment, Term, places, reading
 
 Mask = NDArray[np.bool_]
 EVERYWHERE = ("body", "head")
@@ -134,28 +134,32 @@ class Scan:
     def _phrase(self, node: Phrase, within: Mask) -> Mask:
         found = np.zeros(self._unit.documents, np.bool_)
         for name in (node.field,) if node.field else EVERYWHERE:
-            terms = [self._found(name, word) for word in node.words]
-            if not all(terms):
-                continue
-            mask = within & ~found
-            for some in sorted(terms, key=lambda some: some[0][1].documents):
-                mask = self._any(mask, [term for _, term in some])
-            for document in np.flatnonzero(mask).tolist():
-                if self._joined(name, node.words, document):
-                    found[document] = True
+            terms = [term for word in node.words for _, term in self._found(name, word)]
+            if len(terms) == len(node.words):
+                mask = within & ~found
+                for term in sorted(terms, key=lambda term: term.documents):
+                    mask = self._any(mask, [term])
+                if mask.any():
+                    found[self._joined(name, node.words, mask)] = True
         return found
 
-    def _joined(self, field: str, words: Sequence[str], document: int) -> bool:
-        """Whether the words stand one behind the other."""
-        starts: set[int] | None = None
-        for offset, word in enumerate(words):
-            ids, values = self._read(field, word)
-            encoded = values[int(np.searchsorted(ids, document))]
-            here = {place - offset for place in positions(encoded)}
-            starts = here if starts is None else starts & here
-            if not starts:
-                return False
-        return True
+    def _joined(self, field: str, words: Sequence[str], mask: Mask) -> NDArray[np.int64]:
+        """The documents of `mask` in which the words stand one behind the other."""
+        with reading(self._segment.path):
+            offsets = [
+                self._places(field, word, mask) - offset for offset, word in enumerate(words)
+            ]
+        starts, *others = sorted(offsets, key=len)
+        for other in others:
+            starts = starts[_among(starts, other)]
+        return starts >> 16
+
+    def _places(self, field: str, word: str, mask: Mask) -> NDArray[np.int64]:
+        ids, values = self._read(field, word)
+        chosen = np.flatnonzero(mask[ids])
+        if len(chosen) < len(ids):
+            ids, values = ids[chosen], [values[one] for one in chosen.tolist()]
+        return places(ids, values)
 
     def _read(self, field: str, word: str) -> tuple[Ids, Sequence[bytes]]:
         key = (field, word)
@@ -180,3 +184,11 @@ class Scan:
         if places:
             mask |= np.isin(self._unit.positions, np.array(places, np.int64))
         return mask & within
+
+
+def _among(some: NDArray[np.int64], others: NDArray[np.int64]) -> Mask:
+    """Which of `some` are in `others`; both ascend."""
+    at = np.searchsorted(others, some)
+    at[at == len(others)] = 0
+    found: Mask = others[at] == some
+    return found

@@ -24,7 +24,7 @@ from whoosh.filedb.filetables import FileFormatError, OrderedHashReader
 from whoosh.filedb.structfile import StructFile
 
 from appliance.search.catalogue import File
-from appliance.search.postings import FIELDS, seal
+from appliance.search.postings import FIELDS, SHORT_HEAD, SHORT_TAIL, seal
 
 Ids = NDArray[np.int32]
 _TERM = struct.Struct("!BfIBBfIIqi")
@@ -32,6 +32,8 @@ _NUMBER = struct.Struct("!H")
 _LENGTH = struct.Struct("!i")
 _DIRECTORY = struct.Struct("!qi")
 _HEAD = 4
+_SHORT = len(SHORT_HEAD[1]) + len(SHORT_TAIL)
+_SHORT_MARK = SHORT_HEAD[1][4:7]
 _DAMAGE = (
     OSError,
     ValueError,
@@ -197,8 +199,48 @@ class Segment:
             return W3PerDocReader(self._inside, self.segment)
 
 
-def positions(encoded: bytes) -> list[int]:
-    """What `postings.encode_positions` encoded."""
+def places(ids: Ids, values: Sequence[bytes]) -> NDArray[np.int64]:
+    """Where a word stands: document << 16 | position for each of its places, ascending.
+
+    `values` are what `postings.encode_positions` gave for the documents `ids`.
+    """
+    sizes = np.fromiter(map(len, values), np.int64, len(values))
+    data = np.frombuffer(b"".join(values), np.uint8)
+    starts = sizes.cumsum() - sizes
+    short = sizes == data[starts + 3] + _SHORT
+    for at, byte in enumerate(_SHORT_MARK, 4):
+        short &= data[starts + at] == byte
+    counts = data[starts + 3][short].astype(np.int64)
+    found = _steps_to_places(
+        ids[short].astype(np.int64), counts, data, starts[short] + len(SHORT_HEAD[1])
+    )
+    if short.all():
+        return found
+    rest = [
+        [int(ids[place]) << 16 | position for position in _positions(values[place])]
+        for place in np.flatnonzero(~short).tolist()
+    ]
+    return np.sort(np.concatenate([found, np.array([one for some in rest for one in some])]))
+
+
+def _steps_to_places(
+    ids: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Sum up `counts` steps that lie at `starts` in `data`, for each of `ids`."""
+    firsts = counts.cumsum() - counts
+    total = int(counts.sum())
+    inside = np.arange(total) - np.repeat(firsts, counts)
+    steps = data[np.repeat(starts, counts) + inside].astype(np.int64)
+    sums = steps.cumsum()
+    before = np.repeat(sums[firsts] - steps[firsts], counts)
+    found: NDArray[np.int64] = np.repeat(ids << 16, counts) + sums - before
+    return found
+
+
+def _positions(encoded: bytes) -> list[int]:
     steps: list[int] = loads(encoded[4:])
     for place in range(1, len(steps)):
         steps[place] += steps[place - 1]

@@ -1,0 +1,30 @@
+"""Positions come out as they went in, for us and for stock Whoosh."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from whoosh.formats import Positions
+
+from appliance.search.postings import encode_positions
+from appliance.search.segment import places
+
+position_lists = st.sets(
+    st.integers(0, 300) | st.integers(0, 19_999), min_size=1, max_size=400
+).map(sorted)
+
+
+@given(st.lists(position_lists, min_size=1, max_size=20))
+def test_positions(some: list[list[int]]) -> None:
+    encoded = [encode_positions(each) for each in some]
+    for each, value in zip(some, encoded, strict=True):
+        assert Positions().decode_positions(value) == each
+        assert Positions().decode_frequency(value) == len(each)
+    ids = np.arange(3, 3 + len(some), dtype=np.int32)
+    expected = [
+        document << 16 | position
+        for document, each in zip(ids.tolist(), some, strict=True)
+        for position in each
+    ]
+    assert places(ids, encoded).tolist() == expected
