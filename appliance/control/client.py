@@ -146,9 +146,9 @@ class Client:
         """The last transitions on this node, newest first."""
         return self._get(f"/failover/history?limit={limit}", History).transitions
 
-    def switch_over(self, vrid: int | None, force: bool) -> str:
-        """Leave the addresses to the other node; returns what happened. Takes its time."""
-        return self._post("/failover/switchover", Switchover(vrid, force), Done).text
+    def switch_over(self, vrid: int | None, force: bool, *, here: bool = False) -> str:
+        """Leave the addresses to the other node, or bring them here; returns what happened."""
+        return self._post("/failover/switchover", Switchover(vrid, force, here), Done).text
 
     def maintain(self, on: bool, force: bool) -> str:
         """Put the node into maintenance or out of it; returns what happened. Takes its time."""

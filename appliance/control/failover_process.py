@@ -32,9 +32,11 @@ class FailoverProcess:
         """How it is."""
         return (await self._caller.call(StatusCall(), FailoverStatus, _PATIENCE)).view
 
-    async def switch_over(self, vrid: int | None, force: bool, *, ask: bool = False) -> str:
-        """Leave addresses to the peer, or only `ask` whether it would; raises Refused."""
-        call = SwitchoverCall(vrid, force, ask)
+    async def switch_over(
+        self, vrid: int | None, force: bool, *, ask: bool = False, here: bool = False
+    ) -> str:
+        """Leave addresses to the peer, or fetch them `here`, or only `ask`; raises Refused."""
+        call = SwitchoverCall(vrid, force, ask, here)
         return (await self._caller.call(call, Done, _MOVE_PATIENCE)).text
 
     async def maintain(self, on: bool, force: bool, *, ask: bool = False) -> str:

@@ -29,8 +29,10 @@ class Failover(Protocol):
     async def view(self) -> FailoverView:
         """How it is."""
 
-    async def switch_over(self, vrid: int | None, force: bool, *, ask: bool = False) -> str:
-        """Leave addresses to the peer, or only `ask` whether it would."""
+    async def switch_over(
+        self, vrid: int | None, force: bool, *, ask: bool = False, here: bool = False
+    ) -> str:
+        """Leave addresses to the peer, or have it leave them `here`, or only `ask`."""
 
     async def maintain(self, on: bool, force: bool, *, ask: bool = False) -> str:
         """Hold no address, or take part again, or only `ask`."""
@@ -63,16 +65,12 @@ class Moves:
             return None
 
     async def switch_over(self, vrid: int | None, force: bool, by: str) -> str:
-        """Leave the addresses of a virtual router, or of all, to the peer.
+        """See `leave`."""
+        return await leave(self._moving(), self._mail, vrid, force, by)
 
-        Raises Refused, also when the peer could not serve, unless `force`.
-        """
-        failover = self._moving()
-        await failover.switch_over(vrid, force, ask=True)
-        view = await failover.view()
-        if all(one.vrid == vrid or vrid is None or not _active(one.state) for one in view.routers):
-            await self._hand_over(force, by)
-        return await failover.switch_over(vrid, force)
+    async def fetch(self, vrid: int | None, force: bool) -> str:
+        """Have the other node do that; raises Refused."""
+        return await self._moving().switch_over(vrid, force, here=True)
 
     async def maintain(self, on: bool, force: bool, by: str) -> str:
         """Keep this node from holding addresses, also over restarts; or let it again.
@@ -82,7 +80,7 @@ class Moves:
         failover = self._moving()
         await failover.maintain(on, force, ask=True)
         if on:
-            await self._hand_over(force, by)
+            await _hand_over(self._mail, force, by)
         self._remember(on)
         return await failover.maintain(on, force)
 
@@ -91,17 +89,6 @@ class Moves:
             hint = "see [failover] in docs/settings.md"
             raise Refused(Reply(450, "4.3.0", "no address of this node moves"), hint)
         return self._failover
-
-    async def _hand_over(self, force: bool, by: str) -> None:
-        try:
-            await self._mail.hand_over(_HAND_OVER, by)
-        except Refused as error:
-            if not force:
-                hint = f"{error.hint}; --force moves the addresses all the same"
-                raise Refused(error.reply, hint) from error
-        except Unavailable:
-            if not force:
-                raise
 
     def _remember(self, on: bool) -> None:
         """Durable on return."""
@@ -117,6 +104,30 @@ class Moves:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+async def leave(failover: Failover, mail: HandsOver, vrid: int | None, force: bool, by: str) -> str:
+    """Leave the addresses of a virtual router, or of all, to the other node.
+
+    Raises Unavailable, and Refused, also when the other one could not serve, unless `force`.
+    """
+    await failover.switch_over(vrid, force, ask=True)
+    active = [one.vrid for one in (await failover.view()).routers if _active(one.state)]
+    if vrid is None or active == [vrid]:  # then none is left here
+        await _hand_over(mail, force, by)
+    return await failover.switch_over(vrid, force)
+
+
+async def _hand_over(mail: HandsOver, force: bool, by: str) -> None:
+    try:
+        await mail.hand_over(_HAND_OVER, by)
+    except Refused as error:
+        if not force:
+            hint = f"{error.hint}; --force moves the addresses all the same"
+            raise Refused(error.reply, hint) from error
+    except Unavailable:
+        if not force:
+            raise
 
 
 def _active(state: str) -> bool:

@@ -79,11 +79,12 @@ class History(msgspec.Struct, frozen=True):
 class Switchover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Leave the addresses of virtual router `vrid`, of all if null, to the other node.
 
-    `force`: also if it could not serve.
+    `here`: the other way round. `force`: also if the one that gets them could not serve.
     """
 
     vrid: int | None = None
     force: bool = False
+    here: bool = False
 
 
 class Maintenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

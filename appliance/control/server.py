@@ -131,7 +131,11 @@ class Api:
 
     async def switch_over(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.Switchover)
-        text = await self._observer.moves.switch_over(body.vrid, body.force, _by(request))
+        moves = self._observer.moves
+        if body.here:
+            text = await moves.fetch(body.vrid, body.force)
+        else:
+            text = await moves.switch_over(body.vrid, body.force, _by(request))
         return as_json(schema.Done(text))
 
     async def maintain(self, request: web.Request) -> web.Response:

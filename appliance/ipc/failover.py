@@ -31,12 +31,14 @@ class SwitchoverCall(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """Leave the addresses of a virtual router (None: of all) to the peer; answered with `Done`.
 
     Refused if this node is not Active for it, or, unless `force`, if the peer could not serve.
-    `ask`: only say whether it would be done.
+    `here`: the other way round, the peer is to leave them to this node. `ask`: only say whether
+    it would be done.
     """
 
     vrid: int | None
     force: bool = False
     ask: bool = False
+    here: bool = False
 
 
 class MaintenanceCall(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -51,7 +53,16 @@ class MaintenanceCall(msgspec.Struct, frozen=True, array_like=True, tag=3):
     ask: bool = False
 
 
-Call = Report | StatusCall | SwitchoverCall | MaintenanceCall
+class PeerAnswer(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """Push of the mail process: what the peer says to a `PeerSwitchover`; `error` is "" if done."""
+
+    number: int
+    text: str
+    error: str
+    hint: str
+
+
+Call = Report | StatusCall | SwitchoverCall | MaintenanceCall | PeerAnswer
 
 
 class Standing(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -143,7 +154,15 @@ class Done(msgspec.Struct, frozen=True, array_like=True, tag=2):
     text: str
 
 
-Said = Standing | FailoverStatus | Done
+class PeerSwitchover(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Push to the mail process: have the peer do a switchover, and say how it ended."""
+
+    number: int
+    vrid: int | None
+    force: bool
+
+
+Said = Standing | FailoverStatus | Done | PeerSwitchover
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))
 CLIENT_CODEC: Codec[Call, Said] = Codec(msgspec.msgpack.Decoder(Said))

@@ -8,7 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from appliance.ipc.client import Client, connect
-from appliance.ipc.failover import CLIENT_CODEC, NOTHING_HELD, Call, Report, Said, Standing
+from appliance.ipc.failover import (
+    CLIENT_CODEC,
+    NOTHING_HELD,
+    Call,
+    PeerAnswer,
+    PeerSwitchover,
+    Report,
+    Said,
+    Standing,
+)
 from appliance.ipc.frames import ConnectionLost
 
 _AGAIN = 0.1
@@ -18,13 +27,19 @@ _AGAIN = 0.1
 class StandingWatch:
     """Calls `on_standing` for each change, and with `NOTHING_HELD` when nobody can know.
 
-    To be run by `run` until cancelled.
+    To be run by `run` until cancelled. `on_peer_switchover` is for who can reach the peer.
     """
 
-    def __init__(self, path: Path, on_standing: Callable[[Standing], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_standing: Callable[[Standing], None],
+        on_peer_switchover: Callable[[PeerSwitchover], None] = lambda wanted: None,
+    ) -> None:
         self.standing = NOTHING_HELD
         self._path = path
         self._on_standing = on_standing
+        self._on_peer_switchover = on_peer_switchover
         self._client: Client[Call, Said] | None = None
         self._lost = asyncio.Event()
 
@@ -45,15 +60,17 @@ class StandingWatch:
             if self._client is not None:
                 self._client.close()
 
-    def report(self, report: Report) -> None:
-        """Tell the failover process, if it is there, how mail is."""
+    def tell(self, what: Report | PeerAnswer) -> None:
+        """Tell the failover process, if it is there."""
         if self._client is not None:
             with suppress(ConnectionLost):  # it has just ended: `run` connects again
-                self._client.push(report)
+                self._client.push(what)
 
     def _pushed(self, said: Said) -> None:
         if isinstance(said, Standing):
             self._became(said)
+        elif isinstance(said, PeerSwitchover):
+            self._on_peer_switchover(said)
 
     def _ended(self, error: ConnectionLost) -> None:
         self._client = None

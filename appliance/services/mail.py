@@ -29,6 +29,7 @@ from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
 from appliance.services.mail_site import MailSite
 from appliance.services.mail_tls import MailTls, listeners
+from appliance.services.peer_moves import ANSWER, ASK, PeerMoves
 from appliance.services.process import Context
 from appliance.services.standing import FailoverSide
 from appliance.smtpd.proxy import Balancers
@@ -161,12 +162,15 @@ async def _serve(
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
     handler = MailSocket(spool, view, context.emit, scratch, site.socket)
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
-    link = _make_link(context, identity, spool)
+    from_peer = _Link(spool, context)
+    link = _make_link(context, identity, from_peer)
     spool.start()
     if link is not None:
         await link.start()
     await smtp.start()
-    failover = await _make_failover(context, spool, smtp, _reporter(spool, intake, link, context))
+    report = _reporter(spool, intake, link, context)
+    failover = await _make_failover(context, spool, smtp, report, _sender(link))
+    from_peer.moves = failover.peer if failover else None
     kept = int(settings.keep_ended)
 
     def every_second() -> None:
@@ -200,7 +204,11 @@ async def _serve(
 
 
 async def _make_failover(
-    context: Context, spool: Spool, smtp: SmtpServer, report: Callable[[], Report]
+    context: Context,
+    spool: Spool,
+    smtp: SmtpServer,
+    report: Callable[[], Report],
+    send: Callable[[int, bytes], bool],
 ) -> FailoverSide | None:
     """What moves with the virtual addresses; None where none does."""
     settings = context.node.failover
@@ -211,7 +219,7 @@ async def _make_failover(
         for endpoint, listener in moving.items():
             await smtp.listen_at(endpoint, listener)
         moving = {}
-    return FailoverSide(context.layout.failover_socket, spool, smtp, moving, report)
+    return FailoverSide(context.layout.failover_socket, spool, smtp, moving, report, send)
 
 
 def _reporter(
@@ -233,15 +241,26 @@ def _reporter(
     return report
 
 
-def _make_link(context: Context, identity: Identity, spool: Spool) -> PeerLink | None:
+def _sender(link: PeerLink | None) -> Callable[[int, bytes], bool]:
+    """Sends a frame to the peer; False if the link is down."""
+
+    def send(kind: int, payload: bytes) -> bool:
+        connection = link.connection if link is not None else None
+        if connection is None:
+            return False
+        connection.send(kind, payload)
+        return True
+
+    return send
+
+
+def _make_link(context: Context, identity: Identity, from_peer: _Link) -> PeerLink | None:
     if identity.peer is None:
         return None
     listen = context.node.link.listen
     peer = context.node.link.peer or Endpoint.parse(identity.peer.endpoint)
     source = None if ip_address(listen.host).is_unspecified else listen.host
-    return PeerLink(
-        identity, listen, peer, _Link(spool, context), random.random, source=source, timing=_LINK
-    )
+    return PeerLink(identity, listen, peer, from_peer, random.random, source=source, timing=_LINK)
 
 
 async def _every_second(do: Callable[[], None]) -> None:

@@ -8,8 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from appliance.config.units import Endpoint
-from appliance.ipc.failover import Report, Standing
+from appliance.control.failover_process import FailoverProcess
+from appliance.ipc.failover import PeerAnswer, Report, Standing
 from appliance.ipc.standing import StandingWatch
+from appliance.services.peer_moves import PeerMoves
 from appliance.smtpd.listener import Listener
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.spool import Spool
@@ -33,12 +35,15 @@ class FailoverSide:
         smtp: SmtpServer,
         moving: Mapping[Endpoint, Listener],
         report: Callable[[], Report],
+        link: Callable[[int, bytes], bool],
     ) -> None:
+        """`link` sends a frame to the peer, and tells whether there is a link."""
         self._spool = spool
         self._smtp = smtp
         self._moving = [(str(one.address), one, what) for one, what in moving.items()]
         self._report = report
-        self._watch = StandingWatch(path, self._became)
+        self.peer = PeerMoves(FailoverProcess(path), spool, link, self._answer)
+        self._watch = StandingWatch(path, self._became, self.peer.ask)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -50,7 +55,10 @@ class FailoverSide:
 
     def report(self) -> None:
         """Say how mail is, at once."""
-        self._watch.report(self._report())
+        self._watch.tell(self._report())
+
+    def _answer(self, answer: PeerAnswer) -> None:
+        self._watch.tell(answer)
 
     async def _keep_reporting(self) -> None:
         while True:

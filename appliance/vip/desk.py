@@ -18,6 +18,8 @@ from appliance.ipc.failover import (
     HeartbeatView,
     MaintenanceCall,
     PathView,
+    PeerAnswer,
+    PeerSwitchover,
     Report,
     RouterView,
     Said,
@@ -35,6 +37,8 @@ Client = Peer[Said, Call]
 _MOVES = 3
 """Active_Down_Intervals in which the peer must have taken what was left to it."""
 _EVERY = 1.0
+_PEER_PATIENCE = 120.0
+"""Seconds: deliveries under way on the peer end first."""
 _FOREIGN_SHOWN = 300_000
 """Milliseconds."""
 
@@ -56,6 +60,8 @@ class Desk:
         self._clock = clock
         self._clients: set[Client] = set()
         self._mail: Client | None = None
+        self._asked = 0
+        self._answers: dict[int, asyncio.Future[PeerAnswer | None]] = {}
         self._changed = asyncio.Event()
 
     async def keep_telling(self) -> None:
@@ -81,12 +87,19 @@ class Desk:
         self._clients.discard(peer)
         if peer is self._mail:
             self._mail = None
+            for answered in self._answers.values():
+                if not answered.done():
+                    answered.set_result(None)
             self._keeper.mail_lost()
 
     def pushed(self, peer: Client, message: Call) -> None:
         if isinstance(message, Report):
             self._mail = peer
             self._keeper.report(message)
+        elif isinstance(message, PeerAnswer) and message.number in self._answers:
+            answered = self._answers[message.number]
+            if not answered.done():
+                answered.set_result(message)
 
     def request(self, peer: Client, message: Call) -> Said | Coroutine[Any, Any, Said]:
         match message:
@@ -96,18 +109,19 @@ class Desk:
                 return self._switch_over(message)
             case MaintenanceCall():
                 return self._maintain(message)
-            case Report():
-                raise CallFailed(Failure("malformed", "reports are pushed", permanent=True))
+            case Report() | PeerAnswer():
+                raise CallFailed(Failure("malformed", "this is pushed", permanent=True))
 
     # Commands.
 
     async def _switch_over(self, call: SwitchoverCall) -> Said:
+        if call.here:
+            return await self._fetch(call)
         vrids = self._active(call.vrid)
         if not vrids:
-            which = "any virtual router" if call.vrid is None else f"virtual router {call.vrid}"
             raise _refused(
-                f"this node is not Active for {which}",
-                "run it on the node that is: see `twinpost failover status`",
+                "this node does not have the addresses",
+                "to bring them here: twinpost switchover --here",
             )
         if any(self._keeper.driver.node.routers[v].parameters.preempt for v in vrids):
             raise _refused(
@@ -132,6 +146,36 @@ class Desk:
             )
         return Done(f"The other node is Active for {_numbered(vrids)}.")
 
+    async def _fetch(self, call: SwitchoverCall) -> Said:
+        """Have the peer leave them to this node."""
+        wanted = self._wanted(call.vrid)
+        if not self._keeper.driver.peer_active.intersection(wanted):
+            hint = "see `twinpost failover status` on both nodes"
+            raise _refused("the other node does not have the addresses", hint)
+        if self._mail is None:
+            raise _refused("the mail process is not there to reach the other node", "run it there")
+        answer = await self._ask_peer(self._mail, call)
+        if answer is None:
+            raise _refused("the other node does not answer", "run it there")
+        if answer.error:
+            raise _refused(f"the other node: {answer.error}", answer.hint)
+        return Done(f"This node is Active for {_numbered(wanted)}.")
+
+    async def _ask_peer(self, mail: Client, call: SwitchoverCall) -> PeerAnswer | None:
+        """None if no answer comes: the link is lost, or the mail process."""
+        self._asked += 1
+        number = self._asked
+        answered: asyncio.Future[PeerAnswer | None] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answered
+        try:
+            mail.push(PeerSwitchover(number, call.vrid, call.force))
+            async with asyncio.timeout(_PEER_PATIENCE):
+                return await answered
+        except TimeoutError:
+            return None
+        finally:
+            del self._answers[number]
+
     async def _maintain(self, call: MaintenanceCall) -> Said:
         vrids = self._active(None) if call.on else []
         if vrids:
@@ -147,11 +191,16 @@ class Desk:
 
     def _active(self, vrid: int | None) -> Sequence[int]:
         routers = self._keeper.driver.node.routers
-        if vrid is not None and vrid not in routers:
+        return [one for one in self._wanted(vrid) if routers[one].state is State.ACTIVE]
+
+    def _wanted(self, vrid: int | None) -> Sequence[int]:
+        routers = self._keeper.driver.node.routers
+        if vrid is None:
+            return list(routers)
+        if vrid not in routers:
             known = ", ".join(map(str, routers))
             raise _refused(f"there is no virtual router {vrid}", f"known: {known}")
-        wanted = routers if vrid is None else [vrid]
-        return [one for one in wanted if routers[one].state is State.ACTIVE]
+        return [vrid]
 
     def _check_peer(self, force: bool) -> None:
         if force or self._keeper.peer_ready:

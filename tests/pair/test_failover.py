@@ -108,10 +108,15 @@ async def test_commands_move_the_address_and_are_refused_where_they_would_not_he
         first = await moving.active()
         second = moving.other(first)
         assert await twinpost(second, "switchover") == Exit.NEGATIVE
+        assert await twinpost(first, "switchover", "--here") == Exit.NEGATIVE
+        assert await twinpost(second, "switchover", "--here") == Exit.OK
+        await moving.takes_over(second)
+        first, second = second, first
         assert await twinpost(first, "maintenance", "on") == Exit.OK
         await moving.takes_over(second)
         # The other one is in maintenance: nothing to switch over to, unless by force.
         assert await twinpost(second, "switchover") == Exit.NEGATIVE
+        assert await twinpost(first, "switchover", "--here") == Exit.NEGATIVE
         assert await twinpost(second, "maintenance", "on") == Exit.NEGATIVE
         # Maintenance outlives the node.
         first.kill()

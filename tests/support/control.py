@@ -146,8 +146,10 @@ class Failover:
             raise Unavailable("the failover process does not answer")
         return self.shown
 
-    async def switch_over(self, vrid: int | None, force: bool, *, ask: bool = False) -> str:
-        return self._note(force, "ask" if ask else "switch over", vrid)
+    async def switch_over(
+        self, vrid: int | None, force: bool, *, ask: bool = False, here: bool = False
+    ) -> str:
+        return self._note(force, "ask" if ask else "fetch" if here else "switch over", vrid)
 
     async def maintain(self, on: bool, force: bool, *, ask: bool = False) -> str:
         return self._note(force, "ask" if ask else "maintain", on)

@@ -248,6 +248,11 @@ async def test_switchover_hands_mail_over_before_the_address_goes(world: World) 
     assert world.mail.handed_over == 1
 
 
+async def test_a_switchover_to_this_node_is_the_other_ones_to_do(world: World) -> None:
+    assert await world.ask(lambda: world.client.switch_over(1, False, here=True)) == "moved"
+    assert (world.failover.told, world.mail.handed_over) == ([("fetch", 1)], 0)
+
+
 async def test_a_node_that_stays_active_for_another_router_keeps_its_mail(world: World) -> None:
     two = (ROUTER, msgspec.structs.replace(ROUTER, vrid=2))
     world.failover.shown = msgspec.structs.replace(FAILOVER, routers=two)

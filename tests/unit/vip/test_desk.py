@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from appliance.failover.advertisement import Status
+from appliance.failover.router import State
 from appliance.ipc.client import Client, connect
 from appliance.ipc.failover import (
     CLIENT_CODEC,
@@ -21,6 +23,8 @@ from appliance.ipc.failover import (
     FailoverStatus,
     FailoverView,
     MaintenanceCall,
+    PeerAnswer,
+    PeerSwitchover,
     Report,
     Said,
     Standing,
@@ -57,6 +61,8 @@ class Process:
         self.socket = folder / "failover.sock"
         self.log: list[tuple[Event, dict[str, object]]] = []
         ours, theirs = free_ports(2)
+        self.peer = Side("b", [path(theirs, ours)], nanoseconds, priority=254, interval=1)
+        """Not started by itself."""
         self.side = Side("a", [path(ours, theirs)], nanoseconds, priority=200, interval=1)
         self.health = Health({1: RouterHealth(200, "")}, {"gateway": 0})
         self.keeper = Keeper(
@@ -83,17 +89,24 @@ class Mail:
 
     def __init__(self, process: Process) -> None:
         self._changed = asyncio.Event()
-        self.watch = StandingWatch(process.socket, self._became)
+        self.asked: list[PeerSwitchover] = []
+        self.answer: PeerAnswer | None = None
+        self.watch = StandingWatch(process.socket, self._became, self._answers)
 
     def _became(self, standing: Standing) -> None:
         self._changed.set()
+
+    def _answers(self, wanted: PeerSwitchover) -> None:
+        self.asked.append(wanted)
+        if self.answer is not None:
+            self.watch.tell(structs.replace(self.answer, number=wanted.number))
 
     async def sees(self, wanted: Callable[[Standing], bool], report: Report | None = None) -> None:
         """Report all the while, as the mail process does."""
         async with asyncio.timeout(60):
             while not wanted(self.watch.standing):
                 if report is not None:
-                    self.watch.report(report)
+                    self.watch.tell(report)
                 self._changed.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), 0.01)
@@ -197,7 +210,8 @@ async def test_a_switchover_that_nobody_takes_is_taken_back(tmp_path: Path) -> N
     "call, told",
     [
         (SwitchoverCall(7), "no virtual router 7"),
-        (SwitchoverCall(None), "not Active"),
+        (SwitchoverCall(None), "does not have the addresses"),
+        (SwitchoverCall(None, here=True), "the other node does not have"),
         (WELL, "pushed"),
     ],
 )
@@ -206,6 +220,54 @@ async def test_what_cannot_be_meant(call: Call, told: str, tmp_path: Path) -> No
         with pytest.raises(CallFailed) as caught:
             await client.request(call, Done)
         assert told in caught.value.failure.text
+
+
+@asynccontextmanager
+async def active_peer(process: Process) -> AsyncIterator[None]:
+    """The other node is Active."""
+    process.peer.start()
+    try:
+        await process.peer.follower.state(State.ACTIVE)
+        yield
+    finally:
+        await process.peer.driver.stop()
+
+
+async def test_addresses_are_fetched_by_way_of_the_mail_process(tmp_path: Path) -> None:
+    async with running(tmp_path) as (process, mail, client), active_peer(process):
+        await mail.sees(lambda _: 1 in process.side.driver.peer_active)
+        await mail.sees(lambda _: process.health.mail is not None, WELL)
+        assert (await view(client)).routers[0].peer_active
+        mail.answer = PeerAnswer(0, "", "deliveries are under way", "wait")
+        with pytest.raises(CallFailed) as caught:
+            await client.request(SwitchoverCall(1, here=True), Done)
+        assert "deliveries are under way" in caught.value.failure.text
+        assert caught.value.failure.hint == "wait"
+        mail.answer = PeerAnswer(0, "moved", "", "")
+        done = await client.request(SwitchoverCall(None, force=True, here=True), Done)
+        assert "This node is Active" in done.text
+        assert [(one.vrid, one.force) for one in mail.asked] == [(1, False), (None, True)]
+        assert mail.asked[0].number != mail.asked[1].number
+
+
+async def test_a_mail_process_that_ends_answers_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as (process, mail, client), active_peer(process):
+        asked = asyncio.Event()
+
+        def pushed(said: Said) -> None:
+            if isinstance(said, PeerSwitchover):
+                asked.set()
+
+        other = await connect(process.socket, CLIENT_CODEC, on_push=pushed)
+        other.push(WELL)
+        await mail.sees(lambda _: 1 in process.side.driver.peer_active)
+        await mail.sees(lambda _: process.health.mail is not None)
+        asking = asyncio.create_task(client.request(SwitchoverCall(None, here=True), Done))
+        await asked.wait()
+        other.close()
+        with pytest.raises(CallFailed) as caught:
+            await asking
+        assert "does not answer" in caught.value.failure.text
 
 
 async def test_maintenance_and_back(tmp_path: Path) -> None:
@@ -224,7 +286,7 @@ async def test_maintenance_and_back(tmp_path: Path) -> None:
 async def test_addresses_that_cannot_be_had_are_tried_again(tmp_path: Path) -> None:
     async with running(tmp_path) as (process, mail, client):
         process.side.binder.fails = BinderFailed("taken", "by whom?")
-        mail.watch.report(WELL)
+        mail.watch.tell(WELL)
         await mail.sees(lambda _: bool(process.events(Event.ADDRESS_FAILED)), WELL)
         assert process.events(Event.ADDRESS_FAILED)[0]["hint"] == "by whom?"
         assert (await view(client)).routers[0].why == "taken"
