@@ -68,7 +68,7 @@ def import_(
         changes = compared(view.document, document)
         if not as_json:
             show_changes(changes)
-        if dry_run or (not changes and parent == head):
+        if dry_run or not changes:
             _tell(view.head, changes, as_json)
             return
         made = client.change_site(ChangeSite(document, parent, comment, (), while_alone))

@@ -13,10 +13,11 @@ import pytest
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.schema import ChangeSite
 from appliance.mail.views import SiteVersionView, SiteView
+from appliance.monitor.events import Event
 from tests.pair.cable import Cable
 from tests.pair.harness import SERVICES, Cluster, Node, Settings, addresses, until
 from tests.pair.traffic import NextHop
-from tests.pair.verdict import at_rest, no_bad_signs, same_on_disk
+from tests.pair.verdict import at_rest, no_bad_signs, same_on_disk, told
 
 Document = dict[str, object]
 Edit = Callable[[Document], None]
@@ -111,6 +112,7 @@ async def test_a_change_acts_on_both_nodes_and_outlives_the_one_it_was_made_on(
         a.start()
         await cluster.paired()
         assert takes(a, "carol@site.test")
+        assert told(a, Event.SITE_FILE_IGNORED)[0]["version"] == 3
         view = await seen(a, lambda view: view.head is not None, "knows the site")
         assert view.head is not None
         assert view.head.number == 3
@@ -157,6 +159,7 @@ async def test_two_changes_in_a_split_are_head_and_branch(tmp_path: Path) -> Non
         for node in (a, b):
             status = await node.sees(lambda status: bool(status.alarms), "an alarm")
             assert "site_branched" in [alarm.name for alarm in status.alarms]
+            assert told(node, Event.SITE_BRANCHED)[0]["version"] == branch.number
             await acts(node, f"{loser}@site.test", taken=False)
         # An operator takes the other side's user, too.
         view = views[0]

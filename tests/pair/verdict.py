@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from appliance.control.schema import Status
 from appliance.mail.views import MailView
@@ -91,9 +92,14 @@ def no_bad_signs(node: Node) -> None:
 
 def modes(node: Node) -> list[str]:
     """The modes that the node went through, as its log tells."""
+    return [event["mode"] for event in told(node, Event.MODE)]
+
+
+def told(node: Node, event: Event) -> list[dict[str, Any]]:
+    """What the mail process said of an event, in order."""
     lines = [line for log in _logs(node, "mail") for line in log.read_text().splitlines()]
-    events = [json.loads(line) for line in lines if f'"event":"{Event.MODE}"' in line]
-    return [event["mode"] for event in sorted(events, key=itemgetter("at"))]
+    events = [json.loads(line) for line in lines if f'"event":"{event}"' in line]
+    return sorted(events, key=itemgetter("at"))
 
 
 def _logs(node: Node, process: str = "*") -> Iterator[Path]:

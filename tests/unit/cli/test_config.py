@@ -87,6 +87,8 @@ def test_who_changed_it_first_is_not_overwritten(node: Node, file: Path, capsys:
     node.run("config", "export", "--to", str(file))
     old = file.read_text()
     assert imported(node, file, CHANGED) == Exit.OK
+    assert imported(node, file, old + CHANGED.partition("\n")[2].replace("[users.bob]", "")) == 0
+    assert node.site.head.number == 2  # somebody else had made the same change
     assert imported(node, file, old) == Exit.NEGATIVE
     assert "changed meanwhile" in capsys.readouterr().err
     assert imported(node, file, old, "--replace") == Exit.OK
