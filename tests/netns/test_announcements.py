@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.netns.capture import Announcements, installed
+from tests.netns.contender import SMTP
 from tests.netns.faults import FAULTS, measure
 from tests.netns.lab import CLIENT, VIRTUAL, VIRTUAL6, Lab
 from tests.netns.settings import FULL
 from tests.netns.twinpost import Twinpost, Wiring
 from tests.netns.watch import Holders
-from tests.pair.harness import Settings, until
+from tests.pair.harness import PATIENCE, Settings, until
 from tests.pair.traffic import NextHop
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
@@ -37,3 +39,14 @@ async def test_each_takeover_is_announced(lab: Lab, tmp_path: Path) -> None:
             await measure(pair, holders, fault, fault.name.replace(" ", "-"))
             wanted = {(after.hardware, VIRTUAL), (after.hardware, VIRTUAL6)}
             await until(partial(heard.all_of, wanted, since), f"{fault.name}: announcements")
+            assert await _greeting(VIRTUAL) == await _greeting(VIRTUAL6)
+
+
+async def _greeting(address: str) -> bytes:
+    """Who greets there: the node's name is in it."""
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection(address, SMTP)
+        line = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+    return line
