@@ -21,8 +21,9 @@ def value(one: object) -> str:
     if isinstance(one, int | float):
         return repr(one)
     if isinstance(one, str):
-        # A basic string of TOML is one of JSON, but for DEL.
-        return json.dumps(one, ensure_ascii=False).replace("\x7f", "\\u007f")
+        # A basic string of TOML is one of JSON, but for DEL; and nothing in it steers a terminal.
+        text = json.dumps(one, ensure_ascii=False)
+        return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
     if isinstance(one, list):
         return f"[{', '.join(map(value, one))}]"
     if isinstance(one, Mapping):

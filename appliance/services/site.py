@@ -10,9 +10,8 @@ from pathlib import Path
 from appliance.config import ConfigError, Layout, NodeSettings
 from appliance.config.live import Site
 from appliance.config.site import SiteSettings
-from appliance.ipc.client import connect
-from appliance.ipc.frames import ConnectionLost
-from appliance.ipc.mail import CLIENT_CODEC, Durable, Said, SiteMoved, WatchSiteCall
+from appliance.ipc.client import Client, connect
+from appliance.ipc.mail import CLIENT_CODEC, Call, Durable, Said, SiteMoved, WatchSiteCall
 from appliance.ipc.wire import CallFailed
 from appliance.mail.route import NextHop
 from appliance.mail.views import Unavailable
@@ -77,31 +76,46 @@ def own_hops(node: NodeSettings) -> Sequence[NextHop]:
 
 @asynccontextmanager
 async def following(mail_socket: Path, site: StoredSite) -> AsyncIterator[None]:
-    """Keep `site` as it is, as long as this lasts, in a process other than the mail process."""
-    task = asyncio.create_task(_follow(mail_socket, site.refresh))
-    try:
-        yield
-    finally:
-        task.cancel()
+    """Keep `site` as it is, as long as this lasts, in a process other than the mail process.
+
+    What whoever watches the site raises ends this, and is raised here.
+    """
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_follow(mail_socket, site.refresh))
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 async def _follow(path: Path, refresh: Callable[[Iterable[str] | None], None]) -> None:
-    def pushed(message: Said) -> None:
-        if isinstance(message, SiteMoved):
-            refresh(message.tables)
-
     while True:
-        lost = asyncio.Event()
-
-        def ended(error: ConnectionLost, lost: asyncio.Event = lost) -> None:
-            lost.set()
-
-        with suppress(OSError, CallFailed):
-            client = await connect(path, CLIENT_CODEC, on_push=pushed, on_lost=ended)
+        moved = asyncio.Queue[Iterable[str] | None]()
+        client = await _watch(path, moved)
+        if client is not None:
             try:
-                await client.request(WatchSiteCall(), Durable)
                 refresh(None)  # what changed before anybody told us
-                await lost.wait()
+                while (tables := await moved.get()) is not None:
+                    refresh(tables)
             finally:
                 client.close()
         await asyncio.sleep(_RETRY)
+
+
+async def _watch(
+    path: Path, moved: asyncio.Queue[Iterable[str] | None]
+) -> Client[Call, Said] | None:
+    """Have `moved` told which tables change, and None once nobody tells any more."""
+
+    def pushed(message: Said) -> None:
+        if isinstance(message, SiteMoved):
+            moved.put_nowait(message.tables)
+
+    try:
+        client = await connect(
+            path, CLIENT_CODEC, on_push=pushed, on_lost=lambda error: moved.put_nowait(None)
+        )
+        await client.request(WatchSiteCall(), Durable)
+    except (OSError, CallFailed):
+        return None
+    return client

@@ -24,6 +24,7 @@ from appliance.spool.store import Store
 
 _MAX_BYTES = 4 << 20
 """Of one operation: a segment fits into one frame."""
+_MAX_COMMENT = 1000
 _MAX_REGISTERS = 10_000
 _MAX_KEY = 256
 _MAX_TABLE = 63
@@ -68,6 +69,8 @@ class SiteDesk:
             )
         if unknown := [id_.hex()[:10] for id_ in change.settles if id_ not in lineage]:
             raise _refused(f"there is no version {', '.join(unknown)}", "see `config history`")
+        if len(change.comment) > _MAX_COMMENT:
+            raise _refused("the comment is too long", f"at most {_MAX_COMMENT} characters")
         if len(change.document) > _MAX_BYTES:
             raise _refused(f"the document is larger than {_MAX_BYTES} bytes", "make it smaller")
         version = SiteVersion(

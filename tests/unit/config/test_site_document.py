@@ -125,6 +125,11 @@ def test_whatever_is_written_as_toml_reads_back(document: dict[str, object]) -> 
     assert tomllib.loads(toml.written(document)) == document
 
 
+def test_nothing_steers_a_terminal() -> None:
+    text = toml.written({"key": "\x1b[2J\x7f\x9b1m\u202e é"})
+    assert text == 'key = "\\u001b[2J\\U0000007f\\U0000009b1m\\U0000202e é"\n'
+
+
 def test_what_toml_has_not() -> None:
     with pytest.raises(TypeError):
         toml.written({"key": None})

@@ -123,6 +123,27 @@ async def test_what_cannot_be_read_changes_nothing(spool: Spool) -> None:
     assert site.registers("t") == {"k": b"v"}
 
 
+async def test_what_a_watcher_raises_is_not_hidden(spool: Spool) -> None:
+    def broken(settings: SiteSettings) -> None:
+        raise ZeroDivisionError
+
+    site, path = spool.site(), spool.folder / "mail.sock"
+    site.watch(broken)
+    server = await serve(path, SERVER_CODEC, spool)
+
+    async def serve_clients() -> None:
+        async with following(path, site):
+            await patiently(spool.watching.wait())
+            spool.change("one.test")
+            spool.push(DOCUMENT)
+            await patiently(asyncio.Event().wait())
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await serve_clients()
+    assert caught.group_contains(ZeroDivisionError)
+    server.close()
+
+
 async def test_another_process_follows(spool: Spool) -> None:
     site, changed = spool.site(), asyncio.Queue[str]()
     site.watch(lambda settings: changed.put_nowait(domain(settings)))

@@ -199,6 +199,11 @@ def test_a_document_that_is_too_large(pair: Duo) -> None:
     assert "larger" in str(pair.a.refusals[token])
 
 
+def test_a_comment_that_is_too_long(pair: Duo) -> None:
+    token = pair.ask(pair.a, lambda t: ChangeSite(t, b"document", b"", "root", 5, "x" * 1001))
+    assert "too long" in str(pair.a.refusals[token])
+
+
 def test_a_version_that_cannot_be_is_set_aside(pair: Duo) -> None:
     store = pair.a.store
     store.begin()
