@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "maintenance": ("maintenance", "Keep the virtual addresses away from this node."),
     "balance": ("balance", "See how clients are spread over the nodes, and change it."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
+    "tls": ("tls", "Certificates: show, import, export, renew."),
     "config": ("config", "Settings: check, show, export, change, go back."),
 }
 

@@ -53,6 +53,8 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
         yield "virtual", f"{virtual.address} {'on this node' if virtual.here else 'not here'}"
     if status.failover is not None:
         yield from _failover_rows(status.failover)
+    if status.tls is not None and status.tls.certificate is not None:
+        yield "certificate", f"good for {counted(status.tls.certificate.days_left, 'more day')}"
     yield "disk", f"{bytes_text(status.disk.free)} of {bytes_text(status.disk.total)} free"
     if status.processes:
         told = [f"{one.name} {one.state}" for one in status.processes]

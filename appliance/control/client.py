@@ -27,6 +27,9 @@ from appliance.control.schema import (
     SiteHistory,
     Status,
     Switchover,
+    TlsForget,
+    TlsImport,
+    TlsRenew,
     Transition,
 )
 from appliance.ipc.balance import BalanceView
@@ -43,6 +46,7 @@ from appliance.mail.views import (
     SiteDocument,
     SiteVersionView,
     SiteView,
+    TlsView,
 )
 
 T = TypeVar("T")
@@ -181,6 +185,23 @@ class Client:
     def change_site(self, change: ChangeSite) -> SiteVersionView:
         """A new version; as it stands when it is durable."""
         return self._post("/site", change, SiteVersionView)
+
+    def tls(self) -> TlsView:
+        """TLS as it is on this node."""
+        return self._get("/tls", TlsView)
+
+    def tls_authority(self, form: str) -> bytes:
+        """The certificates of the site's authority, "pem" or "der"."""
+        connection, response = self._ask("GET", f"/tls/ca?format={quote(form)}")
+        try:
+            return response.read()
+        finally:
+            connection.close()
+
+    def change_tls(self, change: TlsImport | TlsForget | TlsRenew) -> str:
+        """Import, forget or renew; returns what happened."""
+        path = {TlsImport: "import", TlsForget: "forget", TlsRenew: "renew"}[type(change)]
+        return self._post(f"/tls/{path}", change, Done).text
 
     def _get(self, path: str, wanted: type[T]) -> T:
         connection, response = self._ask("GET", path)

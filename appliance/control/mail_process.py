@@ -14,6 +14,7 @@ from appliance.ipc.mail import (
     CommandCall,
     Durable,
     HandOverCall,
+    PutRegistersCall,
     Results,
     Said,
     SalvageCall,
@@ -107,6 +108,12 @@ class MailProcess:
         ended = tuple(bytes.fromhex(one) for one in settles)
         call = ChangeSiteCall(document, bytes.fromhex(parent), by, comment, ended, while_alone)
         return (await self._call(call, SiteVersionMade)).id.hex()
+
+    async def put_registers(
+        self, values: Sequence[tuple[str, str, bytes | None]], while_alone: bool
+    ) -> None:
+        """Write registers, all or none."""
+        await self._call(PutRegistersCall(tuple(values), while_alone), Durable)
 
     def close(self) -> None:
         """End the connection."""

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from appliance.control.schema import Status
 from appliance.failover.router import State
 from appliance.ipc.failover import FailoverView
-from appliance.mail.views import MailView, QueueCounts
+from appliance.mail.views import MailView, QueueCounts, TlsView
 
 MODES = ("paired", "catching up", "solo", "split", "down")
 
@@ -46,6 +46,8 @@ class _Snapshot(Collector):
             yield from _mail(status.mail)
         if status.failover is not None:
             yield from _failover(status.failover)
+        if status.tls is not None:
+            yield from _tls(status.tls)
 
 
 def _queue(counts: QueueCounts) -> Metric:
@@ -97,6 +99,15 @@ def _failover(view: FailoverView) -> Iterator[Metric]:
         rejected.add_metric([reason], number)
     yield from (active, priority, paths, rejected)
     yield _gauge("maintenance", "1 while the node is in maintenance", view.maintenance)
+
+
+def _tls(tls: TlsView) -> Iterator[Metric]:
+    if tls.certificate is not None:
+        text = "Until the certificate for TLS ends"
+        yield _gauge("tls_certificate_days", text, tls.certificate.days_left)
+    if tls.authority is not None:
+        text = "Until the site's certificate authority ends"
+        yield _gauge("tls_authority_days", text, tls.authority.days_left)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -17,8 +17,9 @@ from appliance.control.moves import Moves
 from appliance.control.protocols import Commands, QueueReader
 from appliance.control.schema import Alarm, Disk, Process, Status, Virtual
 from appliance.control.status import alarms, summary
+from appliance.control.tls_alarms import tls_alarms
 from appliance.ipc.failover import FailoverView
-from appliance.mail.views import MailView, QueueCounts, Unavailable
+from appliance.mail.views import MailView, QueueCounts, TlsView, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +36,13 @@ class Identity:
     paired: bool
 
 
+class TlsReader(Protocol):
+    """Reads how TLS is, for one thread at a time. Raises `Unavailable`, OSError."""
+
+    def view(self) -> TlsView:
+        """How it is now."""
+
+
 class Observer:
     """Asks everything and everybody; nothing that is down keeps the rest from being told."""
 
@@ -46,12 +54,14 @@ class Observer:
         reader: QueueReader,
         commands: Commands,
         moves: Moves,
+        tls: TlsReader,
     ) -> None:
         """`processes` is the file the supervisor publishes."""
         self._identity = identity
         self._spool = spool
         self._processes = processes
         self.moves = moves
+        self._tls = tls
         self.reader = reader
         self.commands = commands
         # One thread: the reader's connection belongs to one caller at a time.
@@ -81,13 +91,21 @@ class Observer:
         except Unavailable:
             return None
 
+    async def tls(self) -> TlsView | None:
+        """How TLS is, None while nobody can tell."""
+        try:
+            return await self.read(self._tls.view)
+        except (Unavailable, OSError):
+            return None
+
     async def status(self) -> Status:
         """The node and its pair, now."""
         mail = await self.mail()
         queue = await self.counts()
         failover = await self.moves.view()
         processes, disk = self.processes(), self._disk()
-        others = self._failover_alarms(failover)
+        tls = await self.tls()
+        others = [*self._failover_alarms(failover), *(tls_alarms(tls) if tls else ())]
         found = alarms(mail, processes, disk, self._identity.paired, others)
         return Status(
             name=self._identity.name,
@@ -102,6 +120,7 @@ class Observer:
             disk=disk,
             virtual=tuple(self._virtual(failover)),
             failover=failover,
+            tls=tls,
             alarms=found,
         )
 

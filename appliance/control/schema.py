@@ -7,7 +7,14 @@ from enum import StrEnum
 import msgspec
 
 from appliance.ipc.failover import FailoverView
-from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts, SiteVersionView
+from appliance.mail.views import (
+    CommandResult,
+    MailboxView,
+    MailView,
+    QueueCounts,
+    SiteVersionView,
+    TlsView,
+)
 
 API = "/v1"
 TARGETS_LIMIT = 1000
@@ -99,7 +106,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     `healthy`: no alarm. `summary` is one sentence. `mode` is that of `mail`, or "down".
     `mail` is None while the mail process does not answer, `queue` while there is no spool,
-    `failover` while the failover process does not answer, and where no address moves.
+    `failover` while the failover process does not answer, and where no address moves, `tls` while
+    there is no spool.
     """
 
     name: str
@@ -114,6 +122,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     disk: Disk
     virtual: tuple[Virtual, ...]
     failover: FailoverView | None
+    tls: TlsView | None
     alarms: tuple[Alarm, ...]
 
 
@@ -161,6 +170,28 @@ class SiteHistory(msgspec.Struct, frozen=True):
     """The versions that are kept, the strongest first."""
 
     versions: tuple[SiteVersionView, ...]
+
+
+class TlsImport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Certificates in PEM, their issuers after them, and the key of the first one ("": none)."""
+
+    certificates: str
+    key: str = ""
+    while_alone: bool = False
+
+
+class TlsForget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Use no more: "certificate", or the authority whose fingerprint begins with `name`."""
+
+    name: str
+    while_alone: bool = False
+
+
+class TlsRenew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """New certificates for both nodes; `authority`: from a new authority."""
+
+    authority: bool = False
+    while_alone: bool = False
 
 
 class SalvageRequest(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from importlib.metadata import version
 
 from appliance.control.balance import BalanceApi, BalanceProcess
@@ -13,12 +14,14 @@ from appliance.control.observer import Identity, Observer
 from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
+from appliance.control.tls import TlsApi
 from appliance.link.identity import KeyStore
-from appliance.services.clock import monotonic
+from appliance.services.clock import monotonic, wall
 from appliance.services.node import PROCESSES
 from appliance.services.process import Context
 from appliance.services.site import site_reader
 from appliance.spool.reader import Reader
+from appliance.trust.view import TlsDesk
 
 
 async def serve(context: Context) -> None:
@@ -31,6 +34,14 @@ async def serve(context: Context) -> None:
     search = SearchProcess(layout.search_socket) if node.search.enabled else None
     moves = Moves(failover, mail, layout.maintenance)
     reader = Reader(layout.spool, str(node.name), lambda: mail.last, monotonic)
+    site = site_reader(layout, node)
+    tls = TlsDesk(
+        layout.keys,
+        site.table,
+        wall,
+        lambda: secrets.token_bytes(16),
+        lambda: context.site.current.domains[0],
+    )
     identity = Identity(
         str(node.name),
         str(node.hostname),
@@ -45,9 +56,11 @@ async def serve(context: Context) -> None:
         reader,
         mail,
         moves,
+        tls,
     )
     api = Api(observer, layout.log_file("failover")).application()
-    SiteApi(str(node.name), observer, site_reader(layout, node), mail).add_to(api)
+    SiteApi(str(node.name), observer, site, mail).add_to(api)
+    TlsApi(observer, tls, mail).add_to(api)
     BalanceApi(balance).add_to(api)
     SearchApi(search).add_to(api)
     trusted = [network.network for network in node.http.status]

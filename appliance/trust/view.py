@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import CertificateView, TlsView
 from appliance.trust.authority import Authority
 from appliance.trust.certificate import (
@@ -41,21 +42,29 @@ Values = tuple[tuple[str, str, bytes | None], ...]
 """Registers to write, all or none."""
 
 
-class TlsReader:
-    """Reads what the mail process keeps. `table` reads the registers; may raise what it likes.
+class TlsDesk:
+    """Reads what the mail process keeps. `table` reads the registers and may raise what it likes.
 
-    `folder` is keys/; `wall` counts milliseconds since 1970.
+    `folder` is keys/; `wall` counts milliseconds since 1970; `token` gives bytes never used
+    before; `organization` is how a new authority is called. Everything raises OSError.
     """
 
     def __init__(
-        self, folder: Path, table: Callable[[str], Mapping[str, bytes]], wall: Callable[[], int]
+        self,
+        folder: Path,
+        table: Callable[[str], Mapping[str, bytes]],
+        wall: Callable[[], int],
+        token: Callable[[], bytes],
+        organization: Callable[[], str],
     ) -> None:
         self._keys = Keys(folder)
         self._table = table
         self._wall = wall
+        self._token = token
+        self._organization = organization
 
     def view(self) -> TlsView:
-        """How it is now; raises OSError."""
+        """How it is now."""
         held, now = holdings(self._table(TABLE)), moment(self._wall())
         authority = held.authority or self._keys.own_authority()
         chain, problems, clock = self._served(held), list(held.problems), implausible(now)
@@ -72,13 +81,36 @@ class TlsReader:
             problems=tuple(problems),
         )
 
-    def authority(self) -> Chain:
-        """What clients of the site have to trust; raises LookupError, OSError."""
+    def exported(self, form: str) -> bytes:
+        """What clients have to trust: all certificates as "pem"; as "der" the last issuer's.
+
+        Raises LookupError.
+        """
         held = holdings(self._table(TABLE))
         authority = held.authority or self._keys.own_authority()
         if authority is None:
             raise LookupError("there is no authority yet: the mail process makes it")
-        return authority.chain
+        chain = authority.chain
+        return der(chain.top) if form == "der" else chain.pem().encode()
+
+    def imported(self, certificates: str, key: str) -> tuple[Values, str]:
+        """The registers that make use of them, and in words what for; raises Refused.
+
+        With a key: an authority becomes the site's, anything else is served as it is. Without
+        one: an authority whose servers are trusted as well.
+        """
+        try:
+            return _with_key(certificates, key) if key else _trusted(certificates)
+        except BadCertificate as error:
+            raise Refused(Reply(550, "5.7.0", str(error)), error.hint) from None
+
+    def renewed(self, authority: bool) -> Values:
+        """What makes both nodes issue themselves new certificates, or a new authority at that."""
+        values: Values = ((TABLE, RENEWED, self._token()),)
+        if authority:
+            made = Authority.create(self._organization(), moment(self._wall()))
+            values = ((TABLE, AUTHORITY, written(*made.pem())), *values)
+        return values
 
     def forgotten(self, wanted: str) -> Values:
         """What ends the use of "certificate" or of a trusted authority; raises LookupError."""
@@ -101,22 +133,17 @@ class TlsReader:
             return None
 
 
-def imported(certificates: str, key: str) -> tuple[Values, str]:
-    """What makes use of them, and in words what for; raises BadCertificate.
+def _with_key(certificates: str, key: str) -> tuple[Values, str]:
+    chain, private = Chain.from_pem(certificates), load_key(key)
+    check_pair(chain, private)
+    _try(certificates, key)
+    name, value = subject(chain.first), written(certificates, key)
+    if is_authority(chain.first):
+        return ((TABLE, AUTHORITY, value),), f"{name} is the site's authority now."
+    return ((TABLE, CERTIFICATE, value),), f"Both nodes serve the certificate of {name} now."
 
-    With a key: an authority becomes the site's, anything else is served as it is. Without one:
-    an authority whose servers are trusted as well.
-    """
-    if key:
-        chain, private = Chain.from_pem(certificates), load_key(key)
-        check_pair(chain, private)
-        _try(certificates, key)
-        if is_authority(chain.first):
-            Authority.from_pem(certificates, key)
-            said = f"{subject(chain.first)} is the site's authority now."
-            return ((TABLE, AUTHORITY, written(certificates, key)),), said
-        said = f"Both nodes serve the certificate of {subject(chain.first)} now."
-        return ((TABLE, CERTIFICATE, written(certificates, key)),), said
+
+def _trusted(certificates: str) -> tuple[Values, str]:
     found = Chain.from_pem(certificates).first
     if not is_authority(found):
         raise BadCertificate(
@@ -124,23 +151,6 @@ def imported(certificates: str, key: str) -> tuple[Values, str]:
         )
     said = f"Servers are trusted whose certificates come from {subject(found)}."
     return ((TABLE, TRUSTED + fingerprint(found), certificates.encode()),), said
-
-
-def renewed(token: bytes, organization: str, now: int, *, authority: bool) -> Values:
-    """What makes both nodes issue themselves certificates anew, or the site an authority.
-
-    `token` was never used before; `now` is in milliseconds since 1970.
-    """
-    values: Values = ((TABLE, RENEWED, token),)
-    if authority:
-        made = Authority.create(organization, moment(now))
-        values = ((TABLE, AUTHORITY, written(*made.pem())), *values)
-    return values
-
-
-def exported(chain: Chain, form: str) -> bytes:
-    """Certificates for clients: all of them as "pem"; as "der" the last issuer's."""
-    return der(chain.top) if form == "der" else chain.pem().encode()
 
 
 def _try(certificates: str, key: str) -> None:

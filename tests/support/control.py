@@ -11,6 +11,7 @@ from appliance.ipc.failover import FailoverView, HeartbeatView, PathView, Router
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import (
+    CertificateView,
     CommandResult,
     MailboxEntry,
     MailboxPage,
@@ -25,6 +26,7 @@ from appliance.mail.views import (
     RecipientStatus,
     RecipientView,
     SalvageView,
+    TlsView,
     Unavailable,
 )
 
@@ -40,6 +42,18 @@ MAIL = MailView(
     peer=PEER,
     accepted=7,
     delivery_connected=True,
+)
+CERTIFICATE = CertificateView(
+    subject="CN=a.site.test",
+    issuer="CN=site.test mail CA,O=site.test",
+    names=("a.site.test", "127.0.0.11"),
+    begins="2025-09-20T00:00:00Z",
+    ends="2027-12-24T00:00:00Z",
+    days_left=397,
+    fingerprint="ab" * 32,
+)
+TLS = TlsView(
+    certificate=CERTIFICATE, imported=False, authority=CERTIFICATE, shared=True, trusted=()
 )
 ROUTER = RouterView(
     vrid=1,
@@ -230,6 +244,16 @@ SERVER = ServerView(
     checked=500,
     error="",
 )
+
+
+class Tls:
+    """Certificates as they usually are."""
+
+    def __init__(self) -> None:
+        self.shown = TLS
+
+    def view(self) -> TlsView:
+        return self.shown
 
 
 class Balance:

@@ -18,7 +18,7 @@ from appliance.control.observer import Identity, Observer
 from appliance.control.search import SearchApi
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
-from tests.support.control import Balance, Failover, Mail, Reader
+from tests.support.control import Balance, Failover, Mail, Reader, Tls
 from tests.support.search import Search
 from tests.support.site import MemorySite
 
@@ -71,7 +71,7 @@ def node(data: Path) -> Iterator[Node]:
     loop = asyncio.new_event_loop()
     stop, up = asyncio.Event(), threading.Event()
     identity = Identity("a", "a.site.test", "1.0", ("127.0.0.10",), True)
-    observer = Observer(identity, data, data / "processes.json", reader, mail, moves)
+    observer = Observer(identity, data, data / "processes.json", reader, mail, moves, Tls())
 
     async def serve() -> None:
         api = Api(observer, data / "failover.log").application()

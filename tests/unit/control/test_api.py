@@ -25,7 +25,7 @@ from appliance.control.server import Api, Public
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import QueueCounts, QueueFilter, RecipientStatus
-from tests.support.control import FAILOVER, MAIL, RECIPIENT, ROUTER, Failover, Mail, Reader
+from tests.support.control import FAILOVER, MAIL, RECIPIENT, ROUTER, Failover, Mail, Reader, Tls
 
 T = TypeVar("T")
 
@@ -73,6 +73,7 @@ async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World
         reader,
         mail,
         Moves(failover, mail, tmp_path / "maintenance"),
+        Tls(),
     )
     path = tmp_path / "control.sock"
     async with serving(

@@ -21,7 +21,7 @@ from appliance.ipc.balance import SERVER_CODEC, Call, DrainCall, Said, View, Wei
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.server import Peer, serve
 from appliance.ipc.wire import CallFailed, Failure
-from tests.support.control import Balance, Mail, Reader
+from tests.support.control import Balance, Mail, Reader, Tls
 
 
 class Desk:
@@ -74,7 +74,9 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     process = BalanceProcess(tmp_path / "balance.sock") if request.param else None
     moves = Moves(None, Mail(), tmp_path / "maintenance")
     identity = Identity("a", "a.site.test", "1.0", (), True)
-    observer = Observer(identity, tmp_path, tmp_path / "processes.json", Reader(), Mail(), moves)
+    observer = Observer(
+        identity, tmp_path, tmp_path / "processes.json", Reader(), Mail(), moves, Tls()
+    )
     application = Api(observer, tmp_path / "failover.log").application()
     BalanceApi(process).add_to(application)
     async with serving(application, tmp_path / "control.sock", web.Application(), []):

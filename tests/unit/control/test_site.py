@@ -13,7 +13,7 @@ from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
-from tests.support.control import Failover, Mail, Reader
+from tests.support.control import Failover, Mail, Reader, Tls
 from tests.support.site import MemorySite
 
 
@@ -22,7 +22,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ClientSession]:
     reader, mail = Reader(), Mail()
     identity = Identity("a", "a.site.test", "1.0", (), True)
     moves = Moves(Failover(), mail, tmp_path / "maintenance")
-    observer = Observer(identity, tmp_path, tmp_path / "none", reader, mail, moves)
+    observer = Observer(identity, tmp_path, tmp_path / "none", reader, mail, moves, Tls())
     application = Api(observer, tmp_path / "log").application()
     site = MemorySite({"domains": ["site.test"]})
     SiteApi("a", observer, site, site).add_to(application)
