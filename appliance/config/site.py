@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ import msgspec
 from appliance.config.delivery import DeliverySettings, DnsSettings
 from appliance.config.document import read
 from appliance.config.limits import Limits
+from appliance.config.pools import NextHopSettings, PoolSettings, check_pools, normal_hop
 from appliance.config.units import Duration, Endpoint, Hostname, LocalName, Network, Wrong
 from appliance.mail.address import canonical, domain_key, parse_address
 from appliance.mail.reply import Refused
@@ -22,6 +23,7 @@ from appliance.mail.route import (
     Mailbox,
     Mx,
     NextHop,
+    Pool,
     Routes,
     Smtp,
     Transport,
@@ -55,20 +57,25 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     A key is an address "user@example.org", a domain "example.org", everything below one
     ".example.org", or "*" for all the rest. The most exact key decides. `next_hops` are in order
     of preference: the first that answers gets the mail. With `mx` DNS is asked for the hosts of
-    the recipient's domain instead; no other route asks it anything.
+    the recipient's domain instead; no other route asks it anything. `pool` names one of [pools].
     """
 
     transport: Literal["smtp", "mailbox", "discard", "hold"]
     next_hops: tuple[Endpoint, ...] = ()
     mx: bool = False
+    pool: LocalName | None = None
     mailbox: LocalName | None = None
 
     def __post_init__(self) -> None:
-        if self.transport == "smtp" and not self.next_hops and not self.mx:
+        ways = bool(self.next_hops) + self.mx + (self.pool is not None)
+        if self.transport == "smtp" and not ways:
             hint = 'for example next_hops = ["192.0.2.25:25"], or mx = true where there is DNS'
             raise Wrong('transport "smtp" needs a next hop', hint)
-        if self.mx and self.next_hops:
-            raise Wrong("either next_hops or mx", "next hops are used as they are, without DNS")
+        if ways > 1:
+            hint = "next hops and pools are used as they are, without DNS"
+            raise Wrong("either next_hops or pool or mx", hint)
+        if self.pool is not None and self.transport != "smtp":
+            raise Wrong(f'a pool means nothing to transport "{self.transport}"')
         if self.mx and self.transport != "smtp":
             raise Wrong(f'mx means nothing to transport "{self.transport}"')
         if self.transport == "mailbox" and self.mailbox is None:
@@ -78,11 +85,17 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.mailbox is not None and self.transport != "mailbox":
             raise Wrong(f'a mailbox means nothing to transport "{self.transport}"')
 
-    def value(self) -> Transport:
-        """The same as the mail rules know it."""
+    def value(self, pools: Mapping[str, Pool]) -> Transport:
+        """The same as the mail rules know it; raises Wrong."""
         match self.transport:
             case "smtp" if self.mx:
                 return Mx()
+            case "smtp" if self.pool is not None:
+                pool = pools.get(self.pool)
+                if pool is None:
+                    known = ", ".join(pools) or "none yet: add [pools.…]"
+                    raise Wrong(f"there is no pool {str(self.pool)!r}", f"known: {known}")
+                return Smtp(tuple(member.hop for member in pool.members), pool)
             case "smtp":
                 return Smtp(tuple(NextHop(hop.host, hop.port) for hop in self.next_hops))
             case "mailbox":
@@ -124,6 +137,8 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     users: dict[str, User] = {}
     relay: RelaySettings = RelaySettings()
     routes: dict[str, RouteSettings] = {}
+    pools: dict[str, PoolSettings] = {}
+    next_hops: dict[str, NextHopSettings] = {}
     limits: Limits = Limits()
     delivery: DeliverySettings = DeliverySettings()
     dns: DnsSettings = DnsSettings()
@@ -137,6 +152,8 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
         self.mailboxes()
         for key in self.routes:
             _check_route_key(key)
+        check_pools(self.pools)
+        self.hop_limits()
         self.table()
 
     def mailboxes(self) -> dict[str, str]:
@@ -165,9 +182,14 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
                 )
             yield address
 
+    def hop_limits(self) -> dict[str, NextHopSettings]:
+        """What single next hops are given, by the name that delivery knows them by."""
+        return {normal_hop(key): limits for key, limits in self.next_hops.items()}
+
     def table(self, itself: Collection[NextHop] = ()) -> Routes:
         """The routing table; `itself` are the pair's own listeners. Raises ValueError."""
-        transports = {key: route.value() for key, route in self.routes.items()}
+        pools = {name: pool.value(name) for name, pool in self.pools.items()}
+        transports = {key: route.value(pools) for key, route in self.routes.items()}
         return Routes(self.domains, self.mailboxes(), self.postmaster, transports, itself)
 
 

@@ -24,10 +24,33 @@ class NextHop(msgspec.Struct, frozen=True, order=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Member(msgspec.Struct, frozen=True):
+    """A next hop of a pool; `weight` is its share."""
+
+    hop: NextHop
+    weight: int = 1
+    backup: bool = False
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Next hops that share mail by `algorithm` (see `appliance.config.pools.PoolSettings`).
+
+    `check`: milliseconds between two looks at a member that is out.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    algorithm: str = "order"
+    fall: int = 3
+    rise: int = 2
+    check: int = 10_000
+
+
 class Smtp(msgspec.Struct, frozen=True, tag=True):
-    """Relay to the first of `next_hops` that answers."""
+    """Relay to the first of `next_hops` that answers, or to those of a `pool` as it says."""
 
     next_hops: tuple[NextHop, ...]
+    pool: Pool | None = None
 
 
 class Mx(msgspec.Struct, frozen=True, tag=True):
@@ -117,6 +140,20 @@ class Routes:
             return self._no_user
         return self._parent(domain) or self._default
 
+    def matched(self, address: str) -> str:
+        """The key that decides about `address`; "" if there is none."""
+        domain = domain_key(address)
+        if canonical(address) in self._exact:
+            return canonical(address)
+        if domain in self._domains:
+            return domain
+        if domain in self._own:
+            return ""
+        for at, letter in enumerate(domain):
+            if letter == "." and domain[at:] in self._domains:
+                return domain[at:]
+        return DEFAULT if self._default.transport is not NO_ROUTE else ""
+
     def open_to_all(self, address: str) -> bool:
         """Whether a stranger may send to `address`: it is the site's own, and goes no further.
 
@@ -166,6 +203,8 @@ class Routes:
 
 def _route(transport: Transport) -> Route:
     if isinstance(transport, Smtp):
+        if transport.pool is not None:
+            return Route(transport, f"pool:{transport.pool.name}")
         return Route(transport, ",".join(map(str, transport.next_hops)))
     return Route(transport, type(transport).__name__.lower())
 

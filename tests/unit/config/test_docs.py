@@ -20,8 +20,10 @@ from appliance.config.failover import (
 from appliance.config.limits import Limits
 from appliance.config.node import NodeSettings
 from appliance.config.plain import plain
+from appliance.config.pools import NextHopSettings, PoolSettings
 from appliance.config.site import RetrySettings, RouteSettings, SiteSettings, User
 
+_TABLES = ("users", "routes", "pools", "next_hops")
 TEXT = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
 
 
@@ -63,7 +65,7 @@ def test_site() -> None:
     expected = {
         key: default
         for key, default in defaults(SiteSettings).items()
-        if key.split(".")[0] not in ("users", "routes", "limits", "delivery", "dns", "retry")
+        if key.split(".")[0] not in (*_TABLES, "limits", "delivery", "dns", "retry")
     }
     expected |= defaults(User, "users.NAME.") | defaults(RouteSettings, "routes.KEY.")
     assert documented("## site.toml") == expected
@@ -73,6 +75,8 @@ def test_site() -> None:
     "heading, struct",
     [
         ("`[limits]`", Limits),
+        ("`[pools.NAME]`", PoolSettings),
+        ('`[next_hops."HOST:PORT"]`', NextHopSettings),
         ("`[delivery]`", DeliverySettings),
         ("`[dns]`", DnsSettings),
         ("`[retry]`", RetrySettings),
