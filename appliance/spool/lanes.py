@@ -79,6 +79,35 @@ class Lanes:
         self._insert(rest)
         return lane, rest
 
+    def join(self, ownership: Ownership) -> None:
+        """Make one lane of two neighbours about which one claim decides, where one is empty.
+
+        So the lanes are as many as there are owners of what waits, however often claims cut them.
+        """
+        if ownership.fences:
+            return  # they decide, too, for as long as they last
+        queued = self._db.execute("SELECT DISTINCT lane FROM tally WHERE recipients > 0")
+        full = {lane for (lane,) in queued}
+        for inc, lanes in self._by_inc.items():
+            incarnation, kept = self._journal.by_idx[inc].id, lanes[0]
+            for lane in lanes[1:]:
+                decides = ownership.claim_of(incarnation, kept.high)
+                empty = kept if kept.id not in full else lane
+                if empty.id in full or decides != ownership.claim_of(incarnation, lane.high):
+                    kept = lane
+                else:
+                    kept = self._join(empty, lane if empty is kept else kept)
+
+    def _join(self, empty: Lane, kept: Lane) -> Lane:
+        kept.low, kept.high = min(kept.low, empty.low), max(kept.high, empty.high)
+        bounds = kept.low, kept.high, kept.id
+        self._db.execute("UPDATE lane SET low=?, high=? WHERE id=?", bounds)
+        self._db.execute("DELETE FROM lane WHERE id=?", (empty.id,))
+        self._db.execute("DELETE FROM tally WHERE lane=?", (empty.id,))
+        del self._lanes[empty.id]
+        self._by_inc[empty.inc].remove(empty)
+        return kept
+
     def _insert(self, lane: Lane) -> None:
         self._db.execute(
             "INSERT INTO lane(id, inc, low, high) VALUES(?,?,?,?)",

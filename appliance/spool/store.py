@@ -319,8 +319,10 @@ class Store:
         """Take in a claim."""
         self.ownership.add(claim)
         self.epoch = max(self.epoch, claim.epoch)
-        self._db.execute(
-            "INSERT OR REPLACE INTO claim(claim) VALUES(?)", (msgspec.msgpack.encode(claim),)
+        self._db.execute("DELETE FROM claim")  # some are superseded now; there are a few at most
+        self._db.executemany(
+            "INSERT INTO claim(claim) VALUES(?)",
+            [(msgspec.msgpack.encode(one),) for one in self.ownership.claims],
         )
         self._cut([claim])
 
@@ -333,6 +335,7 @@ class Store:
             if cut:
                 self.messages.move(cut[0].id, cut[1].id, seq)
         self._flush_messages()
+        self.lanes.join(self.ownership)
         self.scheduler.reload()
 
     def hear_clock(self, node: bytes, clock: int, running: int) -> None:

@@ -132,3 +132,24 @@ def test_a_start_finds_the_same_lanes(store: Store) -> None:
         (x.id, x.inc, x.low, x.high) for x in store.lanes
     )
     assert again.of(1, 3).high == 4
+
+
+def test_lanes_are_as_many_as_the_owners_of_what_waits(store: Store) -> None:
+    for epoch in range(1, 30):
+        claim(store, epoch, THEIRS, 2)
+        claim(store, 100 + epoch, THEIRS, 6 + epoch)
+    assert lanes(store) == [(0, 2), (2, 35), (35, 99)], "each claim leaves a lane behind"
+    assert scheduled(store) == {2: {2}, 35: {3, 4, 5, 6}}
+    assert sum(tally(store).values()) == 5
+    again = Lanes(store.connection, store.journal)
+    assert sorted((one.id, one.low, one.high) for one in again) == sorted(
+        (one.id, one.low, one.high) for one in store.lanes
+    )
+
+
+def test_a_lane_of_another_owner_is_not_joined(store: Store) -> None:
+    claim(store, 1, THEIRS, 3)
+    claim(store, 2, MINE, 2)
+    assert lanes(store) == [(0, 2), (2, 3), (3, 99)]
+    owners = [store.lanes.owner(lane, store.ownership) for lane in store.lanes]
+    assert sorted(owners) == sorted([MINE, THEIRS, MINE])
