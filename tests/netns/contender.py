@@ -31,6 +31,9 @@ class Contender(Protocol):
     def kill_node(self, host: Host) -> None:
         """kill -9 everything it runs, at once."""
 
+    def kill_server(self, host: Host) -> None:
+        """kill -9 the process that serves SMTP."""
+
     def kill_failover(self, host: Host) -> None:
         """kill -9 the process that speaks for the address."""
 

@@ -151,6 +151,10 @@ async def _kill_node(contender: Contender, host: Host) -> None:
     contender.kill_node(host)
 
 
+async def _kill_server(contender: Contender, host: Host) -> None:
+    contender.kill_server(host)
+
+
 async def _kill_failover(contender: Contender, host: Host) -> None:
     contender.kill_failover(host)
 
@@ -205,6 +209,7 @@ FAULTS = (
     Fault("all links down", _isolate, _connect),
     Fault("switch drops all", _mute, _heal),
     Fault("kill -9 node", _kill_node, _revive),
+    Fault("kill -9 mail", _kill_server, _revive, takeovers=None),
     Fault("kill -9 failover", _kill_failover, _revive, takeovers=None),
     Fault("kill -9 guardian", _kill_guardian, _revive, takeovers=None),
     Fault("power off", _power_off, _power_on),

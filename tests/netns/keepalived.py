@@ -137,6 +137,11 @@ class Keepalived:
             kill_tree(self._routers[host.name].pid, server.pid)
         self._routers[host.name].wait()
 
+    def kill_server(self, host: Host) -> None:
+        """Nothing looks after it: the address stays."""
+        with self._servers[host.name] as server:
+            server.kill()
+
     def kill_failover(self, host: Host) -> None:
         """The process that speaks VRRP; its parent starts it again."""
         _, vrrp = tree(self._routers[host.name].pid)

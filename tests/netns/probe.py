@@ -23,7 +23,7 @@ from tests.bench.load import Client, Load, Run
 
 EVERY = 0.01
 _CONNECT = 1.0  # a SYN that was lost is repeated after one second: by then others have gone
-_ANSWER = 15.0
+_ANSWER = 8.0
 _MOST_OPEN = 1000
 
 

@@ -135,9 +135,16 @@ class Twinpost(Cluster):
         """All its processes at once."""
         self.node(host).kill()
 
+    def kill_server(self, host: Host) -> None:
+        """The mail process; the supervisor starts it again."""
+        self._kill_service(host, "mail")
+
     def kill_failover(self, host: Host) -> None:
         """The process that holds the address; the supervisor starts it again."""
-        pid = self.node(host).service("failover")
+        self._kill_service(host, "failover")
+
+    def _kill_service(self, host: Host, name: str) -> None:
+        pid = self.node(host).service(name)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
