@@ -74,7 +74,7 @@ def test_the_file_applies_as_long_as_there_is_no_version(disk: Disk) -> None:
 @pytest.mark.parametrize(
     "document, why",
     [
-        (b'{"domains":["x.test"],"pools":{}}', "unknown key"),
+        (b'{"domains":["x.test"],"not_yet":{}}', "unknown key"),
         (b'{"domains":[]}', "a site needs a domain"),
         (b"\x00", "is no document"),
         (BACK_HERE, "leads back to this pair"),
@@ -114,7 +114,7 @@ def test_who_is_disabled_in_a_branch_is_disabled(disk: Disk) -> None:
 
 def test_a_branch_that_cannot_be_read_forbids_nothing(disk: Disk) -> None:
     root = disk.add(b'{"domains":["x.test"]}')
-    disk.add(b'{"domains":["x.test"],"pools":{}}', root, 2, A)
+    disk.add(b'{"domains":["x.test"],"not_yet":{}}', root, 2, A)
     disk.add(b'{"domains":["y.test"]}', root, 2, B)
     state = disk.reader.state()
     assert domains(disk) == ["y.test"]
