@@ -76,6 +76,6 @@ async def _split(pair: Twinpost, holders: Holders, flows: list[Flow], choice: Ra
     healed = monotonic()
     pair.lab.heal()
     await holders.only()
-    took = monotonic() - healed
+    last = holders.changes[-1]
     await pair.paired()
-    return took
+    return last.at - healed
