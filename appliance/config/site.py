@@ -8,16 +8,18 @@ from typing import Literal
 
 import msgspec
 
+from appliance.config.aliases import address_of, check_aliases, expansion, right
 from appliance.config.delivery import DeliverySettings, DnsSettings
 from appliance.config.document import read
 from appliance.config.limits import Limits
 from appliance.config.pools import NextHopSettings, PoolSettings, check_pools, normal_hop
+from appliance.config.tls import TlsLevel, check_tls
 from appliance.config.units import Duration, Endpoint, Hostname, LocalName, Network, Wrong
-from appliance.mail.address import canonical, domain_key, parse_address
-from appliance.mail.reply import Refused
+from appliance.mail.address import domain_key
 from appliance.mail.retry import RetrySchedule
 from appliance.mail.route import (
     POSTMASTER,
+    USUAL_TLS,
     Discard,
     Hold,
     Mailbox,
@@ -26,6 +28,7 @@ from appliance.mail.route import (
     Pool,
     Routes,
     Smtp,
+    Tls,
     Transport,
 )
 
@@ -37,18 +40,30 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     Without `mailbox` it has the user's name; without `addresses` it receives for the user's
     name in every domain of the site. One that is `disabled` may not log in nor send as itself;
-    its mail still comes in.
+    its mail still comes in. It sends as its own addresses, and as `may_send_as`: addresses,
+    "@example.org" for all of a domain, "*" for all there are.
     """
 
     mailbox: LocalName | None = None
     addresses: tuple[str, ...] | None = None
     disabled: bool = False
+    may_send_as: tuple[str, ...] = ()
 
 
 class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may send to recipients outside the site's domains. Nobody by default."""
+    """Who may send to recipients outside the site's domains: users, and nobody else by default.
+
+    `networks`: clients that may without logging in. `aliases`: whether an alias may lead outside.
+    """
 
     networks: tuple[Network, ...] = ()
+    aliases: bool = False
+
+
+class SubmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for users who send. `check_from`: their right to an address in From, too."""
+
+    check_from: bool = False
 
 
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,15 +73,20 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     ".example.org", or "*" for all the rest. The most exact key decides. `next_hops` are in order
     of preference: the first that answers gets the mail. With `mx` DNS is asked for the hosts of
     the recipient's domain instead; no other route asks it anything. `pool` names one of [pools].
+    `tls` is how much TLS a next hop must offer; for "verify" its certificate has to be for
+    `tls_name`, else for the next hop as it is named here.
     """
 
     transport: Literal["smtp", "mailbox", "discard", "hold"]
     next_hops: tuple[Endpoint, ...] = ()
     mx: bool = False
     pool: LocalName | None = None
+    tls: TlsLevel = "may"
+    tls_name: Hostname | None = None
     mailbox: LocalName | None = None
 
     def __post_init__(self) -> None:
+        self._check_tls()
         ways = bool(self.next_hops) + self.mx + (self.pool is not None)
         if self.transport == "smtp" and not ways:
             hint = 'for example next_hops = ["192.0.2.25:25"], or mx = true where there is DNS'
@@ -89,7 +109,7 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The same as the mail rules know it; raises Wrong."""
         match self.transport:
             case "smtp" if self.mx:
-                return Mx()
+                return Mx(self._tls)
             case "smtp" if self.pool is not None:
                 pool = pools.get(self.pool)
                 if pool is None:
@@ -97,13 +117,27 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
                     raise Wrong(f"there is no pool {str(self.pool)!r}", f"known: {known}")
                 return Smtp(tuple(member.hop for member in pool.members), pool)
             case "smtp":
-                return Smtp(tuple(NextHop(hop.host, hop.port) for hop in self.next_hops))
+                tls = self._tls
+                return Smtp(tuple(NextHop(hop.host, hop.port, tls) for hop in self.next_hops))
             case "mailbox":
                 return Mailbox(str(self.mailbox))
             case "discard":
                 return Discard()
             case "hold":
                 return Hold()
+
+    @property
+    def _tls(self) -> Tls:
+        return Tls(self.tls, self.tls_name or "")
+
+    def _check_tls(self) -> None:
+        check_tls(self.tls, self.tls_name)
+        if self._tls != USUAL_TLS and self.transport != "smtp":
+            raise Wrong(f'tls means nothing to transport "{self.transport}"')
+        if self._tls != USUAL_TLS and self.pool is not None:
+            raise Wrong("tls stands in the pool, not in the route", f"set it in pools.{self.pool}")
+        if self.mx and self.tls_name is not None:
+            raise Wrong("mx and tls_name", "hosts that DNS names are checked by their own names")
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,14 +162,17 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of site.toml.
 
-    `postmaster` is the mailbox of postmaster and abuse in every domain, unless a user has the
-    address (RFC 5321 §4.5.1, RFC 2142 §2).
+    `postmaster` is the mailbox of postmaster and abuse in every domain, unless a user or an alias
+    has the address (RFC 5321 §4.5.1, RFC 2142 §2). `aliases`: address → the addresses and users
+    that get its mail; an alias comes before a user's own address.
     """
 
     domains: tuple[Hostname, ...]
     postmaster: LocalName = LocalName(POSTMASTER)
     users: dict[str, User] = {}
+    aliases: dict[str, tuple[str, ...]] = {}
     relay: RelaySettings = RelaySettings()
+    submission: SubmissionSettings = SubmissionSettings()
     routes: dict[str, RouteSettings] = {}
     pools: dict[str, PoolSettings] = {}
     next_hops: dict[str, NextHopSettings] = {}
@@ -154,7 +191,9 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
             _check_route_key(key)
         check_pools(self.pools)
         self.hop_limits()
-        self.table()
+        for name in self.users:
+            self.senders(name)
+        check_aliases(self.expansion(), self.table(), self.domains, self.relay.aliases)
 
     def mailboxes(self) -> dict[str, str]:
         """Canonical address → mailbox, for every address of every user. Raises Wrong."""
@@ -173,7 +212,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
             yield from (f"{name}@{domain}" for domain in self.domains)
             return
         for written in user.addresses:
-            address = _address(f"users.{name}", written)
+            address = address_of(f"users.{name}", written)
             if domain_key(address) not in self.domains:
                 known = " or ".join(f"@{domain}" for domain in self.domains)
                 raise Wrong(
@@ -181,6 +220,18 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
                     f"an address here ends in {known}",
                 )
             yield address
+
+    def senders(self, name: str) -> frozenset[str]:
+        """What the user may send as: canonical addresses, "@domain", "*". Raises Wrong."""
+        user = self.users[name]
+        key = f"users.{name}.may_send_as"
+        rights = (right(key, written) for written in user.may_send_as)
+        return frozenset((*self._addresses(name, user), *rights))
+
+    def expansion(self) -> dict[str, tuple[str, ...]]:
+        """Canonical address of each alias → the addresses at its end. Raises Wrong."""
+        first = {name: next(self._addresses(name, user), "") for name, user in self.users.items()}
+        return expansion(self.aliases, first)
 
     def hop_limits(self) -> dict[str, NextHopSettings]:
         """What single next hops are given, by the name that delivery knows them by."""
@@ -198,18 +249,11 @@ def load_site(path: Path) -> SiteSettings:
     return read(path, SiteSettings)
 
 
-def _address(key: str, text: str) -> str:
-    try:
-        return canonical(parse_address(text))
-    except Refused as error:
-        raise Wrong(f"{key}: {text!r}: {error.reply.text}", 'write "user@example.org"') from None
-
-
 def _check_route_key(key: str) -> None:
     if key == "*":
         return
     if "@" in key:
-        _address("routes", key)
+        address_of("routes", key)
         return
     try:
         Hostname.parse(key.removeprefix("."))

@@ -37,6 +37,8 @@ class Event(StrEnum):
     SMTP_PROTOCOL_ERROR = "smtp_protocol_error"
     SMTP_FAILED = "smtp_failed"
     SMTP_TLS_FAILED = "smtp_tls_failed"
+    LOGGED_IN = "logged_in"
+    LOGIN_FAILED = "login_failed"
 
     # mail out
     SENT = "sent"

@@ -1,0 +1,49 @@
+"""Tries passwords beside the loop: argon2 takes its time, and leaves the interpreter free."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from appliance.identity.credential import fits, unknown
+
+
+class Busy(Exception):
+    """More passwords wait to be tried than there is time for."""
+
+
+class Hasher:
+    """One password at a time: a flood of them costs at most one processor, and 19 MiB.
+
+    `waiting`: how many may wait for their turn.
+    """
+
+    def __init__(self, waiting: int = 100) -> None:
+        self._waiting = waiting
+        self._pending = 0
+        self._pool = ThreadPoolExecutor(1, "passwords")
+        self._unknown = self._pool.submit(unknown)
+
+    async def fits(self, known: str | None, password: str) -> bool:
+        """Whether `password` is the one hashed in `known`; raises Busy.
+
+        Nothing is the password of somebody unknown (None), and it takes as long to say so.
+        """
+        if self._pending >= self._waiting:
+            raise Busy
+        self._pending += 1
+        try:
+            # Asked for in the pool: the first such hash is made there, not on the loop.
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._fits, known, password
+            )
+        finally:
+            self._pending -= 1
+
+    def _fits(self, known: str | None, password: str) -> bool:
+        right = fits(known or self._unknown.result(), password)
+        return right and known is not None
+
+    def close(self) -> None:
+        """End the thread; what waits is not tried."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
