@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv4Address
 
 from appliance.failover.parameters import VirtualRouter
 from appliance.spool.operations import HandOver
 from tests.sim.address_faults import AddressFaults
+from tests.sim.delivery import Then
 from tests.sim.failover import FailoverProcess
 from tests.sim.node import Client, Node, World
 from tests.sim.oracle import expect
@@ -70,25 +72,27 @@ class Addresses:
 
     # Operators.
 
-    def move(self, node: Node, action: str) -> None:
-        """A planned switchover away from `node`, or some time of maintenance there."""
+    def move(self, node: Node, action: str, *, force: bool = False) -> None:
+        """A planned switchover away from `node`, or some time of maintenance there.
+
+        As the product does it: first the mail, then the addresses; without mail's consent only
+        by `force`.
+        """
         process = self.processes[self._nodes.index(node)]
-        if action == "switchover":
-            self._switch_over(node, process)
+        move = partial(self._leave if action == "switchover" else self._maintain, process)
+        if force:
+            move(None)
         else:
-            process.maintain(True)
-            back = self._rng.choice([3_000, 20_000])
-            self._clock.after(back, lambda: process.maintain(False))
+            node.submit(HandOver(Then(move), _PATIENCE))
 
-    def _switch_over(self, node: Node, process: FailoverProcess) -> None:
-        """As `twinpost switchover` does: the addresses first, then the mail."""
+    def _maintain(self, process: FailoverProcess, _: object) -> None:
+        process.maintain(True)
+        back = self._rng.choice([3_000, 20_000])
+        self._clock.after(back, lambda: process.maintain(False))
+
+    def _leave(self, process: FailoverProcess, _: object) -> None:
         process.leave(True)
-
-        def stay() -> None:
-            process.leave(False)
-            node.submit(HandOver(None, _PATIENCE))
-
-        self._clock.after(3 * 4 * 10 * self._interval, stay)
+        self._clock.after(3 * 4 * 10 * self._interval, lambda: process.leave(False))
 
     # Verdict.
 

@@ -109,7 +109,7 @@ class Simulation:
                 self._stand_aside(node)
             case "switchover" | "maintenance":
                 assert self.addresses is not None
-                self.addresses.move(node, action)
+                self.addresses.move(node, action, force=self.rng.random() < 0.3)
             case "redirect":
                 chosen = (self.rng.randrange(len(client.recipients)),)
                 node.submit(
