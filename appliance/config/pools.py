@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from appliance.config.delivery import Count
+from appliance.config.tls import TlsLevel, check_tls
 from appliance.config.units import Duration, Endpoint, Hostname, LocalName, Wrong
-from appliance.mail.route import Member, NextHop, Pool
+from appliance.mail.route import Member, NextHop, Pool, Tls
 
 Algorithm = Literal["order", "round-robin", "weighted", "least-connections"]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -31,10 +32,13 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     `algorithm`: "order" gives all to the first that is up; "round-robin", "weighted" and
     "least-connections" spread it. `fall` failures in a row take a member out; then it is asked
     for its greeting and EHLO each `check`, and `rise` right answers in a row take it in.
+    `tls` and `tls_name` are as in a route.
     """
 
     members: tuple[MemberSettings, ...]
     algorithm: Algorithm = "weighted"
+    tls: TlsLevel = "may"
+    tls_name: Hostname | None = None
     fall: Times = 3
     rise: Times = 2
     check: Duration = Duration(10_000)
@@ -45,13 +49,15 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise Wrong("a pool has one member twice", "give it a weight instead")
         if all(member.backup for member in self.members):
             raise Wrong("there is no member, or only backup ones", "members = [{address = …}]")
+        check_tls(self.tls, self.tls_name)
         if self.check < 1000:
             raise Wrong("check must be 1s or more")
 
     def value(self, name: str) -> Pool:
         """The same as the mail rules know it."""
+        tls = Tls(self.tls, self.tls_name or "")
         members = tuple(
-            Member(NextHop(one.address.host, one.address.port), one.weight, one.backup)
+            Member(NextHop(one.address.host, one.address.port, tls), one.weight, one.backup)
             for one in self.members
         )
         return Pool(name, members, self.algorithm, self.fall, self.rise, int(self.check))

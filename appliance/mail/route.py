@@ -14,14 +14,48 @@ ROLES = (POSTMASTER, "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2
 DEFAULT = "*"
 
 
+class Tls(msgspec.Struct, frozen=True, order=True):
+    """How much TLS a next hop must offer, in Postfix's words; `level` is one of `TLS_LEVELS`.
+
+    none: never. may: if it is offered, whoever it may be. encrypt: always, whoever it may be.
+    verify: always, with a certificate for `name` ("": the next hop as it is named) that comes from
+    an authority which the site trusts.
+    """
+
+    level: str = "may"
+    name: str = ""
+
+    @property
+    def required(self) -> bool:
+        """Whether mail waits rather than going out as plain text."""
+        return self.level in ("encrypt", "verify")
+
+    def __str__(self) -> str:
+        return f"tls={self.level}" + (f":{self.name}" if self.name else "")
+
+
+TLS_LEVELS = ("none", "may", "encrypt", "verify")
+USUAL_TLS = Tls()
+
+
 class NextHop(msgspec.Struct, frozen=True, order=True):
-    """An SMTP server named in the configuration: no DNS is asked for MX records."""
+    """An SMTP server named in the configuration: no DNS is asked for MX records.
+
+    As text it says how it is spoken to, if that is unusual: what is kept for a next hop by its
+    text, above all connections, is not shared with routes that ask for more.
+    """
 
     host: str
     port: int = 25
+    tls: Tls = USUAL_TLS
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return self.endpoint + _unusual(self.tls)
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -55,6 +89,8 @@ class Smtp(msgspec.Struct, frozen=True, tag=True):
 
 class Mx(msgspec.Struct, frozen=True, tag=True):
     """Relay to the hosts that DNS names for the recipient's domain (RFC 5321 §5.1)."""
+
+    tls: Tls = USUAL_TLS
 
 
 class Mailbox(msgspec.Struct, frozen=True, tag=True):
@@ -125,7 +161,8 @@ class Routes:
         """The route of `address` (a parsed path); takes a few look-ups, however large the table."""
         route = self._find(address)
         if isinstance(route.transport, Mx):
-            return Route(route.transport, f"mx:{domain_key(address)}")
+            tls = _unusual(route.transport.tls)
+            return Route(route.transport, f"mx:{domain_key(address)}{tls}")
         return route
 
     def _find(self, address: str) -> Route:
@@ -201,6 +238,10 @@ class Routes:
             self._domains[normal_domain(key)] = route
 
 
+def _unusual(tls: Tls) -> str:
+    return "" if tls == USUAL_TLS else f" {tls}"
+
+
 def _route(transport: Transport) -> Route:
     if isinstance(transport, Smtp):
         if transport.pool is not None:
@@ -213,8 +254,9 @@ def _check(key: str, transport: Transport, itself: Collection[NextHop]) -> None:
     if isinstance(transport, Smtp):
         if not transport.next_hops:
             raise ValueError(f"route {key!r} needs a next hop")
+        own = {(one.host, one.port) for one in itself}
         for hop in transport.next_hops:
-            if hop in itself:
+            if (hop.host, hop.port) in own:
                 raise ValueError(f"route {key!r} leads back to this pair: {hop}")
     elif isinstance(transport, Mx):
         if canonical(key) == POSTMASTER:
