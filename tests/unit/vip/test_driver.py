@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,11 +15,17 @@ from appliance.failover.parameters import OWNER, RELEASED
 from appliance.failover.router import Reason, State
 from appliance.vip.binder import BinderFailed
 from appliance.vip.channel import Channel
-from tests.unit.vip.parts import ADDRESS, IDS, KEY, SLOW, Side, conversation, free_ports, path
-
-
-def boottime() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+from tests.unit.vip.parts import (
+    ADDRESS,
+    IDS,
+    KEY,
+    SLOW,
+    Side,
+    SteadyClock,
+    conversation,
+    free_ports,
+    path,
+)
 
 
 class Clock:
@@ -81,8 +86,8 @@ async def alone(priority: int = OWNER) -> AsyncIterator[tuple[Side, Wire, Clock]
 async def test_one_of_two_is_active_and_the_other_follows_it(paths: int) -> None:
     ports = free_ports(2 * paths)
     pairs = list(zip(ports[::2], ports[1::2], strict=True))
-    a = Side("a", [path(x, y) for x, y in pairs], boottime, priority=254, interval=1)
-    b = Side("b", [path(y, x) for x, y in pairs], boottime, priority=100, interval=1)
+    a = Side("a", [path(x, y) for x, y in pairs], SteadyClock(), priority=254, interval=1)
+    b = Side("b", [path(y, x) for x, y in pairs], SteadyClock(), priority=100, interval=1)
     a.start()
     await a.follower.state(State.ACTIVE)
     assert a.binder.done == ["acquire", "announce"]
