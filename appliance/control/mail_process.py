@@ -20,7 +20,6 @@ from appliance.ipc.mail import (
     SalvageCall,
     Salvaged,
     SiteVersionMade,
-    StandAsideCall,
     TakeOverCall,
     Target,
     View,
@@ -86,10 +85,6 @@ class MailProcess:
     async def hand_over(self, patience: int, by: str) -> None:
         """Give everything to the peer; raises Refused if that is not done in `patience` ms."""
         await self._call(HandOverCall(patience, by), Durable, patience=_PATIENCE + patience / 1000)
-
-    async def stand_aside(self, aside: bool, by: str) -> None:
-        """Let the peer deliver what this node accepts (maintenance); or each its own again."""
-        await self._call(StandAsideCall(aside, by), Durable)
 
     async def salvage(self, disk: str, by: str) -> SalvageView:
         """Take over a dead node's disk; waits for as long as it takes."""

@@ -68,16 +68,6 @@ class HandOverCall(msgspec.Struct, frozen=True, array_like=True, tag=7):
     by: str
 
 
-class StandAsideCall(msgspec.Struct, frozen=True, array_like=True, tag=8):
-    """As long as `aside`, the peer is to deliver what this node accepts; answered with `Durable`.
-
-    A node without the other goes on delivering. Forgotten when the mail process ends.
-    """
-
-    aside: bool
-    by: str
-
-
 class WatchSiteCall(msgspec.Struct, frozen=True, array_like=True, tag=9):
     """From now on push `SiteMoved` to this client. Answered with `Durable`."""
 
@@ -113,7 +103,6 @@ Call = (
     | TakeOverCall
     | SalvageCall
     | HandOverCall
-    | StandAsideCall
     | WatchSiteCall
     | SiteCall
 )

@@ -28,7 +28,6 @@ from appliance.ipc.mail import (
     Said,
     SalvageCall,
     Salvaged,
-    StandAsideCall,
     TakeOverCall,
     Target,
     View,
@@ -48,9 +47,7 @@ from appliance.spool.spool import Spool
 from appliance.spool.wreck import Wreck
 
 Client = Peer[Said, Call]
-PairCall = TakeOverCall | SalvageCall | HandOverCall | StandAsideCall
-
-_ASIDE = {True: "stand aside", False: "deliver again"}
+PairCall = TakeOverCall | SalvageCall | HandOverCall
 
 
 class MailSocket:
@@ -116,10 +113,6 @@ class MailSocket:
                 return self._salvage(message)
             case HandOverCall():
                 return self._hand_over(message)
-            case StandAsideCall():
-                self._emit("command", action=_ASIDE[message.aside], by=message.by)
-                self._spool.stand_aside("maintenance", message.aside)
-                return Durable()
 
     def renew(self) -> None:
         """Tell delivery that its leases go on being valid; about once a second."""

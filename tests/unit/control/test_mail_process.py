@@ -14,6 +14,8 @@ from appliance.ipc.mail import (
     SERVER_CODEC,
     Call,
     CommandCall,
+    Durable,
+    HandOverCall,
     Results,
     Said,
     TakeOverCall,
@@ -52,6 +54,10 @@ class Handler:
                 return Results(
                     tuple(CommandResult(queue_id=one.queue_id) for one in message.targets)
                 )
+            case HandOverCall():
+                if message.patience:
+                    return Durable()
+                raise CallFailed(Failure("refused", "deliveries are under way", "wait"))
             case TakeOverCall():
                 raise CallFailed(Failure("refused", "the peer is there", "wait"))
         peer.close()
@@ -74,6 +80,10 @@ async def test_calls(tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
         await mail.take_over("uid 0")
     assert caught.value.hint == "there is nothing to take over"
+    await mail.hand_over(3_000, "uid 0")
+    assert handler.calls[-1] == HandOverCall(3_000, "uid 0")
+    with pytest.raises(Refused, match="deliveries are under way"):
+        await mail.hand_over(0, "uid 0")
     handler.view = msgspec.structs.replace(MAIL, synced=False)
     with pytest.raises(Refused) as caught:
         await mail.take_over("uid 0")
