@@ -101,8 +101,9 @@ class _Guardian:
             return
         try:
             left = await take_away(self._addresses)
-        except BinderFailed as error:
-            self._emit(Event.ADDRESS_FAILED, error=str(error), hint=error.hint)
+        except Exception as error:  # whatever it is: failover must be started again
+            hint = error.hint if isinstance(error, BinderFailed) else ""
+            self._emit(Event.ADDRESS_FAILED, error=str(error), hint=hint)
             return
         if left:
             self._emit(Event.ADDRESSES_TAKEN_AWAY, addresses=tuple(map(str, left)))
