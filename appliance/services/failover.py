@@ -46,6 +46,29 @@ async def serve(context: Context) -> None:
         context.ready()
         await context.stop.wait()
         return
+    binder, keeper, desk = _parts(context, settings)
+    try:
+        await binder.start()
+    except BinderFailed as error:
+        context.emit(Event.ADDRESS_FAILED, error=str(error), hint=error.hint)
+        raise
+    async with AsyncExitStack() as ending:
+        server = await serve_ipc(context.layout.failover_socket, SERVER_CODEC, desk)
+        ending.callback(server.close)
+        keeper.start()
+        ending.push_async_callback(keeper.stop)
+        if settings.binder == "netlink":
+            await _watch(settings, keeper, ending)
+        tasks = [asyncio.create_task(desk.keep_telling())]
+        tasks += [asyncio.create_task(Tracker(one, keeper.check).run()) for one in settings.track]
+        ending.push_async_callback(_cancel, tasks)
+        for refused in hurry():
+            context.emit(Event.NOT_HURRIED, refused=refused)
+        context.ready()
+        await _until_over(context.stop, keeper.driver.failed, tasks)
+
+
+def _parts(context: Context, settings: FailoverSettings) -> tuple[Binder, Keeper, Desk]:
     identity = KeyStore(context.layout.keys).identity()
     addresses = virtual_addresses(settings)
 
@@ -59,41 +82,22 @@ async def serve(context: Context) -> None:
     driver = Driver(
         _node(settings, identity, conversation), binder, addresses, settings.paths, boottime
     )
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, problem: _end_with(driver.failed, loop, problem)
+    )
     health = _health(settings)
     health.maintenance = context.layout.maintenance.exists()
-    checks = {str(one.name): Check(one.rise, one.fall) for one in settings.track}
     keeper = Keeper(
         driver,
         health,
-        checks,
+        {str(one.name): Check(one.rise, one.fall) for one in settings.track},
         settings.mail_timeout.seconds,
         context.emit,
         _milliseconds,
         lambda: desk.tell(),
     )
     desk = Desk(keeper, conversation.rejected, context.emit, _milliseconds)
-    asyncio.get_running_loop().set_exception_handler(
-        lambda loop, problem: _end_with(driver.failed, loop, problem)
-    )
-    try:
-        await binder.start()
-    except BinderFailed as error:
-        context.emit(Event.ADDRESS_FAILED, error=str(error), hint=error.hint)
-        raise
-    async with AsyncExitStack() as ending:
-        server = await serve_ipc(context.layout.failover_socket, SERVER_CODEC, desk)
-        ending.callback(server.close)
-        keeper.start()
-        ending.push_async_callback(keeper.stop)
-        if settings.binder == "netlink":
-            await _watch(addresses, driver, keeper, ending)
-        tasks = [asyncio.create_task(desk.keep_telling())]
-        tasks += [asyncio.create_task(Tracker(one, keeper.check).run()) for one in settings.track]
-        ending.push_async_callback(_cancel, tasks)
-        for refused in hurry():
-            context.emit(Event.NOT_HURRIED, refused=refused)
-        context.ready()
-        await _until_over(context.stop, driver.failed, tasks)
+    return binder, keeper, desk
 
 
 def _binder(
@@ -108,15 +112,9 @@ def _binder(
     return NetlinkBinder(all_of_them, context.emit, lost)
 
 
-async def _watch(
-    addresses: Mapping[int, Sequence[VirtualAddress]],
-    driver: Driver,
-    keeper: Keeper,
-    ending: AsyncExitStack,
-) -> None:
-    watch: Watch = InterfaceWatch(
-        [one for each in addresses.values() for one in each], lambda: driver.held, keeper
-    )
+async def _watch(settings: FailoverSettings, keeper: Keeper, ending: AsyncExitStack) -> None:
+    addresses = [one for each in virtual_addresses(settings).values() for one in each]
+    watch: Watch = InterfaceWatch(addresses, lambda: keeper.driver.held, keeper)
     await watch.start()
     ending.callback(watch.close)
 
