@@ -10,9 +10,9 @@ from time import monotonic
 import pytest
 
 from tests.bench.load import Load
-from tests.netns.lab import CLIENT, FRONT, Lab
+from tests.netns.lab import BACK, BRIDGES, CLIENT, FRONT, Lab
 from tests.netns.report import NOTE
-from tests.netns.settings import LOSS_SECONDS
+from tests.netns.settings import FULL, LOSS_SECONDS
 from tests.netns.test_faults import Record
 from tests.netns.twinpost import Twinpost, Wiring
 from tests.netns.watch import Holders
@@ -22,11 +22,19 @@ from tests.pair.verdict import all_delivered, at_rest, same_on_disk
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
 _PERCENT = 30
+_LONG = pytest.mark.skipif(not FULL, reason="one of two paths is enough but for `make test-net`")
 
 
-@pytest.mark.parametrize("wiring", list(Wiring), ids=lambda wiring: wiring.name.lower())
+@pytest.mark.parametrize(
+    "wiring,bridge",
+    [
+        pytest.param(Wiring.ONE, FRONT, id="the only one"),
+        pytest.param(Wiring.TWO, FRONT, id="the one without the link"),
+        pytest.param(Wiring.TWO, BACK, id="the one with the link", marks=_LONG),
+    ],
+)
 async def test_loss_on_a_path(
-    wiring: Wiring, lab: Lab, tmp_path: Path, record_property: Record
+    wiring: Wiring, bridge: int, lab: Lab, tmp_path: Path, record_property: Record
 ) -> None:
     async with AsyncExitStack() as stack:
         hop = await stack.enter_async_context(NextHop(CLIENT))
@@ -37,7 +45,7 @@ async def test_loss_on_a_path(
         flow = Flow(Load(to=pair.a.smtp, run="loss", connections=2, size=2048))
         async with Flows(flow) as load:
             since = monotonic()
-            lab.lose(FRONT, _PERCENT)
+            lab.lose(bridge, _PERCENT)
             await asyncio.sleep(LOSS_SECONDS)
             lab.heal()
         moved = [change for change in holders.changes if change.at >= since]
@@ -48,8 +56,9 @@ async def test_loss_on_a_path(
         same_on_disk(pair, tmp_path)
     record_property(
         NOTE,
-        f"{_PERCENT} % loss on one path, {pair.name}, {LOSS_SECONDS:.0f} s: the address came or "
-        f"went {len(moved)} times; {load.accepted} got 250, {hop.repeated} came twice",
+        f"{_PERCENT} % loss on the {BRIDGES[bridge]} bridge, {pair.name}, {LOSS_SECONDS:.0f} s: "
+        f"the address came or went {len(moved)} times; "
+        f"{load.accepted} got 250, {hop.repeated} came twice",
     )
     if wiring is Wiring.TWO:
         assert not moved
