@@ -140,7 +140,7 @@ class Incoming:
                 journal.introduce(told.id, told.node)
                 self._store.ownership.nodes[told.id] = told.node
             # Before the messages: their due times are in that node's running time.
-            self._store.heard(told.node, told.at, running)
+            self._store.clocks.heard(told.node, told.at, running)
         self._snapshot = begin
         self._present = {key_of(queue_id, journal) for queue_id in begin.damaged}
 

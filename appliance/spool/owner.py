@@ -89,7 +89,7 @@ class Owner:
             log = recipient.log
             if log.domain != domain or log.held or recipient.leased or recipient.final is not None:
                 continue
-            wakes[index] = log.due + self._store.offsets.get(recipient.stamp.node, 0)
+            wakes[index] = log.due + self._store.clocks.offsets.get(recipient.stamp.node, 0)
         # A peer's clock may have been set right since the slot was written: then the first is due.
         limit = max(running, min(wakes.values(), default=HELD))
         return tuple([index for index, wake in wakes.items() if wake <= limit])

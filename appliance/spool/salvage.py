@@ -177,7 +177,7 @@ class Salvor:
                 journal.introduce(told.id, told.node)
                 store.ownership.nodes[told.id] = told.node
             # Before the messages: their due times are in that node's running time.
-            store.heard(told.node, told.at, self._running)
+            store.clocks.heard(told.node, told.at, self._running)
         for row in self._wreck.table(MESSAGES):
             self._spent += _RECORD
             yield from self._message(row)

@@ -31,6 +31,7 @@ from appliance.replica.record import (
 )
 from appliance.replica.registers import Register
 from appliance.replica.site_versions import SiteVersion
+from appliance.spool.clocks import Clocks
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
 from appliance.spool.messages import Entry, Messages, key_of, queue_id_of
@@ -76,18 +77,9 @@ class Store:
                 for (claim,) in connection.execute("SELECT claim FROM claim")
             ),
         )
-        self.offsets: dict[bytes, int] = {
-            bytes.fromhex(name[7:]): offset
-            for name, offset in connection.execute(
-                "SELECT name, value FROM meta WHERE name GLOB 'offset:*'"
-            )
-        }
-        self.offsets[node] = 0
+        self.clocks = Clocks(connection, node, elapsed)
         self.epoch = self.ownership.epoch
-        self.messages.now = self._number("clock")
-        # Later than anything the last start wrote: stamps are told apart by it.
-        later = self.messages.now + (self.messages.now > 0)
-        self._running_from = self._from_at_begin = later - elapsed
+        self.messages.now = self.clocks.saved
         self._aside = Unapplied(connection, self.journal)
         self.pruning = Pruning(connection, self.journal, self.messages, self._aside)
         self.late = 0
@@ -104,12 +96,12 @@ class Store:
 
     def running(self, elapsed: int) -> int:
         """This node's running time, given its monotonic clock (both milliseconds)."""
-        return self._running_from + elapsed
+        return self.clocks.running(elapsed)
 
     def begin(self) -> None:
         """Open the transaction of one turn."""
         self._db.execute("BEGIN IMMEDIATE")
-        self._from_at_begin = self._running_from
+        self.clocks.begin()
         self._changes = self._db.total_changes()
 
     @property
@@ -121,10 +113,7 @@ class Store:
         """Write the working set; after this only the commit is left."""
         self.messages.now = running
         self._flush_messages()
-        gained = self._running_from - self._from_at_begin
-        self._set_meta("clock", running + gained)
-        if gained:
-            self._set_meta("running from", self._running_from)
+        self.clocks.flush(running)
         counts = (self.messages.duplicates, self.messages.doubts)
         if counts != self._counts:
             self._counts = counts
@@ -132,7 +121,7 @@ class Store:
             self._set_meta("doubts", counts[1])
 
     def _flush_messages(self) -> None:
-        self.messages.flush(self.offsets)
+        self.messages.flush(self.clocks.offsets)
         for slot in self.messages.woken:
             self.scheduler.woken(slot)
 
@@ -159,9 +148,9 @@ class Store:
 
     def start(self, running: int) -> tuple[Segment, bytes]:
         """Begin this incarnation: its first record, in a transaction of its own."""
-        # For those who only read the spool: who this is, and how to tell its running time.
+        # For those who only read the spool: who this is.
         self._set_meta("node", self.node)
-        self._set_meta("running from", self._running_from)
+        self.clocks.start()
         return self.write([Started(self.node)], {}, running)
 
     def write(
@@ -222,7 +211,7 @@ class Store:
                     raise Damaged(f"content of {record.queue_id} does not match its digest")
         if not self.journal.ingest(segment, data):
             return None
-        self.heard(self.journal.incarnations[segment.incarnation].node, segment.at, running)
+        self.clocks.heard(self.journal.incarnations[segment.incarnation].node, segment.at, running)
         self._apply(segment, contents, gone)
         return segment
 
@@ -281,7 +270,7 @@ class Store:
             return  # it came in a snapshot
         if content is None and not record.external:
             raise ValueError(f"{record.queue_id} came without content")
-        arrived = at + self.offsets.get(stamp.node, 0)
+        arrived = at + self.clocks.offsets.get(stamp.node, 0)
         state = rules.accepted(record, stamp, at)
         self.messages.add(
             Entry(
@@ -343,22 +332,7 @@ class Store:
 
         One that lost its disk begins at 0 again, until its records have come back to it.
         """
-        self._set_offset(node, running - max(clock, self.journal.clock(node)))
-
-    def heard(self, node: bytes, at: int, running: int) -> None:
-        """A record shows that the running time of `node` had reached `at`.
-
-        So due times can be read even if its node never said hello here, or is this one and lost
-        its disk: no reckoning of a clock is behind what it wrote.
-        """
-        if node == self.node:
-            self._running_from = max(self._running_from, self._from_at_begin + at - running)
-        elif node not in self.offsets or running - at < self.offsets[node]:
-            self._set_offset(node, running - at)
-
-    def _set_offset(self, node: bytes, offset: int) -> None:
-        self.offsets[node] = offset
-        self._set_meta(f"offset:{node.hex()}", offset)
+        self.clocks.told(node, max(clock, self.journal.clock(node)), running)
 
     @property
     def kinds_of_peer(self) -> frozenset[int] | None:

@@ -29,6 +29,7 @@ from appliance.spool import snapshot as snapshots
 from appliance.spool import store as stores
 from appliance.spool.bodies import Body
 from appliance.spool.claims import Claims
+from appliance.spool.clocks import Clocks
 from appliance.spool.engine import Engine
 from appliance.spool.incoming import Incoming
 from appliance.spool.journal import Journal
@@ -320,7 +321,7 @@ FENCES = [
         plan("replace"),
     ),
     Mutation(
-        "clocks read from records", put(Store, "heard", lambda *args: None), plan("install anew")
+        "clocks read from records", put(Clocks, "heard", lambda *args: None), plan("install anew")
     ),
     Mutation(
         "logs of the owner only",

@@ -46,7 +46,7 @@ def check_reload(store: Store) -> None:
     assert lanes_of(again) == lanes_of(store), "lanes"
     assert again.ownership.nodes == store.ownership.nodes, "nodes of incarnations"
     assert again.ownership.claims == store.ownership.claims, "claims"
-    assert again.offsets == store.offsets, "clocks"
+    assert again.clocks.offsets == store.clocks.offsets, "clocks"
 
 
 def lanes_of(store: Store) -> list[tuple[int, int, int, int]]:
