@@ -80,6 +80,10 @@ def encode_positions(positions: Sequence[int]) -> bytes:
 
 SHORT_TAIL = b"q\0."
 SHORT_HEAD = [_COUNT.pack(count) + b"\x80\x03C" + bytes([count]) for count in range(256)]
+_ONES = [encode_positions([position]) for position in range(MOST_WORDS)]
+
+Terms = dict[str, tuple[list[int], list[int | list[int]]]]
+"""By word: its documents, ascending, and in each of them its place, or its places."""
 
 
 @dataclass
@@ -88,9 +92,7 @@ class Pool:
 
     queue_ids: list[str] = field(default_factory=list)
     lengths: list[tuple[int, ...]] = field(default_factory=list)
-    terms: dict[str, dict[str, tuple[list[int], list[bytes]]]] = field(
-        default_factory=lambda: {name: {} for name in FIELDS}
-    )
+    terms: dict[str, Terms] = field(default_factory=lambda: {name: {} for name in FIELDS})
 
     words: int = 0
     """Of all documents."""
@@ -115,28 +117,33 @@ class Pool:
     def posted(self, name: str) -> Iterator[Posted]:
         """The postings of a field, word by word."""
         terms = self.terms[name]
+        terms.pop("", None)  # a gap that no phrase reaches over
         encoded = sorted((word.encode(), word) for word in terms)
-        return ((raw, *terms[word]) for raw, word in encoded)
+        return ((raw, terms[word][0], _encoded(terms[word][1])) for raw, word in encoded)
 
 
-def _post(
-    terms: dict[str, tuple[list[int], list[bytes]]], document: int, words: Sequence[str]
-) -> None:
-    places: dict[str, list[int]] = {}
+def _post(terms: Terms, document: int, words: Sequence[str]) -> None:
+    """Every word of every message comes through here: no call, nothing that can be done later."""
+    get = terms.get
     for position, word in enumerate(words):
-        known = places.get(word)
-        if known is None:
-            places[word] = [position]
-        else:
-            known.append(position)
-    places.pop("", None)  # a gap that no phrase reaches over
-    for word, positions in places.items():
-        entry = terms.get(word)
+        entry = get(word)
         if entry is None:
-            terms[word] = ([document], [encode_positions(positions)])
+            terms[word] = ([document], [position])
+            continue
+        documents, places = entry
+        if documents[-1] != document:
+            documents.append(document)
+            places.append(position)
+            continue
+        last = places[-1]
+        if isinstance(last, int):
+            places[-1] = [last, position]
         else:
-            entry[0].append(document)
-            entry[1].append(encode_positions(positions))
+            last.append(position)
+
+
+def _encoded(places: Sequence[int | list[int]]) -> list[bytes]:
+    return [_ONES[one] if isinstance(one, int) else encode_positions(one) for one in places]
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,8 @@ def _tokens(text: str) -> list[_Token]:
             continue
         if minus:
             tokens.append(_Token("NOT"))
+            if field is None and quoted is None and not bare:
+                continue  # a parenthesis follows
         if field is None and quoted is None and bare in ("AND", "OR", "NOT"):
             tokens.append(_Token(bare))
         else:

@@ -30,8 +30,9 @@ async def serve(context: Context) -> None:
     """Run until told to stop."""
     layout = context.layout
     os.nice(_NICE)
-    # Postings are many small objects, none of them in a cycle: looking for those takes long.
-    gc.set_threshold(50_000, 20, 100)
+    # Postings are millions of small objects, none of them in a cycle: going through them again
+    # and again would take a fifth of the time. What is in cycles is collected when idle.
+    gc.set_threshold(100_000, 1_000, 1_000)
     index = Index(layout.index)
     feed, shown = Feed(layout.spool), Feed(layout.spool)
     reserve = _RESERVES * int(context.node.disk_reserve)
@@ -67,6 +68,8 @@ def _run(index: Index, indexer: Indexer, stop: threading.Event, emit: Emit) -> N
         if activity is not last and not (activity in _QUIET and last in _QUIET):
             progress = indexer.progress
             emit(Event.INDEX, state=str(activity), documents=index.documents, lag=progress.lag)
+        if activity is Activity.IDLE and last is not Activity.IDLE:
+            gc.collect()
         last = activity
         if not busy:
             stop.wait(_POLL)
