@@ -72,6 +72,8 @@ def _mail(mail: MailView) -> Iterator[Metric]:
         yield _gauge("peer_lag_seconds", "Age of the oldest of them", mail.peer.lag_ms / 1000)
     yield _counter("accepted_messages", "Messages that got 250", mail.accepted)
     yield _counter("rejected_commands", "Commands and messages that got 4yz or 5yz", mail.rejected)
+    yield _counter("logins", "Logins of users", mail.logins)
+    yield _counter("failed_logins", "Logins refused, untried ones too", mail.failed_logins)
     yield _counter("delivered_recipients", "Recipients delivered", mail.delivered)
     yield _counter("duplicate_deliveries", "Deliveries beyond the first", mail.duplicates)
     yield _counter("doubtful_attempts", "Attempts whose end nobody knows", mail.doubts)

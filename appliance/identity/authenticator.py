@@ -48,6 +48,19 @@ class Authenticator:
         self._emit = emit
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
 
+    @property
+    def check_from(self) -> bool:
+        """Whether users need a right to the addresses in From, too."""
+        return self.people.check_from
+
+    def active(self, user: str) -> bool:
+        """Whether a user who has logged in still may."""
+        return self.people.active(user)
+
+    def may_send_as(self, user: str, sender: str) -> bool:
+        """Whether the user may use the address."""
+        return self.people.may_send_as(user, sender)
+
     def begin(self, mechanism: str, client: str) -> Plain | Login | Scram | None:
         """A client of that address begins to log in; None: there is no such mechanism."""
         checks = _Checks(self, client)

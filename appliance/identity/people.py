@@ -30,6 +30,11 @@ class People:
         except Wrong:
             return ""
 
+    @property
+    def check_from(self) -> bool:
+        """Whether users need a right to the addresses in From, too."""
+        return self._site.current.submission.check_from
+
     def known(self, name: str) -> bool:
         """Whether there is such a user."""
         return name in self._site.current.users

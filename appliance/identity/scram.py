@@ -10,14 +10,19 @@ import re
 
 import msgspec
 
+from appliance.mail.reply import Refused, Reply
+
 MECHANISM = "SCRAM-SHA-256"
 _MAX_NONCE = 1024
 _NONCE = re.compile(r"[!-+\--~]+")  # printable, without the comma
 _NAME = re.compile(r"(?:[^=,\x00]|=2C|=3D)+")
 
 
-class BadMessage(Exception):
-    """What the client sent is not SCRAM, or asks for what there is not."""
+class BadMessage(Refused):
+    """What the client sent is not of its mechanism, or asks for what there is not."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(Reply(501, "5.5.2", f"Cannot log in with this: {what}"))
 
 
 class Verifier(msgspec.Struct, frozen=True, array_like=True):

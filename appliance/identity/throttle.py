@@ -77,11 +77,6 @@ class Throttle:
         if len(self._familiar) > self._entries:
             self._familiar.popitem(last=False)
 
-    def forget(self, user: str) -> None:
-        """The user's password is another one: no address is known to be his any more."""
-        for pair in [pair for pair in self._familiar if pair[0] == user]:
-            del self._familiar[pair]
-
 
 class _Buckets:
     def __init__(self, allowance: Allowance, most: int) -> None:

@@ -279,6 +279,8 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     delivered: int = 0
     connections: int = 0
+    logins: int = 0
+    failed_logins: int = 0
     open_leases: int = 0
     delivery_connected: bool = False
 

@@ -15,6 +15,7 @@ import msgspec
 
 from appliance.config.node import NodeSettings
 from appliance.config.units import Endpoint
+from appliance.identity.hasher import Hasher
 from appliance.ipc.failover import Report
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import SERVER_CODEC
@@ -27,6 +28,7 @@ from appliance.mail.reply import Refused
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
+from appliance.services.mail_people import authenticator
 from appliance.services.mail_site import MailSite
 from appliance.services.mail_tls import MailTls, listeners
 from appliance.services.peer_moves import ANSWER, ASK, PeerMoves
@@ -134,6 +136,8 @@ async def _serve(
 ) -> None:
     settings = context.node
     tls = MailTls(context, identity, spool)
+    hasher = Hasher()
+    accounts = authenticator(context, identity, hasher)
     fixed = listeners(settings.smtp, settings.smtp_fixed)
     smtp = SmtpServer(
         fixed,
@@ -144,6 +148,7 @@ async def _serve(
         emit=context.emit,
         clock=wall,
         tls_context=lambda: tls.keeper.context,
+        accounts=accounts,
         proxied=settings.smtp.proxy_listen,
         balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
     )
@@ -153,7 +158,13 @@ async def _serve(
     def view() -> MailView:
         uptime = monotonic() - started
         seen = mail_view(spool, intake, handler, uptime, smtp.connections, smtp.rejected)
-        seen = msgspec.structs.replace(seen, site_branches=site.branches, site_problem=site.problem)
+        seen = msgspec.structs.replace(
+            seen,
+            site_branches=site.branches,
+            site_problem=site.problem,
+            logins=accounts.logins,
+            failed_logins=accounts.failures,
+        )
         if not context.stop.is_set():
             return seen
         return msgspec.structs.replace(seen, accepting=False, reason="the node is stopping")
@@ -196,6 +207,7 @@ async def _serve(
         await smtp.stop(_SMTP_GRACE)
         await _hand_over(spool, context)
     finally:
+        hasher.close()
         for task in (stopped, *tasks):
             task.cancel()
         socket.close()

@@ -10,6 +10,7 @@ from appliance.config import NodeSettings
 from appliance.config.limits import Limits
 from appliance.config.site import SiteSettings
 from appliance.config.site_document import encoded
+from appliance.mail.aliases import Aliases
 from appliance.mail.route import Hold, Routes
 from appliance.monitor.events import Emit, Event
 from appliance.services.clock import wall
@@ -32,6 +33,7 @@ class MailSite:
         self._spool = spool
         self._emit = emit
         self._routes = self._table(site.current)
+        self._aliases = Aliases(site.current.expansion())
         self._first = self._seed()
         self.socket = SiteSocket(spool, wall, self._table, lambda: self.problem, emit)
         site.watch(self._changed)
@@ -46,7 +48,7 @@ class MailSite:
     def policy(self) -> Policy:
         """Who may send to whom."""
         networks = [ip_network(network) for network in self._site.current.relay.networks]
-        return Policy(self._routes, networks)
+        return Policy(self._routes, networks, self._aliases)
 
     @property
     def problem(self) -> str:
@@ -92,6 +94,7 @@ class MailSite:
 
     def _changed(self, settings: SiteSettings) -> None:
         self._routes = self._table(settings)
+        self._aliases = Aliases(settings.expansion())
 
     def _move_soon(self, tables: frozenset[str]) -> None:
         # Not in the midst of what the spool does: whoever hears of a change may ask it something.

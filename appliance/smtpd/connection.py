@@ -112,9 +112,12 @@ class Connection(SMTP, ABC):
         self.transport.close()
         self._set_timer(self.service.limits.close_timeout.seconds)
 
-    async def next_line(self) -> bytes | None:
-        """The next command, None when there will be none; raises BadLine."""
-        limit = self.service.limits.command_line
+    async def next_line(self, limit: int = 0) -> bytes | None:
+        """The next command, None when there will be none; raises BadLine.
+
+        `limit` in bytes, if not that of commands.
+        """
+        limit = limit or self.service.limits.command_line
         if self.closing:
             return None
         line = self.inbox.take_line(limit)

@@ -23,10 +23,10 @@ Command = Callable[[Any, str], Awaitable[None]]
 """A method of a dialogue: obeys a command with that argument."""
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# RFC 3207 §4; and BDAT, of which nobody could tell where it ends unless it is obeyed: it is refused
-# for want of a transaction.
+# RFC 3207 §4; AUTH, which has its own word for it (RFC 4954 §6); and BDAT, of which nobody could
+# tell where it ends unless it is obeyed: it is refused for want of a transaction.
 _BEFORE_TLS = frozenset(
-    {b"EHLO", b"HELO", b"STARTTLS", b"NOOP", b"RSET", b"HELP", b"QUIT", b"BDAT"}
+    {b"EHLO", b"HELO", b"STARTTLS", b"AUTH", b"NOOP", b"RSET", b"HELP", b"QUIT", b"BDAT"}
 )
 # Browsers can be made to post to a mail server that trusts their network.
 _NOT_MAIL = frozenset({b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"})

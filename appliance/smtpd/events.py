@@ -11,7 +11,8 @@ class Event(StrEnum):
 
     LISTENING, LEFT address port. STOPPED cut_off (connections that did not end in time).
     CONNECTION_REFUSED client reason. CONNECTED client. DISCONNECTED client messages reason.
-    ACCEPTED queue_id client helo tls sender recipients size; tls is "" for plain text. REJECTED
+    ACCEPTED queue_id client helo tls user sender recipients size; tls is "" for plain
+    text, user for whoever has not logged in. REJECTED
     client helo sender reply, and recipient or queue_id as far as there is one. PROTOCOL_ERROR
     client reply. TLS_FAILED client reason. FAILED client queue_id error: an error nobody foresaw,
     answered with 451.

@@ -26,7 +26,9 @@ class Reception:
         trace: bytes,
         message_size: int,
         failed: Callable[[QueueId, Exception], None],
+        check: Callable[[bytes], None] | None = None,
     ) -> None:
+        """`check` looks at the client's header, and what follows, and raises Refused."""
         self.queue_id = queue_id
         self.refusal: Reply | None = None
         self.size = 0
@@ -34,6 +36,7 @@ class Reception:
         self._intake = intake
         self._message_size = message_size
         self._failed = failed
+        self._check = check
         self._trace = trace
         self._parts: list[bytes] = []
         self._room = intake.inline_limit - len(trace)
@@ -88,6 +91,8 @@ class Reception:
         content = b"".join(self._parts)
         self._parts.clear()
         check_hops(content)
+        if self._check is not None:
+            self._check(content)
         return self._trace + content
 
     async def _outcome(self, step: Awaitable[None]) -> Reply | None:

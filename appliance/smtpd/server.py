@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
+from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Emit, Event
 from appliance.smtpd.intake import Intake
@@ -27,7 +28,8 @@ class SmtpServer:
     """Serves SMTP on `listen` until stopped, in the running event loop.
 
     `hostname` is the node's name in greeting and Received fields; `clock` tells milliseconds
-    since 1970; `tls_context` says what TLS that begins now is made of. At `proxied` only the
+    since 1970; `tls_context` says what TLS that begins now is made of, `accounts` who may
+    log in. At `proxied` only the
     balancers that `balancers` knows are listened to, and they say who the client is.
     """
 
@@ -42,6 +44,7 @@ class SmtpServer:
         emit: Emit,
         clock: Callable[[], int],
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
+        accounts: Accounts | None = None,
         proxied: Sequence[Endpoint] = (),
         balancers: Balancers = _NOBODY,
     ) -> None:
@@ -50,7 +53,9 @@ class SmtpServer:
         proxy = Listener(balancers=balancers)
         self._listen = [*listen.items(), *((endpoint, proxy) for endpoint in proxied)]
         self._emit = emit
-        self._service = Service(hostname, limits, policy, intake, emit, clock, tls_context)
+        self._service = Service(
+            hostname, limits, policy, intake, emit, clock, tls_context, accounts
+        )
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._moving: dict[Endpoint, asyncio.Server] = {}

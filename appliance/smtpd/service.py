@@ -10,6 +10,7 @@ from collections.abc import Callable
 from appliance.config.limits import Limits
 from appliance.mail.date import date_text
 from appliance.mail.reply import Reply
+from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.events import Emit
 from appliance.smtpd.intake import Intake
 from appliance.smtpd.policy import Policy
@@ -31,13 +32,18 @@ class Service:
         emit: Emit,
         clock: Callable[[], int],
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
+        accounts: Accounts | None = None,
     ) -> None:
-        """`tls_context`: what TLS that begins now is made of, None while there can be none."""
+        """`tls_context`: what TLS that begins now is made of, None while there can be none.
+
+        Without `accounts` nobody can log in.
+        """
         self.hostname = hostname
         self.intake = intake
         self.emit = emit
         self.clock = clock
         self.tls_context = tls_context
+        self.accounts = accounts
         self.draining = False
         self.rejected = 0
         """Commands and messages that were answered with 4yz or 5yz."""

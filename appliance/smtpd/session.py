@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import ClassVar
 
+from appliance.mail.aliases import MAX_ADDRESSES
+from appliance.mail.author import check_author
 from appliance.mail.envelope import Envelope, Recipient
 from appliance.mail.parameters import MailParameters, mail_from, rcpt_to
 from appliance.mail.queue_id import QueueId
@@ -15,9 +18,10 @@ from appliance.mail.trace import protocol, received
 from appliance.smtpd import replies
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.decoder import ChunkDecoder, DataDecoder, Defect
-from appliance.smtpd.dialogue import Command, Dialogue
+from appliance.smtpd.dialogue import Command
 from appliance.smtpd.events import Event
 from appliance.smtpd.listener import RELAY, Listener
+from appliance.smtpd.login import Login
 from appliance.smtpd.reception import Reception
 from appliance.smtpd.service import Service
 from appliance.smtpd.transaction import Transaction
@@ -30,7 +34,7 @@ _PATIENCE = 10
 _NO_PARAMETERS = MailParameters()
 
 
-class Session(Dialogue):
+class Session(Login):
     """What one client sends, and what becomes of it."""
 
     def __init__(
@@ -47,6 +51,10 @@ class Session(Dialogue):
         self._may_relay: bool | None = None
         """Not asked before the first recipient."""
 
+    @property
+    def in_transaction(self) -> bool:
+        return self._transaction is not None
+
     async def reset(self) -> None:
         transaction, self._transaction = self._transaction, None
         self._mail_refused = False
@@ -60,12 +68,15 @@ class Session(Dialogue):
             self.fault(replies.NESTED_MAIL)
         elif argument[:5].upper() != "FROM:":
             self.fault(replies.MAIL_SYNTAX)
+        elif self.listener.submission and not self.user:
+            self.fault(replies.NEEDS_AUTH)
         elif self._messages >= self.limits.messages_per_connection:
             self.hang_up(replies.TOO_MANY_MESSAGES, "too many messages")
         else:
             try:
                 sender, parameters = mail_from(argument[5:])
                 self._check_parameters(parameters)
+                self._check_sender(sender)
                 self.service.intake.available()
             except Refused as refused:
                 self._mail_refused = True
@@ -81,6 +92,23 @@ class Session(Dialogue):
         # RFC 1870 §6.1: refused before the client sends it all.
         if parameters.size is not None and parameters.size > self.limits.message_size:
             raise Refused(replies.TOO_BIG)
+
+    def _check_sender(self, sender: str) -> None:
+        """A user has a right to some addresses, and to none: reports are sent like that."""
+        accounts = self.service.accounts
+        if not self.user or accounts is None:
+            return
+        if not accounts.active(self.user):
+            raise Refused(replies.NO_LONGER_ACTIVE)
+        if sender and not accounts.may_send_as(self.user, sender):
+            raise Refused(replies.NOT_YOUR_ADDRESS)
+
+    def _check_author(self) -> Callable[[bytes], None] | None:
+        """What to do with the header of the message."""
+        accounts, user = self.service.accounts, self.user
+        if not user or accounts is None or not accounts.check_from:
+            return None
+        return lambda content: check_author(content, partial(accounts.may_send_as, user))
 
     async def _rcpt(self, argument: str) -> None:
         transaction = self._transaction
@@ -106,10 +134,16 @@ class Session(Dialogue):
             return
         if self._may_relay is None:
             # A check comes from the balancer's address, which may well be in a relay network.
-            self._may_relay = not self.is_check and self.service.policy.may_relay(self.client)
+            self._may_relay = bool(self.user) or (
+                not self.is_check and self.service.policy.may_relay(self.client)
+            )
         refusal = self.service.policy.refusal(recipient.address, self._may_relay)
-        if refusal is None:
+        more = self.service.policy.size(recipient.address) - 1
+        if refusal is None and more and transaction.behind + more > MAX_ADDRESSES:
+            self.answer(replies.TOO_MANY_RECIPIENTS)  # it fits into the next message
+        elif refusal is None:
             transaction.recipients.append(recipient)
+            transaction.behind += more
             self.say(replies.RECIPIENT_OK)
         else:
             # Not counted as an error: a list whose members left must not end the connection,
@@ -222,14 +256,24 @@ class Session(Dialogue):
             client=self.client,
             node=service.hostname,
             protocol=protocol(
-                self._extended, self.tls is not None, False, transaction.parameters.smtputf8
+                self._extended,
+                self.tls is not None,
+                bool(self.user),
+                transaction.parameters.smtputf8,
             ),
             tls=self.tls.cipher if self.tls else "",
             queue_id=queue_id,
             recipients=tuple(recipient.address for recipient in transaction.recipients),
             date=service.date(service.clock()),
         )
-        return Reception(service.intake, queue_id, trace, service.limits.message_size, self._failed)
+        return Reception(
+            service.intake,
+            queue_id,
+            trace,
+            service.limits.message_size,
+            self._failed,
+            self._check_author(),
+        )
 
     async def _complete(self, transaction: Transaction, reception: Reception) -> None:
         """The whole message is here: commit it, then answer.
@@ -254,6 +298,7 @@ class Session(Dialogue):
             client=self.client,
             helo=self._helo,
             tls=f"{self.tls.version} {self.tls.cipher}" if self.tls else "",
+            user=self.user,
             sender=transaction.sender,
             recipients=len(transaction.recipients),
             size=reception.size,
@@ -263,13 +308,14 @@ class Session(Dialogue):
         parameters = transaction.parameters
         return Envelope(
             sender=transaction.sender,
-            recipients=tuple(transaction.recipients),
+            recipients=self.service.policy.expand(transaction.recipients),
             body=parameters.body,
             smtputf8=parameters.smtputf8,
             ret=parameters.ret,
             envid=parameters.envid,
             client=self.client,
             helo=self._helo,
+            user=self.user or None,
             received_at=self.service.clock(),
         )
 
@@ -292,7 +338,7 @@ class Session(Dialogue):
         self.service.emit(Event.FAILED, queue_id=queue_id, client=self.client, error=repr(error))
 
     commands: ClassVar[Mapping[bytes, Command]] = {
-        **Dialogue.commands,
+        **Login.commands,
         b"MAIL": _mail,
         b"RCPT": _rcpt,
         b"DATA": _data,

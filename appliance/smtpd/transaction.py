@@ -9,14 +9,18 @@ from appliance.smtpd.reception import Reception
 
 
 class Transaction:
-    """One mail transaction (RFC 5321 §3.3); `named` counts recipients, refused ones too."""
+    """One mail transaction (RFC 5321 §3.3); `named` counts recipients, refused ones too.
 
-    __slots__ = ("chunks", "named", "parameters", "reception", "recipients", "sender")
+    `behind` counts those who get the message as far as an alias stands for more than one.
+    """
+
+    __slots__ = ("behind", "chunks", "named", "parameters", "reception", "recipients", "sender")
 
     def __init__(self, sender: str, parameters: MailParameters) -> None:
         self.sender = sender
         self.parameters = parameters
         self.recipients: list[Recipient] = []
         self.named = 0
+        self.behind = 0
         self.chunks: ChunkDecoder | None = None
         self.reception: Reception | None = None
