@@ -39,23 +39,14 @@ USUAL_TLS = Tls()
 
 
 class NextHop(msgspec.Struct, frozen=True, order=True):
-    """An SMTP server named in the configuration: no DNS is asked for MX records.
-
-    As text it says how it is spoken to, if that is unusual: what is kept for a next hop by its
-    text, above all connections, is not shared with routes that ask for more.
-    """
+    """An SMTP server named in the configuration: no DNS is asked for MX records."""
 
     host: str
     port: int = 25
     tls: Tls = USUAL_TLS
 
-    @property
-    def endpoint(self) -> str:
-        """Host and port."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
     def __str__(self) -> str:
-        return self.endpoint + _unusual(self.tls)
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -246,7 +237,9 @@ def _route(transport: Transport) -> Route:
     if isinstance(transport, Smtp):
         if transport.pool is not None:
             return Route(transport, f"pool:{transport.pool.name}")
-        return Route(transport, ",".join(map(str, transport.next_hops)))
+        # Connections are not shared with routes that ask for another level of TLS.
+        hops = [f"{hop}{_unusual(hop.tls)}" for hop in transport.next_hops]
+        return Route(transport, ",".join(hops))
     return Route(transport, type(transport).__name__.lower())
 
 
