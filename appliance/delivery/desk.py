@@ -100,24 +100,21 @@ class Desk:
     def suspended(
         self, errand: Errand, recipients: Sequence[LeasedRecipient], reply: Reply, rest: float
     ) -> bool:
-        """Not tried, for the next hop rests for `rest` seconds after it had answered `reply`.
+        """Not tried, for the next hop rests, or is paused, for `rest` more seconds: `reply`.
 
         Its last failure since we started is the attempt that a message needs before it may
-        expire: trying each of a queue full of them would take for ever, and end the same.
-        True if for some recipient a decision was due.
+        expire: trying each of a queue full of them would take for ever, and end the same. A
+        pause is an operator's will: mail does not live longer for it. True if for some recipient
+        a decision was due.
         """
         due = False
         for recipient in recipients:
-            text = f"suspended, since the next hop failed before: {reply.text}"
-            suspended = Reply(reply.code, reply.enhanced, text)
-            outcome = self._deferred(errand, recipient, suspended, "")
+            outcome = self._deferred(errand, recipient, reply, "")
             if outcome.result is Result.EXPIRED or outcome.delayed:
                 due = True
             else:
                 wait = round(1000 * rest) + 1
-                outcome = RecipientOutcome(
-                    recipient.index, Result.CANCELLED, suspended, retry_in=wait
-                )
+                outcome = RecipientOutcome(recipient.index, Result.CANCELLED, reply, retry_in=wait)
             self.record(errand, recipient, outcome)
         return due
 

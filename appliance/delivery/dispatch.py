@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from appliance.config.delivery import DeliverySettings
+from appliance.config.pools import NextHopSettings
 from appliance.delivery.content import Content
 from appliance.delivery.desk import Desk
 from appliance.delivery.errand import Errand, Job
+from appliance.delivery.gate import Gates
 from appliance.delivery.hop import STOPPED, Hop
 from appliance.delivery.local import settle
-from appliance.delivery.pool import Pool
+from appliance.delivery.members import Recruiter
+from appliance.delivery.prober import Prober
+from appliance.delivery.relays import Member
 from appliance.delivery.slots import Slots
 from appliance.delivery.smtp import Connector, Session
 from appliance.delivery.source import ContentReader
-from appliance.delivery.throttle import Throttle
 from appliance.delivery.transaction import Ending
 from appliance.mail.address import domain_key
 from appliance.mail.reply import Reply
-from appliance.mail.route import Mx, Route, Routes, Smtp, Transport
+from appliance.mail.route import Route, Routes
 from appliance.mail.work import Lease, LeasedRecipient, Outcome
 from appliance.monitor.events import Emit, Event
 
 _MAX_BLOCKED = 5000  # domains named at a time; mail for others is taken and given back
+_PAUSED_AGAIN = 60.0  # seconds, for mail of which only its next hop tells that it is paused
+
+PAUSED_DOMAIN = Reply(451, "4.3.2", "mail for this domain is paused by an operator: not tried")
+PAUSED_HOP = Reply(451, "4.3.2", "the next hop is paused by an operator: not tried")
 
 
 class Dispatcher:
@@ -42,38 +48,69 @@ class Dispatcher:
         emit: Emit,
         clock: Callable[[], float],
         random: Callable[[], float],
+        limits: Mapping[str, NextHopSettings] | None = None,
     ) -> None:
+        """`limits` of single next hops, by name."""
         self.done: Callable[[Outcome], None] = _nobody
         self.blocked_changed: Callable[[], None] = _nothing
         self._content = content
         self._routes = routes
-        self._connector = connector
         self._desk = desk
         self._settings = settings
         self._emit = emit
         self._clock = clock
-        self._random = random
         self._slots = Slots(settings.connections)
+        self.gates = Gates(settings, limits or {}, clock, random)
+        self._recruiter = Recruiter(connector, self.gates, settings)
+        self._prober = Prober(clock, emit)
+        self._paused: frozenset[str] = frozenset()
         self._hops: dict[str, Hop] = {}
         self._blocked: dict[str, Hop] = {}
         self._stopping = False
 
-    def configure(self, routes: Routes, settings: DeliverySettings) -> None:
-        """Other routes and settings, from the next message and connection on."""
+    def configure(
+        self,
+        routes: Routes,
+        settings: DeliverySettings,
+        limits: Mapping[str, NextHopSettings] | None = None,
+    ) -> None:
+        """Other routes, settings and limits, from the next message and connection on."""
         self._routes = routes
         self._settings = settings
         self._slots.resize(settings.connections)
+        self.gates.configure(settings, limits or {})
+        self._recruiter.configure(settings)
         for hop in self._hops.values():
             hop.configure(settings)
+        self.blocked_changed()
+
+    def pause(self, domains: frozenset[str], hops: frozenset[str]) -> None:
+        """Begin nothing for these domains and next hops from now on, but for all others."""
+        self._paused = domains
+        self.gates.pause(hops)
+        for hop in self._hops.values():
+            hop.drop(domains)
+            hop.resume()
         self.blocked_changed()
 
     @property
     def blocked(self) -> frozenset[str]:
         """Domains for which no leases are wanted now."""
         if not self._blocked:
-            return frozenset()
+            return self._paused
         domains = [domain for hop in self._blocked.values() for domain in hop.domains]
-        return frozenset(domains[:_MAX_BLOCKED])
+        return self._paused.union(domains[:_MAX_BLOCKED])
+
+    @property
+    def rooms(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """For how many messages there is room, where a limit tells: all these domains together."""
+        rooms = [(hop.room, tuple(hop.domains)) for hop in self._hops.values() if not hop.blocked]
+        return tuple((room, domains) for room, domains in rooms if room is not None and domains)
+
+    @property
+    def hops(self) -> Sequence[Hop]:
+        """The destinations that are known now."""
+        return list(self._hops.values())
 
     def accept(self, lease: Lease, fence: Callable[[], bool]) -> None:
         """Take `lease` in hand."""
@@ -94,8 +131,11 @@ class Dispatcher:
         """What time brings about: to be called about once a second."""
         for hop in list(self._hops.values()):
             hop.sweep()
+            self._prober.look(hop)
             if hop.idle:
+                hop.forget()
                 del self._hops[hop.name]
+        self.gates.sweep()
 
     def stop(self) -> None:
         """Give back what has not begun, and whatever is accepted from now on."""
@@ -110,11 +150,16 @@ class Dispatcher:
 
     def close(self) -> None:
         """End the connections that nobody uses any more."""
+        self._prober.close()
         for hop in self._hops.values():
             hop.stop(STOPPED)
 
     def _distribute(self, errand: Errand) -> None:
         """Settle what needs no next hop, and make jobs of the rest, one destination at a time."""
+        if domain_key(errand.lease.recipients[0].address) in self._paused:
+            self._desk.suspended(errand, errand.lease.recipients, PAUSED_DOMAIN, 1.0)
+            self._check(errand)
+            return
         remote: dict[str, tuple[Route, list[LeasedRecipient]]] = {}
         for recipient in errand.lease.recipients:
             route = self._routes.resolve(recipient.address)
@@ -138,21 +183,16 @@ class Dispatcher:
         hop = self._hops.get(route.destination)
         if hop is None:
             hop = self._hops[route.destination] = Hop(
-                route.destination,
-                Pool(self._connect(route.transport, address), self._settings.idle_timeout.seconds),
-                Throttle(self._settings, self._random),
+                route,
+                self._recruiter.relays(route, address),
                 self._slots,
                 self,
                 self._settings,
                 self._clock,
             )
+        elif hop.route != route:  # its pool is another one by now
+            hop.lead(route, self._recruiter.relays(route, address))
         return hop
-
-    def _connect(self, transport: Transport, address: str) -> Callable[[], Awaitable[Session]]:
-        if isinstance(transport, Mx):
-            return partial(self._connector.exchange, address)
-        assert isinstance(transport, Smtp)
-        return partial(self._connector.connect, transport.next_hops)
 
     def _check(self, errand: Errand) -> None:
         if errand.done:
@@ -172,11 +212,17 @@ class Dispatcher:
 
     def suspended(self, job: Job, hop: Hop) -> bool:
         recipients, job.recipients = job.recipients, ()
-        rest, reason = hop.rest, hop.throttle.reason
-        if rest and reason is not None:
-            due = self._desk.suspended(job.errand, recipients, reason, rest)
+        rest, reason, due = hop.rest, hop.reason, False
+        if job.domain in self._paused:
+            due = self._desk.suspended(job.errand, recipients, PAUSED_DOMAIN, 1.0)
+        elif hop.relays.paused:
+            again = 1.0 if self._routes.uniform(job.domain) else _PAUSED_AGAIN
+            due = self._desk.suspended(job.errand, recipients, PAUSED_HOP, again)
+        elif rest and reason is not None:
+            text = f"suspended, since the next hop failed before: {reason.text}"
+            suspended = Reply(reason.code, reason.enhanced, text)
+            due = self._desk.suspended(job.errand, recipients, suspended, rest)
         else:
-            due = False
             self._desk.returned(job.errand, recipients, self._settings.patience.seconds)
         self._check(job.errand)
         return due
@@ -194,12 +240,13 @@ class Dispatcher:
             self._blocked.pop(hop.name, None)
         self.blocked_changed()
 
-    def rested(self, hop: Hop, reply: Reply | None) -> None:
+    def rested(self, member: Member, reply: Reply | None) -> None:
+        name = member.server.name
         if reply is None:
-            self._emit(Event.HOP_UP, relay=hop.name)
+            self._emit(Event.HOP_UP, relay=name)
         else:
-            rest = round(hop.rest, 1)
-            self._emit(Event.HOP_DOWN, relay=hop.name, rest=rest, reply=str(reply))
+            rest = round(member.gate.throttle.rest(self._clock()), 1)
+            self._emit(Event.HOP_DOWN, relay=name, rest=rest, reply=str(reply))
 
 
 def _nobody(_: Outcome) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from appliance.delivery.content import Content
+from appliance.mail.address import domain_key
 from appliance.mail.work import Lease, LeasedRecipient, RecipientOutcome
 
 
@@ -49,3 +50,13 @@ class Job:
         """When a worker took it up, by the clock."""
         self.connected: float | None = None
         """When that worker had a connection."""
+
+    @property
+    def bulk(self) -> bool:
+        """Whether it may wait for interactive mail."""
+        return self.errand.lease.envelope.bulk
+
+    @property
+    def domain(self) -> str:
+        """The recipients' routing domain: all of a lease share one."""
+        return domain_key(self.errand.lease.recipients[0].address)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from appliance.config.delivery import DeliverySettings
 from appliance.delivery.errand import Job
-from appliance.delivery.pool import Pool
+from appliance.delivery.line import Line
+from appliance.delivery.relays import Member, Relays
 from appliance.delivery.slots import Slots
 from appliance.delivery.smtp import ConnectFailed, Session
-from appliance.delivery.throttle import Throttle
 from appliance.delivery.transaction import Ending, Strain, Transaction
+from appliance.delivery.window import Window
 from appliance.mail.reply import Reply
+from appliance.mail.route import Route
 from appliance.mail.work import LeasedRecipient, Result
 
 GIVEN_BACK = Ending(Result.CANCELLED, Reply(451, "4.3.2", "not this node's any more: not tried"))
@@ -43,7 +44,7 @@ class HopOwner(Protocol):
     def changed(self, hop: Hop) -> None:
         """`hop.blocked` is not what it was."""
 
-    def rested(self, hop: Hop, reply: Reply | None) -> None:
+    def rested(self, member: Member, reply: Reply | None) -> None:
         """A rest began because of `reply`, or a time of trouble ended (None)."""
 
 
@@ -52,27 +53,29 @@ class Hop:
 
     def __init__(
         self,
-        name: str,
-        pool: Pool,
-        throttle: Throttle,
+        route: Route,
+        relays: Relays,
         slots: Slots,
         owner: HopOwner,
         settings: DeliverySettings,
         clock: Callable[[], float],
     ) -> None:
-        self.name = name
-        self.throttle = throttle
+        self.route = route
+        self.name = route.destination
+        self.relays = relays
+        self.window = Window(settings.leases_per_hop)
         self.blocked = False
         """Whether no more jobs are wanted for now."""
         self._domains: dict[str, None] = {}
-        self._pool = pool
         self._slots = slots
         self._owner = owner
         self._patience = settings.patience.seconds
         self._clock = clock
-        self._waiting: deque[Job] = deque()
+        self._waiting = Line()
         self._workers: dict[asyncio.Task[None], Session | None] = {}
         self._active = 0
+        self._starting = 0
+        """Workers that have not yet taken up a job."""
         self._full = False
         self._was_full = False
         self._settling = False
@@ -80,12 +83,23 @@ class Hop:
     @property
     def rest(self) -> float:
         """Seconds until it may be tried again; 0 if it may now."""
-        return self.throttle.rest(self._clock())
+        return self.relays.rest(self._clock())
+
+    @property
+    def reason(self) -> Reply | None:
+        """Why it rests."""
+        return self.relays.reason(self._clock())
+
+    @property
+    def room(self) -> int | None:
+        """How many more messages can be sent soon; None if a limit does not tell."""
+        within = self.relays.within(self._patience, self._clock())
+        return None if within is None else max(0, within - len(self._waiting) - self._starting)
 
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting it."""
-        return not (self._waiting or self._workers or len(self._pool)) and self.throttle.fresh
+        return not (self._waiting or self._workers or self.relays.idle) and self.relays.fresh
 
     @property
     def domains(self) -> Sequence[str]:
@@ -95,9 +109,15 @@ class Hop:
     def configure(self, settings: DeliverySettings) -> None:
         """Other settings, and perhaps another routing table: what leads here is learnt anew."""
         self._patience = settings.patience.seconds
-        self._pool.configure(settings.idle_timeout.seconds)
-        self.throttle.configure(settings)
+        self.window.configure(settings.leases_per_hop)
+        self.relays.configure(settings.idle_timeout.seconds)
         self._domains.clear()
+
+    def lead(self, route: Route, relays: Relays) -> None:
+        """Lead there from now on; what is under way ends where it began."""
+        self.relays.forget(self._pump)
+        self.route = route
+        self.relays = relays
 
     def serves(self, domain: str) -> None:
         """All mail for `domain` goes here."""
@@ -106,7 +126,7 @@ class Hop:
 
     def add(self, job: Job) -> None:
         """Send it when its turn comes."""
-        if self.rest and not self._active:
+        if self._shut:
             # A hop at rest is asked no connection for each message. As long as what comes is
             # old enough to be decided upon (warned of, returned), more of it is wanted.
             self._settling = self._owner.suspended(job, self)
@@ -118,28 +138,39 @@ class Hop:
     def sweep(self) -> None:
         """What time brings about: to be called about once a second."""
         now = self._clock()
-        self._pool.sweep(now)
-        self._give_back()
-        if self._waiting and now - self._waiting[0].errand.since > self._patience:
-            self.throttle.stalled()
-            while self._waiting and now - self._waiting[0].errand.since > self._patience:
-                self._owner.suspended(self._waiting.popleft(), self)
+        self.relays.sweep(now)
+        # What this node may not send any more: its peer waits for it.
+        for job in self._waiting.remove(lambda job: not job.errand.fence()):
+            self._end(job, GIVEN_BACK)
+        late = self._waiting.remove(lambda job: now - job.errand.since > self._patience)
+        if late:
+            self.window.stalled()
+        for job in late:
+            self._owner.suspended(job, self)
+        self.resume()
+
+    def resume(self) -> None:
+        """Look again at what can be done now: a pause began or ended, a rest is over."""
+        if self._shut:
+            self._suspend()
         self._pump()
         self._update()
 
-    def _give_back(self) -> None:
-        """End what waits though this node may not send it any more: its peer waits for it."""
-        closed = [job for job in self._waiting if not job.errand.fence()]
-        if closed:
-            self._waiting = deque(job for job in self._waiting if job.errand.fence())
-            for job in closed:
-                self._end(job, GIVEN_BACK)
+    def drop(self, domains: Collection[str]) -> None:
+        """Give back what waits for these recipient domains."""
+        for job in self._waiting.remove(lambda job: job.domain in domains):
+            self._owner.suspended(job, self)
+        self._update()
 
     def stop(self, ending: Ending) -> None:
         """End what waits; what is under way goes on."""
         while self._waiting:
-            self._end(self._waiting.popleft(), ending)
-        self._pool.close()
+            self._end(self._waiting.take(), ending)
+        self.relays.close()
+
+    def forget(self) -> None:
+        """It is used no more."""
+        self.relays.forget(self._pump)
 
     def abort(self) -> None:
         """Break off what is under way."""
@@ -149,36 +180,54 @@ class Hop:
             else:
                 session.abort()
 
-    def _pump(self) -> None:
-        for _ in range(min(self.throttle.limit - len(self._workers), len(self._waiting))):
-            if self.rest:
-                break
-            self._workers[asyncio.get_running_loop().create_task(self._work())] = None
+    @property
+    def _shut(self) -> bool:
+        """Whether what comes is not to be sent now, but looked at."""
+        return self.relays.paused or (self.rest > 0 and not self._active)
 
-    async def _work(self) -> None:
+    def _suspend(self) -> None:
+        while self._waiting:
+            self._settling = self._owner.suspended(self._waiting.take(), self)
+
+    def _pump(self) -> None:
+        now = self._clock()
+        while self._starting < len(self._waiting):
+            member = self.relays.enter(now, self._pump)
+            if member is None:
+                break
+            self._starting += 1
+            work = self._work(member)
+            self._workers[asyncio.get_running_loop().create_task(work)] = None
+
+    async def _work(self, member: Member) -> None:
         task = asyncio.current_task()
         assert task is not None
+        gate, started = member.gate, False
         try:
             await self._slots.take()
             try:
-                while self._waiting and len(self._workers) <= self.throttle.limit and not self.rest:
-                    await self._attempt(self._waiting.popleft(), task)
-                    if self._slots.wanted:
+                self._starting -= 1
+                started = True
+                while self._waiting and gate.goes_on(self._clock()):
+                    await self._attempt(self._waiting.take(), task, member)
+                    if self._slots.wanted or gate.wanted(self._pump):
                         break
             finally:
                 self._slots.give()
         finally:
+            self._starting -= not started
             del self._workers[task]
+            gate.leave()
             self._pump()
             self._update()
 
-    async def _attempt(self, job: Job, task: asyncio.Task[None]) -> None:
+    async def _attempt(self, job: Job, task: asyncio.Task[None], member: Member) -> None:
         self._active += 1
         try:
             while job.recipients:
-                await self._transact(job, task)
+                await self._transact(job, task, member)
         except ConnectFailed as failed:
-            self._connect_failed(job, failed.reply)
+            self._connect_failed(job, failed.reply, member)
         except asyncio.CancelledError:
             self._end(job, STOPPED)
             raise
@@ -190,77 +239,81 @@ class Hop:
             self._active -= 1
         self._after()
 
-    def _connect_failed(self, job: Job, reply: Reply) -> None:
+    def _connect_failed(self, job: Job, reply: Reply, member: Member) -> None:
         if reply.permanent:
             self._end(job, Ending(Result.BOUNCED, reply))
             return
-        open_sessions = len(self._pool) + sum(s is not None for s in self._workers.values())
-        if open_sessions:
+        if member.open:
             # It takes mail, only not over so many connections: one of the others will send it.
-            self.throttle.crowded(open_sessions, self._clock())
-            self._waiting.appendleft(job)
+            member.gate.throttle.crowded(member.open, self._clock())
+            self._waiting.put_back(job)
+            return
+        self._strained(member, Strain.DOWN, reply)
+        if self.relays.up(self._clock()):
+            self._waiting.put_back(job)  # this was no attempt yet: there is another next hop
         else:
-            self._strained(Strain.DOWN, reply)
             self._end(job, Ending(Result.DEFERRED, reply))
 
-    async def _transact(self, job: Job, task: asyncio.Task[None]) -> None:
+    async def _transact(self, job: Job, task: asyncio.Task[None], member: Member) -> None:
         job.began, job.connected = self._clock(), None
-        session = await self._pool.take()
-        reused = session.transactions > 0
-        transaction = await self._send(job, session, task)
+        session, reused = await member.session()
+        transaction = await self._send(job, session, task, member)
         if reused and transaction.unheard:
             # It died while it was idle. Nothing of this message was heard: no attempt was made.
-            session = await self._pool.fresh()
-            transaction = await self._send(job, session, task)
+            session = await member.fresh()
+            transaction = await self._send(job, session, task, member)
         endings = transaction.endings
         if transaction.strain is not Strain.NONE:
-            self._strained(transaction.strain, transaction.trouble)
+            self._strained(member, transaction.strain, transaction.trouble)
         elif any(ending.result is not Result.CANCELLED for ending in endings):
-            if self.throttle.succeeded(self._clock()):
-                self._owner.rested(self, None)
+            if member.succeeded(self._clock()):
+                self._owner.rested(member, None)
         ends = list(zip(job.recipients, endings, strict=True))
         settled = [(recipient, ending) for recipient, ending in ends if not ending.again]
         self._owner.ended(job, [r for r, _ in settled], [e for _, e in settled], session)
         job.recipients = [recipient for recipient, ending in ends if ending.again]
 
-    async def _send(self, job: Job, session: Session, task: asyncio.Task[None]) -> Transaction:
+    async def _send(
+        self, job: Job, session: Session, task: asyncio.Task[None], member: Member
+    ) -> Transaction:
         self._workers[task] = session
+        member.gate.sending += 1
         job.connected = self._clock()
         try:
             errand = job.errand
             return await session.send(errand.lease, job.recipients, errand.content, errand.fence)
         finally:
             self._workers[task] = None
-            self._pool.give(session, self._clock())
+            member.gate.sending -= 1
+            member.pool.give(session, self._clock())
 
     def _end(self, job: Job, ending: Ending) -> None:
         """The same end for all that are left, without a session having had a part in it."""
         recipients, job.recipients = job.recipients, ()
         self._owner.ended(job, recipients, [ending] * len(recipients), None)
 
-    def _strained(self, strain: Strain, reply: Reply) -> None:
-        if self.throttle.strained(strain, reply, self._clock()):
-            self._owner.rested(self, reply)
+    def _strained(self, member: Member, strain: Strain, reply: Reply) -> None:
+        if member.strained(strain, reply, self._clock()):
+            self._owner.rested(member, reply)
 
     def _after(self) -> None:
         """A job has ended: what does that mean for those that wait?"""
-        if self.rest and not self._active:
-            while self._waiting:
-                self._settling = self._owner.suspended(self._waiting.popleft(), self)
+        if self._shut:
+            self._suspend()
         elif not self._waiting and self._was_full:
             self._was_full = False
-            self.throttle.drained()
-        if len(self._workers) < self.throttle.limit:
-            self._pump()
+            self.window.drained()
+        self._pump()
         self._update()
 
     def _update(self) -> None:
         in_hand = len(self._waiting) + self._active
-        if in_hand >= self.throttle.window:
+        if in_hand >= self.window.size:
             self._full = self._was_full = True
-        elif in_hand <= self.throttle.window // 2:
+        elif in_hand <= self.window.size // 2:
             self._full = False
-        blocked = self._full or (self.rest > 0 and not self._settling)
+        shut = self.relays.paused or self.rest > 0
+        blocked = self._full or self.room == 0 or (shut and not self._settling)
         if blocked is not self.blocked:
             self.blocked = blocked
             self._owner.changed(self)

@@ -8,28 +8,34 @@ from appliance.delivery.smtp import Session
 
 
 class Pool:
-    """Hands out sessions. `connect` opens a new one; `idle_timeout` is in seconds."""
+    """Hands out sessions. `connect` opens a new one; `idle_timeout` is in seconds.
 
-    def __init__(self, connect: Callable[[], Awaitable[Session]], idle_timeout: float) -> None:
+    `messages`: how many may be sent over one.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[Session]], idle_timeout: float, messages: int
+    ) -> None:
         self._connect = connect
-        self._idle_timeout = idle_timeout
         self._idle: list[tuple[Session, float]] = []
+        self.configure(idle_timeout, messages)
 
     def __len__(self) -> int:
         return len(self._idle)
 
-    def configure(self, idle_timeout: float) -> None:
-        """Keep idle sessions for so many seconds."""
+    def configure(self, idle_timeout: float, messages: int) -> None:
+        """Keep idle sessions for so many seconds, and for so many messages."""
         self._idle_timeout = idle_timeout
+        self._messages = messages
 
-    async def take(self) -> Session:
-        """The session used last, so that those nobody needs grow old; raises ConnectFailed."""
+    def take(self) -> Session | None:
+        """The idle session used last, so that those nobody needs grow old; None: there is none."""
         while self._idle:
             session, _ = self._idle.pop()
             if session.usable:
                 return session
             session.quit()
-        return await self._connect()
+        return None
 
     async def fresh(self) -> Session:
         """A new session; raises ConnectFailed."""
@@ -37,10 +43,18 @@ class Pool:
 
     def give(self, session: Session, now: float) -> None:
         """Keep `session` if another message may be sent over it."""
-        if session.usable:
+        if session.usable and session.transactions < self._messages:
             self._idle.append((session, now))
         else:
             session.quit()
+
+    def shed(self) -> bool:
+        """End the session that is idle for the longest time; False if there is none."""
+        if not self._idle:
+            return False
+        session, _ = self._idle.pop(0)
+        session.quit()
+        return True
 
     def sweep(self, now: float) -> None:
         """End the sessions that are idle for too long, or that the other side has ended."""

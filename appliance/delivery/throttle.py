@@ -8,7 +8,6 @@ from appliance.config.delivery import DeliverySettings
 from appliance.delivery.transaction import Strain
 from appliance.mail.reply import Reply
 
-_FIRST_WINDOW = 64
 _SLOW_IN_A_ROW = 3
 
 
@@ -31,8 +30,6 @@ class Throttle:
         self._crowded_until = 0.0
         self._failures = 0
         self._slow_in_a_row = 0
-        self.window = min(_FIRST_WINDOW, settings.leases_per_hop)
-        """Messages to have in hand for this hop: what it does in a short time, found by trying."""
         self.reason: Reply | None = None
         """Why it rests or last rested; None once it has taken something again."""
 
@@ -41,7 +38,6 @@ class Throttle:
         self._settings = settings
         self._limit = min(self._limit, float(settings.connections_per_hop))
         self._threshold = float(settings.connections_per_hop)
-        self.window = min(self.window, settings.leases_per_hop)
 
     @property
     def limit(self) -> int:
@@ -89,14 +85,6 @@ class Throttle:
         self._limit = self._threshold = float(connections)
         self._room = connections
         self._crowded_until = now + self._settings.backoff_min.seconds
-
-    def drained(self) -> None:
-        """It had nothing left to do though more might have been in hand: widen the window."""
-        self.window = min(2 * self.window, self._settings.leases_per_hop)
-
-    def stalled(self) -> None:
-        """Messages waited too long for it: narrow the window."""
-        self.window = max(self.window // 2, 1)
 
     def _next_rest(self) -> float:
         longest = self._settings.backoff_max.seconds

@@ -42,6 +42,17 @@ class Algorithm(Protocol):
         """Servers, weights or states changed: what was dealt out before counts no more."""
 
 
+class InOrder:
+    """Always the first: the order of the settings is that of preference."""
+
+    def choose(self, servers: Sequence[Server]) -> Server:
+        """The first."""
+        return servers[0]
+
+    def begin(self) -> None:
+        """Nothing was dealt out."""
+
+
 class RoundRobin:
     """One after the other, whatever their weights."""
 

@@ -42,12 +42,12 @@ async def test_fewer_recipients_in_a_message_from_now_on() -> None:
 
 
 def test_a_throttle_keeps_to_new_limits() -> None:
-    settings = DeliverySettings(initial_connections=8, connections_per_hop=8, leases_per_hop=300)
+    settings = DeliverySettings(initial_connections=8, connections_per_hop=8)
     hop = Throttle(settings, lambda: 0.0)
-    assert (hop.limit, hop.window) == (8, 64)
-    fewer = DeliverySettings(connections_per_hop=3, leases_per_hop=10, backoff_min=Duration(5_000))
+    assert hop.limit == 8
+    fewer = DeliverySettings(connections_per_hop=3, backoff_min=Duration(5_000))
     hop.configure(fewer)
-    assert (hop.limit, hop.window) == (3, 10)
+    assert hop.limit == 3
     hop.succeeded(0.0)
     assert hop.limit == 3
     hop.configure(settings)
