@@ -8,9 +8,10 @@ from ipaddress import IPv4Address
 from appliance.failover.parameters import VirtualRouter
 from appliance.spool.operations import HandOver
 from tests.sim.address_faults import AddressFaults
+from tests.sim.client import Client
 from tests.sim.delivery import Then
 from tests.sim.failover import FailoverProcess
-from tests.sim.node import Client, Node, World
+from tests.sim.node import Node, World
 from tests.sim.oracle import expect
 from tests.sim.referee import Referee
 from tests.sim.wires import Wires

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from random import Random
 
 import apsw
-import msgspec
 
 from appliance.failover.advertisement import PairMode
-from appliance.mail.address import domain_key
-from appliance.mail.envelope import Envelope, Recipient
 from appliance.replica.frames import Frame
 from appliance.replica.pair import Mode, Pair, Timing
-from appliance.spool.bodies import Bodies, Body
+from appliance.spool.bodies import Bodies
 from appliance.spool.engine import Engine
 from appliance.spool.messages import Entry
 from appliance.spool.operations import (
-    Accept,
     HandOver,
     Happened,
     Operation,
@@ -29,6 +24,7 @@ from appliance.spool.operations import (
 from appliance.spool.schema import open_writer
 from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
+from tests.sim.client import Client, Sending
 from tests.sim.clock import Clock, Monotonic
 from tests.sim.delivery import Delivery, Then
 from tests.sim.failover import MAIL_TIMEOUT, FailoverProcess
@@ -40,20 +36,6 @@ from tests.support.disk_files import DiskFiles
 from tests.support.disk_vfs import DiskVFS, abandon
 
 SHUTDOWN = 300  # milliseconds, for what a stop in order takes
-INLINE = 200  # bytes: larger bodies are files
-CHUNK = 100
-_encode = msgspec.msgpack.Encoder().encode
-
-
-class Client:
-    """A message that someone sends: what they were told decides what must hold."""
-
-    def __init__(self, token: bytes, sender: str, recipients: list[str]) -> None:
-        self.token, self.sender, self.recipients = token, sender, recipients
-        self.queue_id = ""
-        self.told: Mode | None = None
-        self.excused = False
-        """It was on one disk only, without the promise, when that disk was lost."""
 
 
 class World:
@@ -324,58 +306,8 @@ class Node:
             self.process.submit(operation)
 
     def accept(self, client: Client) -> None:
-        """A client sends a message; a large body arrives in chunks."""
-        client.queue_id = self.engine.new_queue_id()
-        if len(client.token) <= INLINE:
-            self._accept(client, None)
-            return
-        try:
-            body = self.bodies.create(client.queue_id)
-        except PowerCut as error:
-            self.died(error)
-            return
-        self._receive_chunk(client, body, self.process)
-
-    def _receive_chunk(self, client: Client, body: Body, process: SpoolProcess | None) -> None:
-        if process is None or process is not self.process:
-            return
-        offset = body.size
-        if offset == len(client.token):
-            self._accept(client, body)
-            return
-        chunk = client.token[offset : offset + CHUNK]
-        try:
-            body.write(chunk)
-        except PowerCut as error:
-            self.died(error)
-            return
-        except OSError as error:
-            self._story.tell(f"{self.name}: 452 {client.queue_id}: {error}")
-            body.discard()
-            return
-        process.engine.body_chunk(client.queue_id, offset, chunk)
-        process.heed()
-        wait = self._rng.choice([0, 0, 5, 50])
-        self._clock.after(wait, lambda: self._receive_chunk(client, body, process))
-
-    def _accept(self, client: Client, body: Body | None) -> None:
-        envelope = Envelope(client.sender, tuple(Recipient(r) for r in client.recipients))
-        self.submit(
-            Accept(
-                Then(lambda _: self._told(client)),
-                client.queue_id,
-                _encode(envelope),
-                tuple(domain_key(r) for r in client.recipients),
-                len(client.token),
-                sha256(client.token).digest(),
-                None if body else client.token,
-                body,
-            )
-        )
-
-    def _told(self, client: Client) -> None:
-        client.told = self.engine.pair.mode
-        self._story.tell(f"{self.name}: 250 {client.queue_id} in {client.told}")
+        """A client sends a message."""
+        Sending(self._clock, self._rng, self._story, self, client).begin()
 
     def content(self, queue_id: str) -> bytes:
         """A message's content."""

@@ -13,7 +13,8 @@ from appliance.replica.pair import Mode
 from appliance.replica.record import Result
 from appliance.spool.dump import dump
 from appliance.spool.messages import Entry
-from tests.sim.node import Client, Node
+from tests.sim.client import Client
+from tests.sim.node import Node
 from tests.sim.world import Sink
 from tests.support.spool import check_spool
 

@@ -8,7 +8,8 @@ from appliance.replica.pair import Timing
 from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, TakeOver
 from tests.sim.addresses import Addresses
-from tests.sim.node import Client, Node, World
+from tests.sim.client import Client
+from tests.sim.node import Node, World
 from tests.sim.oracle import Allowance, Oracle
 from tests.sim.wires import Wire
 from tests.support.disk_vfs import DiskVFS

@@ -10,8 +10,9 @@ from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, Happened, StandAside, TakeOver
 from appliance.spool.sizes import Sizes
 from tests.sim.addresses import Addresses
+from tests.sim.client import INLINE, Client
 from tests.sim.faults import Faults
-from tests.sim.node import INLINE, Client, Node, World
+from tests.sim.node import Node, World
 from tests.sim.oracle import Allowance, Message, Oracle, known_attempts, message_of, messages_of
 from tests.sim.plan import Plan
 from tests.sim.site_changes import SiteOperators

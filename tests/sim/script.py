@@ -23,8 +23,9 @@ from collections.abc import Iterator
 
 from appliance.replica.pair import Timing
 from tests.sim.addresses import Addresses
+from tests.sim.client import Client
 from tests.sim.failover import FailoverProcess
-from tests.sim.node import Client, Node
+from tests.sim.node import Node
 from tests.sim.scenario import Scenario
 from tests.sim.wires import Wire
 from tests.support.disk import Image
