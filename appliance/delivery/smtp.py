@@ -17,12 +17,13 @@ from appliance.delivery.exchangers import Exchangers
 from appliance.delivery.extensions import Peer, plan
 from appliance.delivery.replies import MAX_TEXT
 from appliance.delivery.resolve import Resolver
+from appliance.delivery.secure import Failures, NotSecure, Trust, secure
 from appliance.delivery.transaction import Transaction
 from appliance.delivery.wire import ABORTED, Wire
 from appliance.mail.disposition import Stage, Trouble, judge, unreachable
 from appliance.mail.mx import Place
 from appliance.mail.reply import Refused, Reply
-from appliance.mail.route import NextHop
+from appliance.mail.route import NextHop, Tls
 from appliance.mail.visible import visible
 from appliance.mail.work import Lease, LeasedRecipient
 
@@ -36,19 +37,22 @@ class ConnectFailed(Exception):
 
 
 class Session:
-    """A connection past EHLO. `remote` is "host[address]:port"."""
+    """A connection past EHLO. `remote` is "host[address]:port", `tls` "TLSv1.3", "" if plain."""
 
-    def __init__(self, wire: Wire, peer: Peer, remote: str, settings: DeliverySettings) -> None:
+    def __init__(
+        self, wire: Wire, peer: Peer, remote: str, settings: DeliverySettings, tls: str = ""
+    ) -> None:
         self.peer = peer
         self.remote = remote
+        self.tls = tls
         self.transactions = 0
         self._wire = wire
         self._settings = settings
 
     @property
     def usable(self) -> bool:
-        """Whether another message may be sent."""
-        return self._wire.usable and self.transactions < self._settings.messages_per_connection
+        """Whether another message can be sent."""
+        return self._wire.usable
 
     async def send(
         self,
@@ -74,15 +78,23 @@ class Session:
 
 
 class Connector:
-    """Opens sessions. `helo` is the name this node goes by (§4.1.4)."""
+    """Opens sessions. `helo` is the name this node goes by (§4.1.4); `clock` counts seconds."""
 
     def __init__(
-        self, helo: str, settings: DeliverySettings, resolver: Resolver, exchangers: Exchangers
+        self,
+        helo: str,
+        settings: DeliverySettings,
+        resolver: Resolver,
+        exchangers: Exchangers,
+        trust: Trust,
+        clock: Callable[[], float],
     ) -> None:
         self._helo = helo
         self._settings = settings
         self._resolver = resolver
         self._exchangers = exchangers
+        self._trust = trust
+        self._failures = Failures(clock)
 
     def configure(self, settings: DeliverySettings) -> None:
         """Other settings, from the next connection on."""
@@ -98,12 +110,13 @@ class Connector:
                 failure = ConnectFailed(unreachable(Trouble.NAME_UNKNOWN, text))
                 continue
             try:
-                return await self._first([Place(hop.host, a, hop.port) for a in addresses])
+                places = [Place(hop.host, a, hop.port) for a in addresses]
+                return await self._first(places, hop.tls)
             except ConnectFailed as failed:
                 failure = failed
         raise failure
 
-    async def exchange(self, address: str) -> Session:
+    async def exchange(self, address: str, tls: Tls) -> Session:
         """A session with a host that DNS names for the domain of `address`.
 
         Raises ConnectFailed, with a 5yz if DNS is certain that no host takes its mail.
@@ -112,27 +125,46 @@ class Connector:
             places = await self._exchangers.places(address)
         except Refused as refused:
             raise ConnectFailed(refused.reply) from refused
-        return await self._first(places)
+        return await self._first(places, tls)
 
-    async def _first(self, places: Sequence[Place]) -> Session:
+    async def _first(self, places: Sequence[Place], tls: Tls) -> Session:
         """A session at the first of `places` (at least one) that takes one."""
         for place in places[:-1]:
             with suppress(ConnectFailed):
-                return await self._session(place)
-        return await self._session(places[-1])
+                return await self._session(place, tls)
+        return await self._session(places[-1], tls)
 
-    async def _session(self, place: Place) -> Session:
+    async def _session(self, place: Place, tls: Tls) -> Session:
+        try:
+            return await self._open(place, tls)
+        except NotSecure as failed:
+            long = failed.handshake and self._failures.failed(place)
+            if tls.required or not long:
+                raise ConnectFailed(failed.reply) from failed
+        return await self._open(place, Tls("none"))
+
+    async def _open(self, place: Place, tls: Tls) -> Session:
+        """Raises ConnectFailed, NotSecure."""
         remote = f"{place.host}[{place.address}]:{place.port}"
         try:
             client = await self._greeted(place.address, place.port)
+            try:
+                secured = await secure(client, place, remote, tls, self._trust)
+            except BaseException:
+                client.close()
+                raise
         except (aiosmtplib.SMTPException, OSError) as error:
             raise ConnectFailed(_failure(remote, error)) from error
         transport = cast(asyncio.Transport, client.transport)
+        version = ""
+        if secured:
+            self._failures.succeeded(place)
+            version = transport.get_extra_info("ssl_object").version()
         peer = Peer.offering(client.esmtp_extensions)
         # From here on replies go to our own protocol: aiosmtplib's drops those it has not asked
         # for, and with pipelining several are on their way.
         wire = Wire(asyncio.get_running_loop(), transport)
-        return Session(wire, peer, remote, self._settings)
+        return Session(wire, peer, remote, self._settings, version)
 
     async def _greeted(self, address: str, port: int) -> aiosmtplib.SMTP:
         """A client past EHLO or, where that is not known, HELO (§3.2, §4.1.1.1)."""

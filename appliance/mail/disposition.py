@@ -31,6 +31,7 @@ class Trouble(Enum):
     NO_ANSWER = "4.4.1"
     CONNECTION_LOST = "4.4.2"
     NAME_UNKNOWN = "4.4.3"
+    TLS_MISSING = "4.7.4"
     TLS = "4.7.5"
     PROTOCOL = "4.5.0"
     UNKNOWN = "4.0.0"

@@ -16,11 +16,14 @@ from appliance.delivery.lookup import Lookup
 from appliance.delivery.resolve import HostsFile
 from appliance.delivery.smtp import Connector
 from appliance.mail.mx import Itself
+from appliance.monitor.events import Event
 from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
 from appliance.services.site import following, own_hops
 from appliance.spool.client import WorkClient
 from appliance.spool.content import ContentReader
+from appliance.trust.holdings import TABLE, Keys
+from appliance.trust.outbound import Outbound
 
 _FENCE_SHARE = 3
 """A lease is good for this part of `adopt_delay` after the spool was heard last: by the time the
@@ -46,7 +49,14 @@ async def serve(context: Context) -> None:
     own = own_hops(settings)
     lookup = Lookup(site.dns, time.monotonic)
     exchangers = Exchangers(lookup, _itself(settings), random.random)
-    connector = Connector(str(settings.hostname), site.delivery, HostsFile(), exchangers)
+    trust = Outbound(
+        Keys(context.layout.keys), lambda problem: context.emit(Event.TLS_FAILED, reason=problem)
+    )
+    trust.heed(context.site.registers(TABLE))
+    context.site.watch_registers(TABLE, trust.heed)
+    connector = Connector(
+        str(settings.hostname), site.delivery, HostsFile(), exchangers, trust, time.monotonic
+    )
     dispatcher = Dispatcher(
         content,
         site.table(own),
@@ -56,6 +66,7 @@ async def serve(context: Context) -> None:
         context.emit,
         time.monotonic,
         random.random,
+        site.hop_limits(),
     )
     agent = Agent(work, dispatcher, site.delivery, context.emit)
 
@@ -63,7 +74,7 @@ async def serve(context: Context) -> None:
         desk.configure(_identity(settings, site), site.retry.value())
         lookup.configure(site.dns)
         connector.configure(site.delivery)
-        dispatcher.configure(site.table(own), site.delivery)
+        dispatcher.configure(site.table(own), site.delivery, site.hop_limits())
         agent.configure(site.delivery)
 
     context.site.watch(changed)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _USUAL: dict[str, str | bytes] = {
     "dot": "250 2.0.0 taken",
     "rset": "250 2.0.0 reset",
     "noop": "250 2.0.0 ok",
+    "starttls": "220 2.0.0 begin",
     "quit": "221 2.0.0 bye",
     "unknown": "500 5.5.1 what?",
 }
@@ -72,6 +74,8 @@ class Script:
     steps: Mapping[str, Sequence[Step]] = field(default_factory=dict)
     extensions: Sequence[str] = EXTENSIONS
     addresses: Mapping[str, Step] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+    """Where STARTTLS is offered: the usual reply to it begins TLS."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,7 @@ class _Connection:
         self._reader, self._writer = reader, writer
         self._buffer = bytearray()
         self._seen: Counter[str] = Counter()
+        self._secure = False
         self._sender = self._sender_parameters = ""
         self._recipients: list[tuple[str, str]] = []
 
@@ -218,9 +223,7 @@ class _Connection:
     async def _command(self, line: str) -> None:
         verb = line.split(" ", 1)[0].split(":", 1)[0].lower()
         if verb == "ehlo":
-            usual = "\n".join(["250-sink.test", *(f"250-{e}" for e in self._script.extensions)])
-            head, _, last = usual.rpartition("250-")
-            await self._answer("ehlo", f"{head}250 {last}")
+            await self._answer("ehlo", self._ehlo())
         elif verb == "mail":
             if _positive(await self._answer("mail")):
                 self._sender, self._sender_parameters = _path(line)
@@ -230,9 +233,9 @@ class _Connection:
             if _positive(await self._answer("rcpt", address=address)):
                 self._recipients.append((address, parameters))
         elif verb == "data":
-            none = None if self._recipients else "554 5.5.1 no valid recipients"
-            if (await self._answer("data", none)).startswith(b"354"):
-                await self._content()
+            await self._data()
+        elif verb == "starttls":
+            await self._start_tls()
         elif verb == "rset":
             self._recipients = []
             await self._answer("rset")
@@ -241,6 +244,30 @@ class _Connection:
             raise _Ended
         else:
             await self._answer(verb if verb in _USUAL else "unknown")
+
+    def _ehlo(self) -> str:
+        offered = list(self._script.extensions)
+        if self._script.tls and not self._secure:
+            offered.insert(0, "STARTTLS")
+        usual = "\n".join(["250-sink.test", *(f"250-{e}" for e in offered)])
+        head, _, last = usual.rpartition("250-")
+        return f"{head}250 {last}"
+
+    async def _start_tls(self) -> None:
+        context = self._script.tls
+        if not (await self._answer("starttls")).startswith(b"220") or context is None:
+            return
+        try:
+            await self._writer.start_tls(context)
+        except (ssl.SSLError, ConnectionError):
+            raise _Ended from None
+        self._secure = True
+        await self._sink.note("secure")
+
+    async def _data(self) -> None:
+        none = None if self._recipients else "554 5.5.1 no valid recipients"
+        if (await self._answer("data", none)).startswith(b"354"):
+            await self._content()
 
     async def _content(self) -> None:
         try:

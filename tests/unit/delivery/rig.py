@@ -23,6 +23,7 @@ from appliance.monitor.events import Event
 from tests.support.nameserver import WITHOUT_DNS
 from tests.support.patience import patiently
 from tests.support.sink import Sink
+from tests.support.trust import Trusting
 from tests.support.work import MemoryWork, envelope, message
 
 SCHEDULE = RetrySchedule(jitter=0.0)
@@ -110,7 +111,9 @@ class Rig:
         self.dispatcher = Dispatcher(
             self.work.content,
             routes,
-            Connector("node.test", settings, HostsFile(), exchangers),
+            Connector(
+                "node.test", settings, HostsFile(), exchangers, Trusting("site.test"), self.clock
+            ),
             desk,
             settings,
             self.log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import Iterator
+from time import monotonic
 from typing import cast
 
 from appliance.config.delivery import DeliverySettings
@@ -15,6 +16,7 @@ from appliance.mail.queue_id import QueueId
 from appliance.mail.route import NextHop
 from appliance.mail.work import AttemptId, Lease, LeasedRecipient, Result
 from tests.support.nameserver import WITHOUT_DNS
+from tests.support.trust import Trusting
 from tests.support.work import envelope
 
 BLOCK = (b"." * 62 + b"\r\n") * 1024
@@ -66,7 +68,9 @@ class Counting(asyncio.Protocol):
 async def test_fifty_mebibytes_in_eight() -> None:
     server = await asyncio.get_running_loop().create_server(Counting, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    connector = Connector("node.test", DeliverySettings(), HostsFile(), WITHOUT_DNS)
+    connector = Connector(
+        "node.test", DeliverySettings(), HostsFile(), WITHOUT_DNS, Trusting(), monotonic
+    )
     session = await connector.connect([NextHop("127.0.0.1", port)])
     attempt = AttemptId(b"i" * 16, 1)
     recipient = LeasedRecipient(0, "b@to.test", 0)

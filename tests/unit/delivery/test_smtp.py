@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -14,11 +15,14 @@ from appliance.delivery.smtp import ConnectFailed, Connector, Session
 from appliance.mail.route import NextHop
 from tests.support.nameserver import WITHOUT_DNS
 from tests.support.sink import Drop, Gate, Script, Sink, Step
+from tests.support.trust import Trusting
 
 
 def connector(settings: DeliverySettings | None = None, hosts: Path | None = None) -> Connector:
     resolver = HostsFile(hosts) if hosts else HostsFile()
-    return Connector("node.test", settings or DeliverySettings(), resolver, WITHOUT_DNS)
+    return Connector(
+        "node.test", settings or DeliverySettings(), resolver, WITHOUT_DNS, Trusting(), monotonic
+    )
 
 
 async def connect(sink: Sink, settings: DeliverySettings | None = None) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import pytest
 
@@ -19,6 +20,7 @@ from appliance.mail.route import NextHop
 from appliance.mail.work import Result
 from tests.support.nameserver import WITHOUT_DNS
 from tests.support.sink import EXTENSIONS, Drop, Gate, Script, Sink, Step
+from tests.support.trust import Trusting
 from tests.support.work import lease, message
 
 DELIVERED, DEFERRED, BOUNCED, CANCELLED = (
@@ -48,7 +50,9 @@ class Fence:
 
 
 async def connect(sink: Sink, settings: DeliverySettings | None = None) -> Session:
-    connector = Connector("node.test", settings or DeliverySettings(), HostsFile(), WITHOUT_DNS)
+    connector = Connector(
+        "node.test", settings or DeliverySettings(), HostsFile(), WITHOUT_DNS, Trusting(), monotonic
+    )
     return await connector.connect([NextHop(sink.host, sink.port)])
 
 
