@@ -12,6 +12,7 @@ from appliance.config.aliases import address_of, check_aliases, expansion, right
 from appliance.config.delivery import DeliverySettings, DnsSettings
 from appliance.config.document import read
 from appliance.config.limits import Limits
+from appliance.config.policy import PolicySettings
 from appliance.config.pools import NextHopSettings, PoolSettings, check_pools, normal_hop
 from appliance.config.tls import TlsLevel, check_tls
 from appliance.config.units import Duration, Endpoint, Hostname, LocalName, Network, Wrong
@@ -177,6 +178,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, PoolSettings] = {}
     next_hops: dict[str, NextHopSettings] = {}
     limits: Limits = Limits()
+    policy: PolicySettings = PolicySettings()
     delivery: DeliverySettings = DeliverySettings()
     dns: DnsSettings = DnsSettings()
     retry: RetrySettings = RetrySettings()

@@ -20,6 +20,7 @@ from appliance.config.failover import (
 from appliance.config.limits import Limits
 from appliance.config.node import NodeSettings
 from appliance.config.plain import plain
+from appliance.config.policy import AccessRule, PolicySettings
 from appliance.config.pools import NextHopSettings, PoolSettings
 from appliance.config.site import RetrySettings, RouteSettings, SiteSettings, User
 
@@ -65,7 +66,7 @@ def test_site() -> None:
     expected = {
         key: default
         for key, default in defaults(SiteSettings).items()
-        if key.split(".")[0] not in (*_TABLES, "limits", "delivery", "dns", "retry")
+        if key.split(".")[0] not in (*_TABLES, "limits", "policy", "delivery", "dns", "retry")
     }
     expected |= defaults(User, "users.NAME.") | defaults(RouteSettings, "routes.KEY.")
     assert documented("## site.toml") == expected
@@ -75,6 +76,8 @@ def test_site() -> None:
     "heading, struct",
     [
         ("`[limits]`", Limits),
+        ("`[policy]`", PolicySettings),
+        ("`[[policy.access]]`", AccessRule),
         ("`[pools.NAME]`", PoolSettings),
         ('`[next_hops."HOST:PORT"]`', NextHopSettings),
         ("`[delivery]`", DeliverySettings),
