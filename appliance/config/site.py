@@ -209,6 +209,10 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
                 mailboxes[address] = str(user.mailbox or name)
         return mailboxes
 
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """The canonical addresses of a user. Raises Wrong."""
+        return tuple(self._addresses(name, self.users[name]))
+
     def _addresses(self, name: str, user: User) -> Iterator[str]:
         if user.addresses is None:
             yield from (f"{name}@{domain}" for domain in self.domains)

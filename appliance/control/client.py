@@ -13,6 +13,10 @@ import msgspec
 
 from appliance.control.schema import (
     API,
+    AddAliases,
+    AddUsers,
+    Aliases,
+    AliasView,
     ChangeSite,
     Command,
     CommandAnswer,
@@ -21,6 +25,7 @@ from appliance.control.schema import (
     History,
     MailboxList,
     Maintenance,
+    NewPassword,
     SalvageRequest,
     Selection,
     ServerChange,
@@ -31,6 +36,9 @@ from appliance.control.schema import (
     TlsImport,
     TlsRenew,
     Transition,
+    Users,
+    UserView,
+    WhileAlone,
 )
 from appliance.ipc.balance import BalanceView
 from appliance.ipc.search import SearchPage, SearchView
@@ -202,6 +210,37 @@ class Client:
         """Import, forget or renew; returns what happened."""
         path = {TlsImport: "import", TlsForget: "forget", TlsRenew: "renew"}[type(change)]
         return self._post(f"/tls/{path}", change, Done).text
+
+    def users(self) -> Sequence[UserView]:
+        """All users, by name."""
+        return self._get("/users", Users).users
+
+    def add_users(self, wanted: AddUsers) -> str:
+        """Add users; returns what happened."""
+        return self._post("/users", wanted, Done).text
+
+    def set_password(self, name: str, password: str, while_alone: bool = False) -> str:
+        """Give a user a password; returns what happened."""
+        path = f"/users/{quote(name, safe='')}/password"
+        return self._post(path, NewPassword(password, while_alone), Done).text
+
+    def change_user(self, name: str, action: str, while_alone: bool = False) -> str:
+        """disable, enable or remove a user; returns what happened."""
+        path = f"/users/{quote(name, safe='')}/{action}"
+        return self._post(path, WhileAlone(while_alone), Done).text
+
+    def aliases(self) -> Sequence[AliasView]:
+        """All aliases, by address."""
+        return self._get("/aliases", Aliases).aliases
+
+    def add_aliases(self, wanted: AddAliases) -> str:
+        """Add aliases; returns what happened."""
+        return self._post("/aliases", wanted, Done).text
+
+    def remove_alias(self, address: str, while_alone: bool = False) -> str:
+        """Remove an alias; returns what happened."""
+        path = f"/aliases/{quote(address, safe='')}/remove"
+        return self._post(path, WhileAlone(while_alone), Done).text
 
     def _get(self, path: str, wanted: type[T]) -> T:
         connection, response = self._ask("GET", path)

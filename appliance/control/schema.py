@@ -194,6 +194,76 @@ class TlsRenew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     while_alone: bool = False
 
 
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A user to be added, as site.toml has it; one without `password` can't log in."""
+
+    name: str
+    mailbox: str = ""
+    addresses: tuple[str, ...] | None = None
+    may_send_as: tuple[str, ...] = ()
+    password: str | None = None
+
+
+class AddUsers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of them, or none. `while_alone`: as for the site."""
+
+    users: tuple[NewUser, ...]
+    comment: str = ""
+    while_alone: bool = False
+
+
+class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A password to be set."""
+
+    password: str
+    while_alone: bool = False
+
+
+class WhileAlone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change that needs no more said: also if the other node would not have it?"""
+
+    while_alone: bool = False
+
+
+class UserView(msgspec.Struct, frozen=True, kw_only=True):
+    """A user; `password_set_at` in milliseconds since 1970, None without a password."""
+
+    name: str
+    mailbox: str
+    addresses: tuple[str, ...]
+    may_send_as: tuple[str, ...]
+    disabled: bool
+    password_set_at: int | None
+
+
+class Users(msgspec.Struct, frozen=True):
+    """By name."""
+
+    users: tuple[UserView, ...]
+
+
+class AliasView(msgspec.Struct, frozen=True):
+    """An address, and the users and addresses that it stands for."""
+
+    address: str
+    to: tuple[str, ...]
+
+
+class Aliases(msgspec.Struct, frozen=True):
+    """By address."""
+
+    aliases: tuple[AliasView, ...]
+
+
+class AddAliases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of them, or none; those that are there are replaced only with `replace`."""
+
+    aliases: tuple[AliasView, ...]
+    replace: bool = False
+    comment: str = ""
+    while_alone: bool = False
+
+
 class SalvageRequest(msgspec.Struct, frozen=True):
     """Take over what is in a dead node's data directory `disk`, as the node sees the path."""
 

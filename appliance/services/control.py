@@ -11,6 +11,7 @@ from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
+from appliance.control.people import PeopleApi
 from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
@@ -18,6 +19,7 @@ from appliance.control.tls import TlsApi
 from appliance.link.identity import KeyStore
 from appliance.services.clock import monotonic, wall
 from appliance.services.node import PROCESSES
+from appliance.services.passwords import Passwords
 from appliance.services.process import Context
 from appliance.services.site import site_reader
 from appliance.spool.reader import Reader
@@ -61,6 +63,7 @@ async def serve(context: Context) -> None:
     api = Api(observer, layout.log_file("failover")).application()
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
+    PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)
     BalanceApi(balance).add_to(api)
     SearchApi(search).add_to(api)
     trusted = [network.network for network in node.http.status]
