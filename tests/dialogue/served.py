@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
 from appliance.mail.route import NextHop, Routes, Smtp
 from appliance.smtpd.events import Event
-from appliance.smtpd.listener import RELAY
+from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
@@ -65,6 +66,15 @@ class Log:
         return self.of(event)
 
 
+class _Anywhere(Endpoint):
+    """An endpoint that equals no other: several may want any port."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class Served:
     """A started server."""
 
@@ -74,17 +84,21 @@ class Served:
         intake: MemoryIntake,
         relay: Sequence[str],
         balancers: Balancers | None = None,
+        listeners: Sequence[Listener] = (RELAY,),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.intake = intake
+        self.tls = tls
         self.log = Log()
         self.server = SmtpServer(
-            {Endpoint("127.0.0.1:0"): RELAY},
+            {_Anywhere("127.0.0.1:0"): listener for listener in listeners},
             hostname=HOSTNAME,
             limits=limits,
             policy=policy(relay),
             intake=intake,
             emit=self.log,
             clock=lambda: NOW,
+            tls_context=lambda: self.tls,
             proxied=[Endpoint("127.0.0.1:0")] if balancers else [],
             balancers=balancers or Balancers(()),
         )
@@ -119,12 +133,12 @@ class Served:
         assert not self.intake.open_bodies
         assert not self.unhandled
 
-    def client(self) -> Client:
-        return Client(self.server.addresses[0])
+    def client(self, listener: int = 0) -> Client:
+        return Client(self.server.addresses[listener])
 
     def balancer(self) -> Client:
         """A client of the listener that wants a PROXY header."""
-        return Client(self.server.addresses[1])
+        return Client(self.server.addresses[-1])
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         self.unhandled.append(context)
@@ -136,9 +150,11 @@ def serving(
     intake: MemoryIntake | None = None,
     relay: Sequence[str] = (),
     balancers: Balancers | None = None,
+    listeners: Sequence[Listener] = (RELAY,),
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Served]:
     """A server for the length of a test; nothing may be left over at its end."""
-    served = Served(limits or Limits(), intake or MemoryIntake(), relay, balancers)
+    served = Served(limits or Limits(), intake or MemoryIntake(), relay, balancers, listeners, tls)
     served.start()
     try:
         yield served
@@ -169,6 +185,12 @@ class Client:
         """Close with RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
+
+    def start_tls(self, context: ssl.SSLContext, name: str = "node.site.test") -> None:
+        """The handshake, at once."""
+        self._file.close()
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        self._file = self.socket.makefile("rb")
 
     def half_close(self) -> None:
         self.socket.shutdown(socket.SHUT_WR)
