@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "balance": ("balance", "See how clients are spread over the nodes, and change it."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "tls": ("tls", "Certificates: show, import, export, renew."),
+    "user": ("user", "Users: who has a mailbox, and may send."),
+    "alias": ("alias", "Aliases: addresses that stand for others."),
     "config": ("config", "Settings: check, show, export, change, go back."),
 }
 
