@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from appliance.cli.errors import CliError, Exit
@@ -18,7 +20,7 @@ def new_password(stdin: bool, generate: bool) -> str:
 
         return generated()
     if stdin:
-        line = click.get_text_stream("stdin").readline(_LONGEST).rstrip("\r\n")
+        line = sys.stdin.readline(_LONGEST).rstrip("\r\n")
         if not line:
             raise CliError("standard input is empty", "one line: the password", Exit.NO_INPUT)
         return line
