@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "maintenance": ("maintenance", "Keep the virtual addresses away from this node."),
     "balance": ("balance", "See how clients are spread over the nodes, and change it."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
+    "route": ("route", "See where mail goes; pause a domain or next hop, and resume it."),
     "tls": ("tls", "Certificates: show, import, export, renew."),
     "user": ("user", "Users: who has a mailbox, and may send."),
     "alias": ("alias", "Aliases: addresses that stand for others."),

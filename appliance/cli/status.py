@@ -51,6 +51,9 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
         yield "queue", queue_text(status.queue)
     for virtual in status.virtual:
         yield "virtual", f"{virtual.address} {'on this node' if virtual.here else 'not here'}"
+    for paused in status.paused:
+        reason = f": {safe(paused.reason)}" if paused.reason else ""
+        yield "paused", f"{safe(paused.what)}, by {safe(paused.by)}{reason}"
     if status.failover is not None:
         yield from _failover_rows(status.failover)
     if status.tls is not None and status.tls.certificate is not None:

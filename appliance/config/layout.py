@@ -26,6 +26,7 @@ class Layout:
         self.control_socket = self.run / "control.sock"
         self.failover_socket = self.run / "failover.sock"
         self.balance_socket = self.run / "balance.sock"
+        self.delivery_socket = self.run / "delivery.sock"
         self.search_socket = self.run / "search.sock"
         self.index = self.data / (paths.index or "index")
         """The search index: all of it can be made anew from the spool."""

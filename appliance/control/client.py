@@ -26,6 +26,9 @@ from appliance.control.schema import (
     MailboxList,
     Maintenance,
     NewPassword,
+    PauseChange,
+    RouteList,
+    RouteTest,
     SalvageRequest,
     Selection,
     ServerChange,
@@ -41,6 +44,7 @@ from appliance.control.schema import (
     WhileAlone,
 )
 from appliance.ipc.balance import BalanceView
+from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.search import SearchPage, SearchView
 from appliance.ipc.socket_file import connected_socket
 from appliance.mail.views import (
@@ -173,6 +177,22 @@ class Client:
     def change_server(self, name: str, change: ServerChange) -> BalanceView:
         """Weigh, drain or resume a server of the balancer; as it stands then."""
         return self._post(f"/balance/{quote(name, safe='')}", change, BalanceView)
+
+    def routes(self) -> RouteList:
+        """The site's routes, and what is paused."""
+        return self._get("/routes", RouteList)
+
+    def routes_status(self) -> DeliveryView:
+        """How the next hops of this node are."""
+        return self._get("/routes/status", DeliveryView)
+
+    def test_route(self, address: str) -> RouteTest:
+        """Which way mail for `address` takes."""
+        return self._get(f"/routes/test?{urlencode({'address': address})}", RouteTest)
+
+    def pause(self, change: PauseChange) -> RouteList:
+        """Pause a domain or next hop, or let it go on."""
+        return self._post("/routes/pause", change, RouteList)
 
     def salvage(self, disk: str) -> SalvageView:
         """Take over what a dead node's data directory holds; for a client without timeout."""

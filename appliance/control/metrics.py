@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from appliance.control.schema import Status
 from appliance.failover.router import State
+from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.mail.views import MailView, QueueCounts, TlsView
 
@@ -44,6 +45,9 @@ class _Snapshot(Collector):
             yield _queue(status.queue)
         if status.mail is not None:
             yield from _mail(status.mail)
+        if status.delivery is not None:
+            yield from _delivery(status.delivery)
+        yield _gauge("paused", "Domains and next hops that are paused", len(status.paused))
         if status.failover is not None:
             yield from _failover(status.failover)
         if status.tls is not None:
@@ -77,6 +81,24 @@ def _mail(mail: MailView) -> Iterator[Metric]:
     yield _counter("delivered_recipients", "Recipients delivered", mail.delivered)
     yield _counter("duplicate_deliveries", "Deliveries beyond the first", mail.duplicates)
     yield _counter("doubtful_attempts", "Attempts whose end nobody knows", mail.doubts)
+
+
+def _delivery(view: DeliveryView) -> Iterator[Metric]:
+    yield _counter("next_hop_transactions", "Transactions with next hops", view.transactions)
+    yield _counter("connection_cache_hits", "Of these over an open connection", view.hits)
+    yield _counter("next_hop_connections_opened", "Connections made to next hops", view.opened)
+    yield _counter("next_hop_connections_failed", "Those that could not be made", view.failed)
+    connections = GaugeMetricFamily(
+        "twinpost_next_hop_connections", "Open connections", labels=["next_hop", "state"]
+    )
+    up = GaugeMetricFamily(
+        "twinpost_next_hop_up", "1 if mail may be sent there now", labels=["next_hop"]
+    )
+    for hop in view.hops:
+        connections.add_metric([hop.name, "idle"], hop.idle)
+        connections.add_metric([hop.name, "busy"], hop.connections - hop.idle)
+        up.add_metric([hop.name], hop.state == "up")
+    yield from (connections, up)
 
 
 def _failover(view: FailoverView) -> Iterator[Metric]:

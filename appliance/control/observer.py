@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import msgspec
 
+from appliance.control.delivery import Delivery, pause_views
 from appliance.control.failover_status import DOWN, failover_alarms
 from appliance.control.moves import Moves
 from appliance.control.protocols import Commands, QueueReader
-from appliance.control.schema import Alarm, Disk, Process, Status, Virtual
+from appliance.control.schema import Alarm, Disk, PauseView, Process, Status, Virtual
 from appliance.control.status import alarms, summary
 from appliance.control.tls_alarms import tls_alarms
+from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.mail.views import MailView, QueueCounts, TlsView, Unavailable
 
@@ -55,13 +57,17 @@ class Observer:
         commands: Commands,
         moves: Moves,
         tls: TlsReader,
+        delivery: Delivery | None = None,
+        pauses: Callable[[], Mapping[str, bytes]] = dict,
     ) -> None:
-        """`processes` is the file the supervisor publishes."""
+        """`processes` is the file the supervisor publishes; `pauses` are read in the thread."""
         self._identity = identity
         self._spool = spool
         self._processes = processes
         self.moves = moves
         self._tls = tls
+        self._delivery = delivery
+        self._pauses = pauses
         self.reader = reader
         self.commands = commands
         # One thread: the reader's connection belongs to one caller at a time.
@@ -98,6 +104,20 @@ class Observer:
         except (Unavailable, OSError):
             return None
 
+    async def delivery(self) -> DeliveryView | None:
+        """How next hops are, None if the delivery process does not answer."""
+        try:
+            return await self._delivery.view() if self._delivery else None
+        except Unavailable:
+            return None
+
+    async def paused(self) -> tuple[PauseView, ...]:
+        """What operators have paused; nothing while there is no spool."""
+        try:
+            return pause_views(await self.read(self._pauses))
+        except Unavailable:
+            return ()
+
     async def status(self) -> Status:
         """The node and its pair, now."""
         mail = await self.mail()
@@ -122,6 +142,8 @@ class Observer:
             failover=failover,
             tls=tls,
             alarms=found,
+            delivery=await self.delivery(),
+            paused=await self.paused(),
         )
 
     def _failover_alarms(self, view: FailoverView | None) -> Sequence[Alarm]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.mail.views import (
     CommandResult,
@@ -101,13 +102,22 @@ class Maintenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force: bool = False
 
 
+class PauseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain or next hop that an operator has paused; `at`: wall-clock milliseconds."""
+
+    what: str
+    reason: str
+    by: str
+    at: int
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """One node and its pair, as this node sees them.
 
     `healthy`: no alarm. `summary` is one sentence. `mode` is that of `mail`, or "down".
     `mail` is None while the mail process does not answer, `queue` while there is no spool,
     `failover` while the failover process does not answer, and where no address moves, `tls` while
-    there is no spool.
+    there is no spool, `delivery` while the delivery process does not answer.
     """
 
     name: str
@@ -124,6 +134,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     failover: FailoverView | None
     tls: TlsView | None
     alarms: tuple[Alarm, ...]
+    delivery: DeliveryView | None = None
+    paused: tuple[PauseView, ...] = ()
 
 
 class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -261,6 +273,54 @@ class AddAliases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aliases: tuple[AliasView, ...]
     replace: bool = False
     comment: str = ""
+    while_alone: bool = False
+
+
+class RouteView(msgspec.Struct, frozen=True, kw_only=True):
+    """A route of the site, as it was set."""
+
+    key: str
+    transport: str
+    next_hops: tuple[str, ...]
+    mx: bool
+    pool: str | None
+    tls: str
+    mailbox: str | None
+
+
+class RouteList(msgspec.Struct, frozen=True):
+    """The site's routes, and what is paused."""
+
+    routes: tuple[RouteView, ...]
+    pauses: tuple[PauseView, ...]
+
+
+class RouteTest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way mail for `address` takes, and `why`.
+
+    `key`: of the route that decides, or the address that a mailbox has; "" if there is none.
+    `tls`: the levels of its next hops. `paused`: what of it is paused. `reply`: how it bounces.
+    """
+
+    address: str
+    key: str
+    transport: str
+    destination: str
+    next_hops: tuple[str, ...]
+    pool: str | None
+    tls: tuple[str, ...]
+    mailbox: str | None
+    reply: str
+    paused: tuple[str, ...]
+    why: str
+
+
+class PauseChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pause mail for a domain or next hop (`what`), or let it go on."""
+
+    what: str
+    paused: bool
+    reason: str = ""
     while_alone: bool = False
 
 

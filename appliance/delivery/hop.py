@@ -97,6 +97,11 @@ class Hop:
         return None if within is None else max(0, within - len(self._waiting) - self._starting)
 
     @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return len(self._waiting)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting it."""
         return not (self._waiting or self._workers or self.relays.idle) and self.relays.fresh

@@ -51,6 +51,8 @@ class Event(StrEnum):
     CONTENT_DAMAGED = "content_damaged"
     HOP_DOWN = "hop_down"
     HOP_UP = "hop_up"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     SPOOL_LOST = "spool_lost"
     SPOOL_FOUND = "spool_found"
     FAILED = "failed"

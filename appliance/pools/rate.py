@@ -10,6 +10,7 @@ class Rate:
     """Lets `per_minute` a minute through on average: in any time t at most burst + rate × t."""
 
     def __init__(self, per_minute: int, now: float) -> None:
+        self.per_minute = per_minute
         self._at = now
         self._per_second = per_minute / 60
         self.burst = max(1.0, per_minute / _BURST)
@@ -36,6 +37,7 @@ class Rate:
         """Another rate from now on; what was let through counts on."""
         left = self.available(now)
         self._at = max(self._at, now)
+        self.per_minute = per_minute
         self._per_second = per_minute / 60
         self.burst = max(1.0, per_minute / _BURST)
         self._left = min(left, self.burst)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import secrets
 from importlib.metadata import version
 
+from appliance.config.pauses import TABLE as PAUSES
 from appliance.control.balance import BalanceApi, BalanceProcess
+from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.people import PeopleApi
+from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
@@ -21,7 +24,7 @@ from appliance.services.clock import monotonic, wall
 from appliance.services.node import PROCESSES
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
-from appliance.services.site import site_reader
+from appliance.services.site import open_site, site_reader
 from appliance.spool.reader import Reader
 from appliance.trust.view import TlsDesk
 
@@ -34,6 +37,7 @@ async def serve(context: Context) -> None:
     failover = FailoverProcess(layout.failover_socket) if node.failover else None
     balance = BalanceProcess(layout.balance_socket) if node.balance else None
     search = SearchProcess(layout.search_socket) if node.search.enabled else None
+    delivery = DeliveryProcess(layout.delivery_socket)
     moves = Moves(failover, mail, layout.maintenance)
     reader = Reader(layout.spool, str(node.name), lambda: mail.last, monotonic)
     site = site_reader(layout, node)
@@ -59,6 +63,8 @@ async def serve(context: Context) -> None:
         mail,
         moves,
         tls,
+        delivery,
+        lambda: site.table(PAUSES),
     )
     api = Api(observer, layout.log_file("failover")).application()
     SiteApi(str(node.name), observer, site, mail).add_to(api)
@@ -66,6 +72,9 @@ async def serve(context: Context) -> None:
     PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)
     BalanceApi(balance).add_to(api)
     SearchApi(search).add_to(api)
+    RoutesApi(observer, lambda: open_site(layout, node).current, site, mail, delivery, wall).add_to(
+        api
+    )
     trusted = [network.network for network in node.http.status]
     try:
         async with serving(
@@ -84,5 +93,6 @@ async def serve(context: Context) -> None:
             balance.close()
         if search is not None:
             search.close()
+        delivery.close()
         observer.close()
         reader.close()

@@ -8,13 +8,18 @@ import secrets
 import time
 
 from appliance.config import NodeSettings, SiteSettings
+from appliance.config.pauses import TABLE as PAUSES
 from appliance.delivery.agent import Agent
 from appliance.delivery.desk import Desk, Identity
 from appliance.delivery.dispatch import Dispatcher
 from appliance.delivery.exchangers import Exchangers
 from appliance.delivery.lookup import Lookup
+from appliance.delivery.pauser import Pauser
 from appliance.delivery.resolve import HostsFile
 from appliance.delivery.smtp import Connector
+from appliance.delivery.view import DeliverySocket
+from appliance.ipc.delivery import SERVER_CODEC
+from appliance.ipc.server import serve as serve_ipc
 from appliance.mail.mx import Itself
 from appliance.monitor.events import Event
 from appliance.services.clock import monotonic, wall
@@ -78,6 +83,12 @@ async def serve(context: Context) -> None:
         agent.configure(site.delivery)
 
     context.site.watch(changed)
+    pauser = Pauser(dispatcher, context.emit)
+    pauser.heed(context.site.registers(PAUSES))
+    context.site.watch_registers(PAUSES, pauser.heed)
+    socket = await serve_ipc(
+        context.layout.delivery_socket, SERVER_CODEC, DeliverySocket(dispatcher, time.monotonic)
+    )
     running = asyncio.create_task(agent.run())
     stopped = asyncio.create_task(context.stop.wait())
     context.ready()
@@ -88,6 +99,7 @@ async def serve(context: Context) -> None:
             await running
     finally:
         stopped.cancel()
+        socket.close()
         work.close()
         content.close()
 

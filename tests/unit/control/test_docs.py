@@ -10,7 +10,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from appliance.control import schema
-from appliance.ipc import balance, failover, search
+from appliance.ipc import balance, delivery, failover, search
 from appliance.mail import views
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -31,6 +31,10 @@ STRUCTS = [
     failover.ForeignView,
     balance.BalanceView,
     balance.ServerView,
+    delivery.DeliveryView,
+    delivery.HopView,
+    delivery.DestinationView,
+    delivery.MemberView,
     search.SearchPage,
     search.Hit,
     search.Piece,
