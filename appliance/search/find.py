@@ -14,11 +14,11 @@ import numpy as np
 
 from appliance.search.catalogue import Lookups
 from appliance.search.index import Unit
-from appliance.search.query import And, Node, Not, Or, Phrase, Word
-from appliance.search.scan import EVERYWHERE, Scan
+from appliance.search.query import And, Node, Not, Or, Phrase
+from appliance.search.scan import Scan
 from appliance.search.segment import Damaged
 
-_CHUNK, _GROWTH = 256, 8
+_CHUNK, _GROWTH = 1024, 16
 """Documents whose phrases are looked at first, and how many times as many in each next step."""
 
 
@@ -108,19 +108,10 @@ class Search:
 
 
 def _split(node: Node) -> tuple[list[Node], list[Node]]:
-    """What must hold, cheap parts first; a phrase is cheaply the words it is made of."""
-    cheap, costly = list[Node](), list[Node]()
-    for part in node.parts if isinstance(node, And) else (node,):
-        if isinstance(part, Phrase):
-            fields = (part.field,) if part.field else EVERYWHERE
-            per_field = [And(tuple([Word(f, word) for word in part.words])) for f in fields]
-            cheap.append(per_field[0] if len(per_field) == 1 else Or(tuple(per_field)))
-            costly.append(part)
-        elif _has_phrase(part):
-            costly.append(part)
-        else:
-            cheap.append(part)
-    return cheap, costly
+    """What must hold: parts without phrases, and those with one."""
+    parts = node.parts if isinstance(node, And) else (node,)
+    costly = [part for part in parts if _has_phrase(part)]
+    return [part for part in parts if part not in costly], costly
 
 
 def _has_phrase(node: Node) -> bool:

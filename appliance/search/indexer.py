@@ -35,6 +35,9 @@ _IDLE_AFTER = 5_000
 _NOTE_STATES, _NOTE_MARK = 1_000, 10_000
 """Milliseconds from one note of states, or of the mark alone, to the next."""
 
+_REBUILD_AGAIN = 600_000
+"""Milliseconds until a partition that was rebuilt is rebuilt once more."""
+
 Work = Iterator[bool | None]
 """Work in slices; it yields True when it can only wait for new mail to be indexed."""
 
@@ -91,6 +94,7 @@ class Indexer:
         """When the oldest message that cannot be found yet was first known of."""
         self._worked = 0
         self._noted = 0
+        self._rebuilt = dict[int, int]()
         self._work: Work | None = None
         self._working = Activity.IDLE
         self._activity = Activity.OPENING
@@ -309,12 +313,18 @@ class Indexer:
         return True
 
     def _find_work(self) -> None:
-        damaged = self._index.damaged
+        damaged = [one for one in self._index.damaged if self._may_rebuild(one)]
         idle = self._clock() - self._worked > _IDLE_AFTER
         if damaged:
+            self._rebuilt[damaged[0]] = self._clock()
             self._begin(Activity.REBUILDING, self._index.rebuild(damaged[0], self.fetch))
         elif (task := self._index.due(idle)) is not None:
             self._begin(Activity.MERGING, self._index.merge(task))
+
+    def _may_rebuild(self, partition: int) -> bool:
+        """Not again and again: what breaks at once is not helped by that."""
+        last = self._rebuilt.get(partition)
+        return last is None or self._clock() - last >= _REBUILD_AGAIN
 
     def _counted(self) -> Generator[bool | None, None, None]:
         """Take the census and make up for what it finds."""

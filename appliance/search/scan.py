@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from appliance.search.catalogue import Kind, Lookups
 from appliance.search.index import Unit
@@ -22,9 +21,8 @@ from appliance.search.query import (
     Standing,
     Word,
 )
-from appliance.search.segment import Ids, Segment, Term, places, reading
+from appliance.search.segment import Mask, Places, Segment, Term, places, reading
 
-Mask = NDArray[np.bool_]
 EVERYWHERE = ("body", "head")
 """The fields in which a word is looked for that is asked for without one."""
 
@@ -37,7 +35,6 @@ class Scan:
         self._segment: Segment = unit.segment
         self._lookups = lookups
         self._terms: dict[tuple[str, str], Term | None] = {}
-        self._postings: dict[tuple[str, str], tuple[Ids, Sequence[bytes]]] = {}
 
     def cost(self, node: Node) -> float:
         """What is likely to be cheap, or to leave little."""
@@ -136,38 +133,29 @@ class Scan:
         for name in (node.field,) if node.field else EVERYWHERE:
             terms = [term for word in node.words for _, term in self._found(name, word)]
             if len(terms) == len(node.words):
-                mask = within & ~found
-                for term in sorted(terms, key=lambda term: term.documents):
-                    mask = self._any(mask, [term])
-                if mask.any():
-                    found[self._joined(name, node.words, mask)] = True
-        return found
+                found[self._joined(terms, within & ~found)] = True
+        return found & within
 
-    def _joined(self, field: str, words: Sequence[str], mask: Mask) -> NDArray[np.int64]:
-        """The documents of `mask` in which the words stand one behind the other."""
-        with reading(self._segment.path):
-            offsets = [
-                self._places(field, word, mask) - offset for offset, word in enumerate(words)
-            ]
-        starts, *others = sorted(offsets, key=len)
-        for other in others:
-            starts = starts[_among(starts, other)]
+    def _joined(self, terms: Sequence[Term], within: Mask) -> Places:
+        """The documents of `within` in which the words stand one behind the other.
+
+        Rarest first: each word is looked at only where all those before it stand as they should.
+        """
+        starts: Places | None = None
+        for term, offset in sorted(zip(terms, range(len(terms)), strict=True)):
+            ids, values = self._segment.postings(term, within)
+            chosen = np.flatnonzero(within[ids])
+            if len(chosen) < len(ids):
+                ids, values = ids[chosen], [values[one] for one in chosen.tolist()]
+            with reading(self._segment.path):
+                here = places(ids, values) - offset
+            starts = here if starts is None else starts[_among(starts, here)]
+            if not len(starts):
+                break
+            within = np.zeros(self._unit.documents, np.bool_)
+            within[starts >> 16] = True
+        assert starts is not None  # a phrase has words
         return starts >> 16
-
-    def _places(self, field: str, word: str, mask: Mask) -> NDArray[np.int64]:
-        ids, values = self._read(field, word)
-        chosen = np.flatnonzero(mask[ids])
-        if len(chosen) < len(ids):
-            ids, values = ids[chosen], [values[one] for one in chosen.tolist()]
-        return places(ids, values)
-
-    def _read(self, field: str, word: str) -> tuple[Ids, Sequence[bytes]]:
-        key = (field, word)
-        if key not in self._postings:
-            term = self._terms[key]
-            assert term is not None
-            self._postings[key] = self._segment.postings(term)
-        return self._postings[key]
 
     def _named(self, kind: Kind, name: str) -> list[int]:
         unit = self._unit
@@ -186,8 +174,10 @@ class Scan:
         return mask & within
 
 
-def _among(some: NDArray[np.int64], others: NDArray[np.int64]) -> Mask:
+def _among(some: Places, others: Places) -> Mask:
     """Which of `some` are in `others`; both ascend."""
+    if not len(others):
+        return np.zeros(len(some), np.bool_)
     at = np.searchsorted(others, some)
     at[at == len(others)] = 0
     found: Mask = others[at] == some

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from pickle import UnpicklingError, load, loads
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ from appliance.search.catalogue import File
 from appliance.search.postings import FIELDS, SHORT_HEAD, SHORT_TAIL, seal
 
 Ids = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
 _TERM = struct.Struct("!BfIBBfIIqi")
 _NUMBER = struct.Struct("!H")
 _LENGTH = struct.Struct("!i")
@@ -181,16 +184,25 @@ class Segment:
             return np.array([term.first, term.last], np.int32)
         return self.postings(term)[0]
 
-    def postings(self, term: Term) -> tuple[Ids, Sequence[bytes]]:
-        """The documents of a word and its encoded positions in each."""
-        ids, values = [], list[bytes]()
+    def postings(self, term: Term, within: Mask | None = None) -> tuple[Ids, list[bytes]]:
+        """The documents of a word and its encoded positions in each.
+
+        With `within`, those documents of it and maybe others: blocks without any are passed over.
+        """
+        ids, values, lower = [], list[bytes](), 0
         with reading(self.path):
-            for steps, _, some in _blocks(self._posts[term.offset : term.offset + term.length]):
-                ids.append(np.array(steps, np.int32).cumsum(dtype=np.int32))
-                values += some
-            found = ids[0] if len(ids) == 1 else np.concatenate(ids)
-            if len(found) != term.documents or found[-1] >= self.documents:
+            for header, content in _blocks(self._posts[term.offset : term.offset + term.length]):
+                upper = header[1] + 1
+                if within is None or within[lower:upper].any():
+                    steps, _, some = loads(zlib.decompress(content) if header[3] else content)
+                    ids.append(np.array(steps, np.int32).cumsum(dtype=np.int32))
+                    values += some
+                lower = upper
+            found = np.concatenate(ids) if ids else np.empty(0, np.int32)
+            if lower > self.documents or len(found) != len(values):
                 raise ValueError("postings do not add up")
+            if within is None and len(found) != term.documents:
+                raise ValueError("other postings than were counted")
             return found, values
 
     def per_document(self) -> Any:
@@ -199,7 +211,7 @@ class Segment:
             return W3PerDocReader(self._inside, self.segment)
 
 
-def places(ids: Ids, values: Sequence[bytes]) -> NDArray[np.int64]:
+def places(ids: Ids, values: Sequence[bytes]) -> Places:
     """Where a word stands: document << 16 | position for each of its places, ascending.
 
     `values` are what `postings.encode_positions` gave for the documents `ids`.
@@ -207,44 +219,29 @@ def places(ids: Ids, values: Sequence[bytes]) -> NDArray[np.int64]:
     sizes = np.fromiter(map(len, values), np.int64, len(values))
     data = np.frombuffer(b"".join(values), np.uint8)
     starts = sizes.cumsum() - sizes
-    short = sizes == data[starts + 3] + _SHORT
+    short = sizes == data[starts + 3].astype(np.int64) + _SHORT
     for at, byte in enumerate(_SHORT_MARK, 4):
         short &= data[starts + at] == byte
     counts = data[starts + 3][short].astype(np.int64)
-    found = _steps_to_places(
-        ids[short].astype(np.int64), counts, data, starts[short] + len(SHORT_HEAD[1])
-    )
+    begins = starts[short] + len(SHORT_HEAD[1])
+    inside = np.arange(int(counts.sum())) - np.repeat(counts.cumsum() - counts, counts)
+    steps = data[np.repeat(begins, counts) + inside].astype(np.int64)
+    found = _summed(ids[short], counts, steps)
     if short.all():
         return found
-    rest = [
-        [int(ids[place]) << 16 | position for position in _positions(values[place])]
-        for place in np.flatnonzero(~short).tolist()
-    ]
-    return np.sort(np.concatenate([found, np.array([one for some in rest for one in some])]))
+    lists = [loads(values[one][4:]) for one in np.flatnonzero(~short).tolist()]
+    counts = np.fromiter(map(len, lists), np.int64, len(lists))
+    steps = np.fromiter(chain.from_iterable(lists), np.int64, int(counts.sum()))
+    return np.sort(np.concatenate([found, _summed(ids[~short], counts, steps)]), kind="stable")
 
 
-def _steps_to_places(
-    ids: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Sum up `counts` steps that lie at `starts` in `data`, for each of `ids`."""
+def _summed(ids: Ids, counts: NDArray[np.int64], steps: NDArray[np.int64]) -> Places:
+    """Steps from place to place, `counts` of them for each document, as places."""
     firsts = counts.cumsum() - counts
-    total = int(counts.sum())
-    inside = np.arange(total) - np.repeat(firsts, counts)
-    steps = data[np.repeat(starts, counts) + inside].astype(np.int64)
     sums = steps.cumsum()
     before = np.repeat(sums[firsts] - steps[firsts], counts)
-    found: NDArray[np.int64] = np.repeat(ids << 16, counts) + sums - before
+    found: Places = np.repeat(ids.astype(np.int64) << 16, counts) + sums - before
     return found
-
-
-def _positions(encoded: bytes) -> list[int]:
-    steps: list[int] = loads(encoded[4:])
-    for place in range(1, len(steps)):
-        steps[place] += steps[place - 1]
-    return steps
 
 
 def _contents(data: memoryview) -> dict[str, memoryview]:
@@ -261,14 +258,13 @@ def _term(value: bytes) -> Term:
     return Term(documents, first, last, offset, length)
 
 
-def _blocks(data: memoryview) -> Iterator[Any]:
+def _blocks(data: memoryview) -> Iterator[tuple[Any, bytes]]:
+    """(what a block says of itself, its content) one after the other."""
     at, last = _HEAD, False
     while not last:
         (length,) = _LENGTH.unpack_from(data, at)
         last, length = length < 0, abs(length)
         at += _LENGTH.size
         block = io.BytesIO(data[at : at + length])
-        header = load(block)
-        content = block.read()
-        yield loads(zlib.decompress(content) if header[3] else content)
+        yield load(block), block.read()
         at += length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from whoosh.formats import Positions
 
@@ -16,6 +16,8 @@ position_lists = st.sets(
 
 
 @given(st.lists(position_lists, min_size=1, max_size=20))
+@example([list(range(255)), list(range(256)), list(range(0, 500, 2)), [0]])
+@example([[19_999], [300, 301]])
 def test_positions(some: list[list[int]]) -> None:
     encoded = [encode_positions(each) for each in some]
     for each, value in zip(some, encoded, strict=True):
