@@ -130,6 +130,9 @@ class _Demo:
                 self._say(f"The pair did not come up.\n  → {hint}")
             return
         await asyncio.to_thread(_send_some, self._server)
+        passwords = await asyncio.to_thread(self._passwords)
+        if passwords:
+            self._say("\n".join(["New passwords, this once:", *passwords, ""]))
         if self.headless:
             click.echo(f"READY {self.data.absolute()} smtp={self._server}")
         elif not self.watched:
@@ -171,6 +174,7 @@ class _Demo:
                 "Mail goes to alice, bob, carol and dave at site.test. Try, in another terminal:",
                 f"  twinpost send --server {self._server} --from alice@site.test"
                 " --to bob@site.test FILE",
+                f"  cat {self.data}/passwords    # to send as a user, in TLS: ports 2587 and 2465",
                 f"  twinpost mailbox list --data {self.data}/b",
                 f"  twinpost queue list --data {self.data}/a",
                 f"  twinpost switchover --data {self.data}/a    # from b, if b has the address",
@@ -182,6 +186,18 @@ class _Demo:
         return await asyncio.gather(
             *(asyncio.to_thread(_status, member.layout) for member in self.members)
         )
+
+    def _passwords(self) -> Sequence[str]:
+        """Passwords of users who had none, in lines."""
+        from appliance.cli.demo_passwords import hand_out
+        from appliance.control.client import ApiError, Client, NotRunning
+
+        client = Client(self.members[0].layout.control_socket)
+        try:
+            new = hand_out(self.data / "passwords", client)
+        except (ApiError, NotRunning, OSError) as error:
+            return [f"  users have none: {error}"]
+        return [f"  {name:10} {password}" for name, password in sorted(new.items())]
 
     @property
     def _server(self) -> Endpoint:
