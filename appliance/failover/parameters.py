@@ -3,9 +3,10 @@
 The RFC counts in centiseconds, the router in nanoseconds of a monotonic clock: a 256th of a
 centisecond is a whole number of them, but for a half.
 
-Two things differ from the RFC on purpose. Preempt_Mode is off by default: a mail node that comes
-back has nothing to gain from moving the address once more. And Accept_Mode is always True, so it
-is no parameter: the virtual address exists to be served.
+Three things differ from the RFC on purpose. Preempt_Mode is off by default: a mail node that comes
+back has nothing to gain from moving the address once more. Accept_Mode is always True, so it is no
+parameter: the virtual address exists to be served. And what the other one gives up is taken at
+once, not after Skew_Time: a pair has one Backup.
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ from appliance.failover.parameters import (
     Address,
     VirtualRouter,
     active_down_interval,
-    skew_time,
 )
 
 
@@ -206,8 +205,10 @@ class Router:
 
     def _backup_advertisement(self, now: int, heard: Advertisement) -> list[Action]:
         if heard.priority == RELEASED:
-            self._wait_until(now + self._skew_time, Reason.RELEASED)
-        elif self._yields_to(heard):
+            # Skew_Time is waited so that of many Backups the best one is the first. A pair has
+            # one, and the addresses are gone from the other by now: see `_release`.
+            return self._take_over(now, Reason.RELEASED) if self.priority > RELEASED else []
+        if self._yields_to(heard):
             self._active_adver_interval = heard.interval
             self._await_active_down(now)
         else:
@@ -281,10 +282,6 @@ class Router:
         """Set the Active_Down_Timer; who cannot serve waits for better health only."""
         self._timer = when if self.priority > RELEASED else None
         self._expected = expected
-
-    @property
-    def _skew_time(self) -> int:
-        return skew_time(self.priority, self._active_adver_interval)
 
     def _yields_to(self, heard: Advertisement) -> bool:
         """§6.1: the owner of the addresses preempts whatever Preempt_Mode says."""

@@ -97,7 +97,13 @@ TABLE: list[tuple[State, Input, int, list[Action], int | None]] = [
     (BACKUP, heard(100), SOON, [], SOON + DOWN),
     (BACKUP, heard(1), SOON, [], SOON + DOWN),  # Preempt_Mode is off
     (BACKUP, heard(200, interval=200), SOON, [], SOON + 2 * DOWN),
-    (BACKUP, heard(0), SOON, [], SOON + SKEW),
+    (
+        BACKUP,
+        heard(0),
+        SOON,
+        [sent(100), ACQUIRE, ANNOUNCE, went(BACKUP, ACTIVE, Reason.RELEASED)],
+        SOON + SECOND,
+    ),
     (BACKUP, Health(40), SOON, [], DOWN),
     (BACKUP, Health(0), SOON, [], None),
     (ACTIVE, Shutdown(), SOON, [RELEASE, sent(0), went(ACTIVE, INITIALIZE, Reason.SHUTDOWN)], None),
@@ -236,14 +242,6 @@ def test_the_interval_of_the_other_is_forgotten() -> None:
     router.handle(late, Shutdown())
     router.handle(late, Startup())
     assert router.next_timer() == late + DOWN
-
-
-def test_skew_only_after_release() -> None:
-    router = routed(BACKUP)
-    router.handle(NOW, heard(0))
-    assert router.handle(NOW + SKEW - 1, Timer()) == []
-    last = router.handle(NOW + SKEW, Timer())[-1]
-    assert last == went(BACKUP, ACTIVE, Reason.RELEASED)
 
 
 def test_unfit_waits_for_health() -> None:
