@@ -32,6 +32,7 @@ class Faults:
             "kill": lambda node, later: self._down(node, node.kill, later),
             "kill both": lambda node, later: self._both(Node.kill_all),
             "delivery": lambda node, later: node.kill_delivery(),
+            "no delivery": lambda node, later: node.lose_delivery(later),
             "power": lambda node, later: self._down(node, node.power_cut, later),
             "power both": lambda node, later: self._both(Node.power_cut),
             "power in commit": self._power_in_commit,

@@ -17,6 +17,7 @@ from appliance.spool.operations import (
     HandOver,
     Happened,
     Operation,
+    Present,
     Revoke,
     StandAside,
     Sweep,
@@ -35,6 +36,7 @@ from tests.support.disk_faults import PowerCut
 from tests.support.disk_files import DiskFiles
 from tests.support.disk_vfs import DiskVFS, abandon
 
+DELIVERY_PATIENCE = 10_000
 SHUTDOWN = 300  # milliseconds, for what a stop in order takes
 
 
@@ -164,7 +166,10 @@ class Node:
         process, delivery = self.process, self.delivery
 
         def attach() -> None:
-            if process is self.process and process and delivery is self.delivery and delivery:
+            if process is not self.process or delivery is not self.delivery:
+                return
+            if process and delivery and delivery.alive:
+                process.submit(StandAside(self._aside))
                 delivery.connect(process.submit)
 
         self._clock.after(self._rng.randint(1, 200), attach)
@@ -188,6 +193,28 @@ class Node:
         self._end_delivery()
         self.delivery = self._new_delivery()
         self._attach_soon()
+
+    def lose_delivery(self, duration: int) -> None:
+        """The delivery process dies and cannot be restarted for a while."""
+        if self.delivery is None or not self.delivery.alive:
+            return
+        self._story.tell(f"{self.name}: no delivery for {duration} ms")
+        self._end_delivery()
+        dead = self.delivery
+        self._clock.after(DELIVERY_PATIENCE, lambda: self._miss(dead))
+        self._clock.after(duration, lambda: self._restart_delivery(dead))
+
+    def _miss(self, dead: Delivery) -> None:
+        """As spool.delivery_watch does; a spool that was restarted meanwhile finds out later."""
+        if self.delivery is dead:
+            self.submit(Present(None, frozenset()))
+            self.submit(StandAside(True))
+            self._clock.after(DELIVERY_PATIENCE, lambda: self._miss(dead))
+
+    def _restart_delivery(self, dead: Delivery) -> None:
+        if self.delivery is dead:
+            self.delivery = self._new_delivery()
+            self._attach_soon()
 
     def power_cut(self) -> None:
         """The machine loses power: what was not synced is gone, or torn."""

@@ -32,7 +32,7 @@ DISK_LOSSES = ("restore", "install anew", "replace")
 """Faults after which a disk lacks what it held: at most one of them in a schedule."""
 CRASHES = ("kill", "kill both", "delivery", "power", "power both", "power in commit")
 LINK = ("cut", "flap", "slow", "split", "cut frame", "power at frame")
-STOPS = ("stop", "pause")
+STOPS = ("stop", "pause", "no delivery")
 DISK = ("bad sync", "bad write", "disk full")
 DEATHS = ("long death", "succession")
 ALL = CRASHES + LINK + STOPS + DISK + DEATHS
