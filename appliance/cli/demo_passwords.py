@@ -1,4 +1,4 @@
-"""The demo's users get random passwords, once for each data directory: there are no default ones."""
+"""The demo's users get random passwords, once for each data directory; none is a default."""
 
 from __future__ import annotations
 
