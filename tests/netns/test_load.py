@@ -23,6 +23,7 @@ from tests.pair.harness import Settings
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
 _CONNECTIONS = 20
+_MESSAGES = 1000  # of one connection: a server takes 10,000 at most
 
 
 @pytest.mark.skipif(not FULL, reason="the long load is for `make test-net`")
@@ -37,6 +38,7 @@ async def test_load_moves_nothing(lab: Lab, tmp_path: Path, record_property: Rec
         loading = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.bench.load", "--to", f"{VIRTUAL}:{SMTP}"),
             *("--run", "load", "--connections", str(_CONNECTIONS)),
+            *("--per-connection", str(_MESSAGES)),
             *("--seconds", str(LOAD_SECONDS)),
             stdout=asyncio.subprocess.PIPE,
         )
