@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from appliance.search.html import html_text
 from appliance.search.mime import Message, Part, parse, unworded
 
-MESSAGE_LIMIT = 8 * 1024 * 1024
+MESSAGE_LIMIT = 2 * 1024 * 1024
 """Bytes of a message that are looked at."""
 _PART_LIMIT = 512 * 1024
 _TEXT_LIMIT = 512 * 1024

@@ -61,6 +61,9 @@ peer = "{peer}"
 [paths]
 spool = "{spool}"
 
+[search]
+enabled = {search}
+
 [pair]
 head_delay = "200ms"
 solo_grace = "500ms"
@@ -125,7 +128,10 @@ def addresses(many: int) -> Sequence[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a test changes: addresses are host:port; `spools` replaces the spool folders."""
+    """What a test changes: addresses are host:port; `spools` replaces the spool folders.
+
+    `search`: nodes keep an index, too.
+    """
 
     hop: str
     adopt_delay: str = "6s"
@@ -133,6 +139,7 @@ class Settings:
     leases: int = LEASES
     clients: str = "127.0.0.0/8"
     site: str = ""
+    search: bool = False
     addresses: Sequence[str] = ()
     spools: dict[str, Path] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)
@@ -178,6 +185,7 @@ class Node:
             spool=settings.spools.get(self.name, "spool"),
             reserve=settings.reserve,
             adopt_delay=settings.adopt_delay,
+            search=str(settings.search).lower(),
         )
         (self.data / "node.toml").write_text(node, encoding="ascii")
         site = (

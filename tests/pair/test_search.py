@@ -1,13 +1,18 @@
-"""kill -9 of the real indexer while mail comes in: nothing is lost, nothing is found twice."""
+"""Search in real processes: kill -9 of the indexer, and a node that is gone."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import smtplib
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from appliance.control.client import ApiError, Client, NotRunning
+from appliance.ipc.search import SearchPage
+from tests.pair.harness import Cluster, Node, Settings, until
 from tests.support.search_process import SearchNode
 from tests.unit.spool_reader.writer import Writer
 
@@ -53,3 +58,43 @@ async def found(node: SearchNode) -> set[str]:
             break
     assert len(ids) == len(set(ids))
     return set(ids)
+
+
+async def test_what_one_node_took_the_other_finds_when_it_is_gone(tmp_path: Path) -> None:
+    settings = Settings(hop="127.0.0.1:1", search=True)
+    async with Cluster(tmp_path, settings) as cluster:
+        await cluster.paired()
+        a, b = cluster.nodes
+        name = await asyncio.to_thread(send, a, "Subject: Tide\r\n\r\nneap tides\r\n")
+        assert await finds(a, '"neap tides"') == name
+        a.kill()
+        assert await finds(b, "subject:tide from:anna@site.test") == name
+
+
+def send(node: Node, message: str) -> str:
+    """Hand a message in; its queue id."""
+    with smtplib.SMTP(*node.smtp, local_hostname="client.test") as client:
+        client.ehlo()
+        client.mail("anna@site.test")
+        client.rcpt("alice@site.test")
+        code, text = client.data(message)
+    assert code == 250, text
+    return text.split()[-1].decode()
+
+
+async def finds(node: Node, query: str) -> str:
+    """The queue id of the one hit, once there is one."""
+
+    def ask() -> SearchPage | None:
+        try:
+            page = Client(node.layout.control_socket).search(query)
+        except (ApiError, NotRunning):  # it starts, too
+            return None
+        return page if page.hits else None
+
+    async def look() -> SearchPage | None:
+        return await asyncio.to_thread(ask)
+
+    page = await until(look, f"{query} on {node.name}")
+    (hit,) = page.hits
+    return hit.queue_id
