@@ -71,6 +71,12 @@ def plan(
     )
 
 
+def verification(peer: Peer, address: str) -> tuple[bytes, bytes]:
+    """The commands that ask whether `address` would be taken."""
+    utf8 = peer.smtputf8 and not address.isascii()
+    return _command(f"MAIL FROM:<>{' SMTPUTF8' if utf8 else ''}"), _command(f"RCPT TO:<{address}>")
+
+
 def _refusal(peer: Peer, envelope: Envelope, content: Content, size: int) -> Reply | None:
     """Why `peer` can't be given the message at all."""
     if _CONTROL.search(envelope.sender):

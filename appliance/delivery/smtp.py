@@ -14,7 +14,7 @@ import aiosmtplib
 from appliance.config.delivery import DeliverySettings
 from appliance.delivery.content import Content
 from appliance.delivery.exchangers import Exchangers
-from appliance.delivery.extensions import Peer, plan
+from appliance.delivery.extensions import Peer, plan, verification
 from appliance.delivery.replies import MAX_TEXT
 from appliance.delivery.resolve import Resolver
 from appliance.delivery.secure import Failures, NotSecure, Trust, secure
@@ -67,6 +67,15 @@ class Session:
         self.transactions += 1
         await transaction.run()
         return transaction
+
+    async def verify(self, address: str) -> Sequence[Reply]:
+        """What the next hop says to MAIL FROM:<>, and to `address` after a yes; raises Lost."""
+        replies: list[Reply] = []
+        for command in verification(self.peer, address):
+            if not replies or replies[-1].positive:
+                self._wire.write(command, 1)
+                replies.append(await self._wire.reply(self._settings.command_timeout.seconds))
+        return replies
 
     def abort(self) -> None:
         """End it at once; a running transaction that has not written its final dot writes none."""

@@ -143,7 +143,7 @@ class Restrictions:
         self._rules = tuple((rule, rule.decision) for rule in rules)
         self._denied = denied
         self._allowed = allowed
-        self._domains = frozenset(domains)
+        self._domains = frozenset(map(normal_domain, domains))
         self._names = frozenset(map(normal_domain, (*domains, *names)))
         self._listed = listed
         self._for_all = bool(

@@ -248,6 +248,38 @@ class PeerView(msgspec.Struct, frozen=True, kw_only=True):
     exposed: int | None = None
 
 
+class VerificationView(msgspec.Struct, frozen=True, kw_only=True):
+    """The verification of recipients at next hops, counted since the mail process started.
+
+    `hits` and `misses` are of the recipient validation cache: a recipient of whom an answer was
+    kept, or was not. `unanswered` counts callouts.
+    """
+
+    enabled: bool = False
+    cached: int = 0
+    cached_refusals: int = 0
+    hits: int = 0
+    misses: int = 0
+    callouts: int = 0
+    unanswered: int = 0
+    under_way: int = 0
+    waiting: int = 0
+
+
+class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the site's policy did on one node since the mail process started.
+
+    `refused`: recipients, messages and connections by the restriction that refused them. `held`,
+    `discarded`: recipients. `tracked`: clients and users with a rate.
+    """
+
+    refused: dict[str, int] = {}
+    held: int = 0
+    discarded: int = 0
+    tracked: int = 0
+    verification: VerificationView = VerificationView()
+
+
 class MailView(msgspec.Struct, frozen=True, kw_only=True):
     """The mail process of one node: its view of the pair and its counters since it started.
 
@@ -283,6 +315,7 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
     failed_logins: int = 0
     open_leases: int = 0
     delivery_connected: bool = False
+    policy: PolicyView = PolicyView()
 
 
 class CertificateView(msgspec.Struct, frozen=True, kw_only=True):

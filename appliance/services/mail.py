@@ -29,6 +29,7 @@ from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
 from appliance.services.mail_people import authenticator
+from appliance.services.mail_policy import MailPolicy
 from appliance.services.mail_site import MailSite
 from appliance.services.mail_tls import MailTls, listeners
 from appliance.services.peer_moves import ANSWER, ASK, PeerMoves
@@ -138,6 +139,7 @@ async def _serve(
     tls = MailTls(context, identity, spool)
     hasher = Hasher()
     accounts = authenticator(context, identity, hasher)
+    policy = MailPolicy(context, site)
     fixed = listeners(settings.smtp, settings.smtp_fixed)
     smtp = SmtpServer(
         fixed,
@@ -149,6 +151,7 @@ async def _serve(
         clock=wall,
         tls_context=lambda: tls.keeper.context,
         accounts=accounts,
+        guard=policy.guard,
         proxied=settings.smtp.proxy_listen,
         balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
     )
@@ -164,6 +167,7 @@ async def _serve(
             site_problem=site.problem,
             logins=accounts.logins,
             failed_logins=accounts.failures,
+            policy=policy.guard.view(),
         )
         if not context.stop.is_set():
             return seen
@@ -204,6 +208,7 @@ async def _serve(
             one.result()
         if failover is not None:
             failover.report()  # that it stops: the addresses go before the listeners do
+        policy.verifier.close()
         await smtp.stop(_SMTP_GRACE)
         await _hand_over(spool, context)
     finally:

@@ -11,7 +11,7 @@ from appliance.config.limits import Limits
 from appliance.config.site import SiteSettings
 from appliance.config.site_document import encoded
 from appliance.mail.aliases import Aliases
-from appliance.mail.route import Hold, Routes
+from appliance.mail.route import Bounce, Hold, Routes
 from appliance.monitor.events import Emit, Event
 from appliance.services.clock import wall
 from appliance.services.site import StoredSite, own_hops
@@ -59,6 +59,21 @@ class MailSite:
     def branches(self) -> int:
         """Versions that wait to be settled."""
         return len(self._site.state.branches) if self._site.state else 0
+
+    @property
+    def routes(self) -> Routes:
+        """Where mail goes."""
+        return self._routes
+
+    def aliased(self, address: str) -> bool:
+        """Whether `address` is an alias."""
+        return bool(self._aliases.targets(address))
+
+    def listed(self, address: str) -> bool:
+        """Whether there is somebody at `address`, as far as this node knows."""
+        return self.aliased(address) or not isinstance(
+            self._routes.resolve(address).transport, Bounce
+        )
 
     def holds(self, address: str) -> bool:
         """Whether mail for the address is put on hold."""

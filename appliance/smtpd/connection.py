@@ -324,7 +324,9 @@ class Connection(SMTP, ABC):
 
     def _admit(self, client: str) -> Reply | None:
         """Count the client in; or why it can't be served."""
-        refusal = self.service.admit(client)
+        # A balancer's checks come often: they would use up the rate of its address.
+        refusal = None if self.is_check else self.service.guard.connection(client)
+        refusal = refusal or self.service.admit(client)
         if refusal is None:
             self.client = client
         else:

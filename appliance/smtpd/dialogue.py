@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from appliance.mail.reply import Reply
+from appliance.mail.restrictions import Reason
 from appliance.mail.visible import visible
 from appliance.smtpd import replies
 from appliance.smtpd.connection import Connection
@@ -58,10 +59,11 @@ class Dialogue(Connection):
         service = self.service
         if not self.is_check:  # one every other second
             service.emit(Event.CONNECTED, client=self.client)
-        self.say(service.greeting)
         try:
-            while await self._next_command():
-                pass
+            if await self._waits_for_greeting():
+                self.say(service.greeting)
+                while await self._next_command():
+                    pass
         finally:
             await self.reset()
         if not self.is_check:
@@ -69,6 +71,22 @@ class Dialogue(Connection):
             service.emit(
                 Event.DISCONNECTED, client=self.client, messages=self._messages, reason=reason
             )
+
+    async def _waits_for_greeting(self) -> bool:
+        """Whether the client is silent until it is greeted (RFC 5321 §4.3.1), as far as asked."""
+        seconds = self.service.guard.greet_wait(self.client)
+        if not seconds or self.is_check or self.listener.submission:
+            return True
+        spoke = False
+        try:
+            async with asyncio.timeout(seconds):
+                spoke = self.inbox.waiting > 0 or await self.inbox.more()
+        except TimeoutError:
+            return True
+        if spoke:
+            self.service.guard.refused(Reason.EARLY_TALKER)
+            self.hang_up(replies.EARLY_TALKER, "early talker")
+        return not spoke
 
     async def _next_command(self) -> bool:
         """Obey one command; False if there is none any more."""

@@ -13,9 +13,11 @@ class Event(StrEnum):
     CONNECTION_REFUSED client reason. CONNECTED client. DISCONNECTED client messages reason.
     ACCEPTED queue_id client helo tls user sender recipients size; tls is "" for plain
     text, user for whoever has not logged in. REJECTED
-    client helo sender reply, and recipient or queue_id as far as there is one. PROTOCOL_ERROR
-    client reply. TLS_FAILED client reason. FAILED client queue_id error: an error nobody foresaw,
-    answered with 451.
+    client helo sender reply, and recipient or queue_id as far as there is one, and the reason if it
+    is one of the site's policy. DISCARDED as ACCEPTED: what the policy forgets although the client
+    got 250. NOT_VERIFIED recipient reason, VERIFIED_AS_UNKNOWN recipient reply: what a next hop
+    that was asked about a recipient said. PROTOCOL_ERROR client reply. TLS_FAILED client reason.
+    FAILED client queue_id error: an error nobody foresaw, answered with 451.
     """
 
     LISTENING = "smtp_listening"
@@ -26,6 +28,9 @@ class Event(StrEnum):
     DISCONNECTED = "smtp_disconnected"
     ACCEPTED = "smtp_accepted"
     REJECTED = "smtp_rejected"
+    DISCARDED = "smtp_discarded"
+    NOT_VERIFIED = "recipient_not_verified"
+    VERIFIED_AS_UNKNOWN = "recipient_unknown"
     PROTOCOL_ERROR = "smtp_protocol_error"
     TLS_FAILED = "smtp_tls_failed"
     FAILED = "smtp_failed"

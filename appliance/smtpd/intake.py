@@ -30,14 +30,19 @@ class Intake(Protocol):
     def new_queue_id(self) -> QueueId:
         """A queue id for a message about to arrive (it appears in its Received field)."""
 
-    async def accept(self, queue_id: QueueId, envelope: Envelope, content: bytes) -> None:
+    async def accept(
+        self, queue_id: QueueId, envelope: Envelope, content: bytes, hold: bool
+    ) -> None:
         """Return when the message is durable as the pair's mode demands: then, only then, 250.
 
-        Raises `mail.reply.Refused`. Not safe to cancel: shield it.
+        `hold`: it waits until somebody releases it. Raises `mail.reply.Refused`. Not safe to
+        cancel: shield it.
         """
 
     async def open_body(self, queue_id: QueueId) -> BodyWriter:
         """Start a large body."""
 
-    async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: BodyWriter) -> None:
+    async def accept_body(
+        self, queue_id: QueueId, envelope: Envelope, body: BodyWriter, hold: bool
+    ) -> None:
         """Like `accept`, for a body written before."""

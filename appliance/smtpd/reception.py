@@ -64,19 +64,28 @@ class Reception:
         if body is not None:
             await self._outcome(body.abort())
 
-    async def commit(self, envelope: Envelope) -> Reply | None:
-        """Hand the message over; None if it is as durable as the pair's mode demands."""
+    async def forget(self) -> Reply | None:
+        """Nobody is to have the message; None unless it was refused before."""
+        refusal = self.refusal
+        await self.refuse(CANNOT_ACCEPT_NOW)
+        return refusal
+
+    async def commit(self, envelope: Envelope, hold: bool = False) -> Reply | None:
+        """Hand the message over; None if it is as durable as the pair's mode demands.
+
+        `hold`: it is delivered when somebody releases it.
+        """
         if self.refusal is None:
-            refusal = await self._outcome(self._commit(envelope))
+            refusal = await self._outcome(self._commit(envelope, hold))
             if refusal is not None:
                 await self.refuse(refusal)
         return self.refusal
 
-    async def _commit(self, envelope: Envelope) -> None:
+    async def _commit(self, envelope: Envelope, hold: bool) -> None:
         if self._body is None:
-            await self._intake.accept(self.queue_id, envelope, self._take_parts())
+            await self._intake.accept(self.queue_id, envelope, self._take_parts(), hold)
         else:
-            await self._intake.accept_body(self.queue_id, envelope, self._body)
+            await self._intake.accept_body(self.queue_id, envelope, self._body, hold)
 
     async def _stream(self, piece: bytes) -> None:
         """The message is too large for the journal."""

@@ -38,6 +38,7 @@ TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages on one connection, co
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors, closing connection")
 TOO_MANY_IDLE_COMMANDS = Reply(421, "4.7.0", "Too many commands without mail, closing connection")
 INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, closing connection")
+EARLY_TALKER = Reply(421, "4.7.0", "Spoke before the greeting, closing connection")
 NOT_MAIL = Reply(421, "4.7.0", "This is no mail client, closing connection")
 
 UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command not recognized")

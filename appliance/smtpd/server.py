@@ -12,6 +12,7 @@ from appliance.config.units import Endpoint
 from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Emit, Event
+from appliance.smtpd.guard import Guard
 from appliance.smtpd.intake import Intake
 from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.policy import Policy
@@ -29,7 +30,7 @@ class SmtpServer:
 
     `hostname` is the node's name in greeting and Received fields; `clock` tells milliseconds
     since 1970; `tls_context` says what TLS that begins now is made of, `accounts` who may
-    log in. At `proxied` only the
+    log in, `guard` what is restricted. At `proxied` only the
     balancers that `balancers` knows are listened to, and they say who the client is.
     """
 
@@ -45,6 +46,7 @@ class SmtpServer:
         clock: Callable[[], int],
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
         accounts: Accounts | None = None,
+        guard: Guard | None = None,
         proxied: Sequence[Endpoint] = (),
         balancers: Balancers = _NOBODY,
     ) -> None:
@@ -54,7 +56,7 @@ class SmtpServer:
         self._listen = [*listen.items(), *((endpoint, proxy) for endpoint in proxied)]
         self._emit = emit
         self._service = Service(
-            hostname, limits, policy, intake, emit, clock, tls_context, accounts
+            hostname, limits, policy, intake, emit, clock, tls_context, accounts, guard
         )
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []

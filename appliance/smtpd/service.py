@@ -12,6 +12,7 @@ from appliance.mail.date import date_text
 from appliance.mail.reply import Reply
 from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.events import Emit
+from appliance.smtpd.guard import Guard
 from appliance.smtpd.intake import Intake
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_CLIENT, encode
@@ -33,10 +34,11 @@ class Service:
         clock: Callable[[], int],
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
         accounts: Accounts | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """`tls_context`: what TLS that begins now is made of, None while there can be none.
 
-        Without `accounts` nobody can log in.
+        Without `accounts` nobody can log in, without `guard` nothing is restricted.
         """
         self.hostname = hostname
         self.intake = intake
@@ -44,6 +46,7 @@ class Service:
         self.clock = clock
         self.tls_context = tls_context
         self.accounts = accounts
+        self.guard = guard or Guard()
         self.draining = False
         self.rejected = 0
         """Commands and messages that were answered with 4yz or 5yz."""

@@ -14,6 +14,7 @@ from appliance.mail.envelope import Envelope, Recipient
 from appliance.mail.parameters import MailParameters, mail_from, rcpt_to
 from appliance.mail.queue_id import QueueId
 from appliance.mail.reply import Refused, Reply
+from appliance.mail.restrictions import Action, Attempt, Reason
 from appliance.mail.trace import protocol, received
 from appliance.smtpd import replies
 from appliance.smtpd.connection import Connection
@@ -22,6 +23,7 @@ from appliance.smtpd.dialogue import Command
 from appliance.smtpd.events import Event
 from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.login import Login
+from appliance.smtpd.policy import RELAY_DENIED
 from appliance.smtpd.reception import Reception
 from appliance.smtpd.service import Service
 from appliance.smtpd.transaction import Transaction
@@ -78,6 +80,7 @@ class Session(Login):
                 self._check_parameters(parameters)
                 self._check_sender(sender)
                 self.service.intake.available()
+                self._check_rate()
             except Refused as refused:
                 self._mail_refused = True
                 self._reject(refused.reply)
@@ -92,6 +95,11 @@ class Session(Login):
         # RFC 1870 §6.1: refused before the client sends it all.
         if parameters.size is not None and parameters.size > self.limits.message_size:
             raise Refused(replies.TOO_BIG)
+
+    def _check_rate(self) -> None:
+        refusal = None if self.is_check else self.service.guard.message(self.client, self.user)
+        if refusal is not None:
+            raise Refused(refusal)
 
     def _check_sender(self, sender: str) -> None:
         """A user has a right to some addresses, and to none: reports are sent like that."""
@@ -122,9 +130,9 @@ class Session(Login):
             self._too_many_recipients(transaction)
         else:
             transaction.named += 1
-            self._recipient(transaction, argument[3:])
+            await self._recipient(transaction, argument[3:])
 
-    def _recipient(self, transaction: Transaction, argument: str) -> None:
+    async def _recipient(self, transaction: Transaction, argument: str) -> None:
         try:
             recipient = rcpt_to(argument, transaction.parameters.smtputf8)
             if not self._extended and recipient != Recipient(recipient.address):
@@ -142,13 +150,52 @@ class Session(Login):
         if refusal is None and more and transaction.behind + more > MAX_ADDRESSES:
             self.answer(replies.TOO_MANY_RECIPIENTS)  # it fits into the next message
         elif refusal is None:
-            transaction.recipients.append(recipient)
-            transaction.behind += more
-            self.say(replies.RECIPIENT_OK)
+            await self._restrict(transaction, recipient, more)
         else:
-            # Not counted as an error: a list whose members left must not end the connection,
-            # its client would come again with the same list for ever.
-            self._reject(refusal, sender=transaction.sender, recipient=recipient.address)
+            reason = Reason.RELAY if refusal is RELAY_DENIED else Reason.UNKNOWN_USER
+            self.service.guard.refused(reason)
+            self._reject_recipient(transaction, recipient, refusal, reason)
+
+    async def _restrict(self, transaction: Transaction, recipient: Recipient, more: int) -> None:
+        """A recipient whom there is, and to whom this client may send in principle."""
+        guard, address = self.service.guard, recipient.address
+        attempt = Attempt(
+            self.client, self._helo, transaction.sender, self.user, not self._may_relay
+        )
+        decision = guard.decide(attempt, address)
+        if decision is not None and decision.reply is not None:
+            self._reject_recipient(transaction, recipient, decision.reply, decision.reason)
+            return
+        if decision is not None and decision.action is Action.DISCARD:
+            transaction.discarded += 1
+            self.say(replies.RECIPIENT_OK)
+            return
+        if guard.verifies(address):
+            refusal = await self._verify(transaction, address)
+            if refusal is not None:
+                self._reject_recipient(transaction, recipient, refusal, Reason.UNVERIFIED)
+                return
+        transaction.held |= decision is not None
+        transaction.recipients.append(recipient)
+        transaction.behind += more
+        self.say(replies.RECIPIENT_OK)
+
+    async def _verify(self, transaction: Transaction, address: str) -> Reply | None:
+        """Why the next hop does not take it; all recipients of a message wait for so long."""
+        guard = self.service.guard
+        begun = self.loop.time()
+        refusal = await guard.verified(address, guard.patience - transaction.waited)
+        transaction.waited += self.loop.time() - begun
+        return refusal
+
+    def _reject_recipient(
+        self, transaction: Transaction, recipient: Recipient, reply: Reply, reason: Reason
+    ) -> None:
+        # Not counted as an error: a list whose members left must not end the connection,
+        # its client would come again with the same list for ever.
+        self._reject(
+            reply, sender=transaction.sender, recipient=recipient.address, reason=str(reason)
+        )
 
     def _too_many_recipients(self, transaction: Transaction) -> None:
         """RFC 5321 §4.5.3.1.10: the client sends the rest in another message."""
@@ -166,7 +213,7 @@ class Session(Login):
             self.fault(replies.NO_ARGUMENT_ALLOWED)
         elif transaction.reception is not None:
             self.fault(replies.DATA_AFTER_BDAT)
-        elif not transaction.recipients:
+        elif not transaction.named_any:
             self.spend()
             self.answer(replies.NO_RECIPIENTS)
         else:
@@ -207,7 +254,7 @@ class Session(Login):
     def _chunk_refusal(self, transaction: Transaction) -> Reply | None:
         if not self._extended:
             return replies.NEEDS_EHLO
-        if not transaction.recipients:
+        if not transaction.named_any:
             return replies.NO_RECIPIENTS
         if transaction.reception is not None and transaction.reception.refusal is not None:
             return replies.CHUNK_FAILED_BEFORE
@@ -284,7 +331,10 @@ class Session(Login):
         self._transaction = None
         if self.transport is None:
             await reception.refuse(replies.CLIENT_GONE)
-        refusal = await reception.commit(self._envelope(transaction))
+        if transaction.recipients:
+            refusal = await reception.commit(self._envelope(transaction), transaction.held)
+        else:
+            refusal = await reception.forget()
         if refusal is not None:
             self._reject(refusal, sender=transaction.sender, queue_id=reception.queue_id)
             self.count(refusal)
@@ -293,7 +343,7 @@ class Session(Login):
         self._errors = self._idle = 0
         self.say(b"250 2.0.0 Ok: queued as %s\r\n" % reception.queue_id.encode())
         self.service.emit(
-            Event.ACCEPTED,
+            Event.ACCEPTED if transaction.recipients else Event.DISCARDED,
             queue_id=reception.queue_id,
             client=self.client,
             helo=self._helo,

@@ -11,10 +11,22 @@ from appliance.smtpd.reception import Reception
 class Transaction:
     """One mail transaction (RFC 5321 §3.3); `named` counts recipients, refused ones too.
 
-    `behind` counts those who get the message as far as an alias stands for more than one.
+    `behind` counts those who get the message as far as an alias stands for more than one,
+    `discarded` those who get 250 and nothing. `waited`: seconds for what next hops know.
     """
 
-    __slots__ = ("behind", "chunks", "named", "parameters", "reception", "recipients", "sender")
+    __slots__ = (
+        "behind",
+        "chunks",
+        "discarded",
+        "held",
+        "named",
+        "parameters",
+        "reception",
+        "recipients",
+        "sender",
+        "waited",
+    )
 
     def __init__(self, sender: str, parameters: MailParameters) -> None:
         self.sender = sender
@@ -22,5 +34,13 @@ class Transaction:
         self.recipients: list[Recipient] = []
         self.named = 0
         self.behind = 0
+        self.discarded = 0
+        self.held = False
+        self.waited = 0.0
         self.chunks: ChunkDecoder | None = None
         self.reception: Reception | None = None
+
+    @property
+    def named_any(self) -> bool:
+        """Whether a recipient got 250."""
+        return bool(self.recipients or self.discarded)

@@ -9,6 +9,7 @@ import msgspec
 
 from appliance.mail.address import domain_key
 from appliance.mail.envelope import Envelope
+from appliance.mail.priority import bulk
 from appliance.mail.queue_id import QueueId
 from appliance.mail.reply import Refused
 from appliance.spool.bodies import Bodies, Body
@@ -48,10 +49,12 @@ class SpoolIntake:
         """A queue id for a message about to arrive."""
         return self._spool.engine.new_queue_id()
 
-    async def accept(self, queue_id: QueueId, envelope: Envelope, content: bytes) -> None:
+    async def accept(
+        self, queue_id: QueueId, envelope: Envelope, content: bytes, hold: bool = False
+    ) -> None:
         """Durable as the mode demands when this returns; raises Refused."""
         digest = sha256(content).digest()
-        await self._accept(queue_id, envelope, len(content), digest, content, None)
+        await self._accept(queue_id, envelope, len(content), digest, content, None, hold)
 
     async def open_body(self, queue_id: QueueId) -> BodyStream:
         """Start a large body."""
@@ -59,11 +62,13 @@ class SpoolIntake:
         body = self._bodies.create(queue_id)
         return BodyStream(self._spool, queue_id, body, self.available)
 
-    async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: object) -> None:
+    async def accept_body(
+        self, queue_id: QueueId, envelope: Envelope, body: object, hold: bool = False
+    ) -> None:
         """Like `accept`, for a body written before to what `open_body` gave."""
         assert isinstance(body, BodyStream)
         written = body.body
-        await self._accept(queue_id, envelope, written.size, written.digest, None, written)
+        await self._accept(queue_id, envelope, written.size, written.digest, None, written, hold)
 
     async def _accept(
         self,
@@ -73,15 +78,19 @@ class SpoolIntake:
         digest: bytes,
         content: bytes | None,
         body: Body | None,
+        hold: bool,
     ) -> None:
         self.available()
         addresses = [recipient.address for recipient in envelope.recipients]
         domains = tuple([domain_key(address) for address in addresses])
         # Held at once rather than by delivery: a message on hold costs no lease and no outcome.
-        held = all(self._holds(address) for address in addresses)
+        held = hold or all(self._holds(address) for address in addresses)
         raw = _encode_envelope(envelope)
+        waits = bulk(envelope, size, content or b"")
         await self._spool.ask(
-            lambda token: Accept(token, queue_id, raw, domains, size, digest, content, body, held)
+            lambda token: Accept(
+                token, queue_id, raw, domains, size, digest, content, body, held, waits
+            )
         )
         self.accepted += 1
 

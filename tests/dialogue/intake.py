@@ -21,6 +21,7 @@ class Taken:
     envelope: Envelope
     content: bytes
     streamed: bool
+    held: bool = False
 
     @property
     def text(self) -> bytes:
@@ -63,9 +64,11 @@ class MemoryIntake:
         self.minted += 1
         return queue_id(TAG, self.minted)
 
-    async def accept(self, queue_id: QueueId, envelope: Envelope, content: bytes) -> None:
+    async def accept(
+        self, queue_id: QueueId, envelope: Envelope, content: bytes, hold: bool
+    ) -> None:
         await self.pause("accept")
-        self.taken.append(Taken(queue_id, envelope, content, streamed=False))
+        self.taken.append(Taken(queue_id, envelope, content, streamed=False, held=hold))
 
     async def open_body(self, queue_id: QueueId) -> BodyWriter:
         await self.pause("open_body")
@@ -73,11 +76,15 @@ class MemoryIntake:
         self.open_bodies.append(body)
         return body
 
-    async def accept_body(self, queue_id: QueueId, envelope: Envelope, body: BodyWriter) -> None:
+    async def accept_body(
+        self, queue_id: QueueId, envelope: Envelope, body: BodyWriter, hold: bool
+    ) -> None:
         assert isinstance(body, Body)
         await self.pause("accept")
         self.open_bodies.remove(body)
-        self.taken.append(Taken(queue_id, envelope, b"".join(body.chunks), streamed=True))
+        self.taken.append(
+            Taken(queue_id, envelope, b"".join(body.chunks), streamed=True, held=hold)
+        )
 
     async def pause(self, step: str) -> None:
         if step in self.gates:
