@@ -31,7 +31,7 @@ def test_own_replies_are_well_formed() -> None:
     assert len(own) > 20
     for reply in own:
         assert reply.enhanced.startswith(f"{reply.code // 100}.")
-        assert re.fullmatch(rb"\d{3} \d\.\d\.\d [ -~]+\r\n", replies.encode(reply))
+        assert re.fullmatch(rb"\d{3} \d\.\d\.\d+ [ -~]+\r\n", replies.encode(reply))
     assert set(replies.DEFECTS) == set(Defect)
     for wire in (value for value in vars(replies).values() if isinstance(value, bytes)):
         assert re.fullmatch(rb"354 [ -~]+\r\n|(2)\d\d \1\.\d\.\d [ -~]+\r\n", wire)
