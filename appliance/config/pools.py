@@ -55,7 +55,7 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def value(self, name: str) -> Pool:
         """The same as the mail rules know it."""
-        tls = Tls(self.tls, self.tls_name or "")
+        tls = Tls(self.tls, str(self.tls_name or ""))
         members = tuple(
             Member(NextHop(one.address.host, one.address.port, tls), one.weight, one.backup)
             for one in self.members

@@ -129,7 +129,7 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _tls(self) -> Tls:
-        return Tls(self.tls, self.tls_name or "")
+        return Tls(self.tls, str(self.tls_name or ""))
 
     def _check_tls(self) -> None:
         check_tls(self.tls, self.tls_name)
