@@ -18,6 +18,7 @@ from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
 from appliance.mail.route import NextHop, Routes, Smtp
 from appliance.smtpd.events import Event
+from appliance.smtpd.guard import Guard
 from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.proxy import Balancers
@@ -86,6 +87,7 @@ class Served:
         balancers: Balancers | None = None,
         listeners: Sequence[Listener] = (RELAY,),
         tls: ssl.SSLContext | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.intake = intake
         self.tls = tls
@@ -101,6 +103,7 @@ class Served:
             tls_context=lambda: self.tls,
             proxied=[Endpoint("127.0.0.1:0")] if balancers else [],
             balancers=balancers or Balancers(()),
+            guard=guard,
         )
         self.loop = uvloop.new_event_loop()
         self.loop.set_exception_handler(self._unhandled)
@@ -152,9 +155,12 @@ def serving(
     balancers: Balancers | None = None,
     listeners: Sequence[Listener] = (RELAY,),
     tls: ssl.SSLContext | None = None,
+    guard: Guard | None = None,
 ) -> Iterator[Served]:
     """A server for the length of a test; nothing may be left over at its end."""
-    served = Served(limits or Limits(), intake or MemoryIntake(), relay, balancers, listeners, tls)
+    served = Served(
+        limits or Limits(), intake or MemoryIntake(), relay, balancers, listeners, tls, guard
+    )
     served.start()
     try:
         yield served
