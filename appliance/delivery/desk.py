@@ -11,6 +11,7 @@ from appliance.delivery.errand import Errand, Job
 from appliance.delivery.smtp import Session
 from appliance.delivery.transaction import Ending
 from appliance.mail import dsn
+from appliance.mail.aliases import Aliases
 from appliance.mail.delivery_status import Stamp
 from appliance.mail.disposition import Trouble, unreachable
 from appliance.mail.notification import notifications
@@ -40,10 +41,14 @@ _AGAIN_SOON = 1000  # ms: after a closed fence; anything shorter would turn in c
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who writes notifications: the node's name, and an address people may write to."""
+    """Who writes notifications: the node's name, and an address people may write to.
+
+    To whom: a sender may be an alias, which is expanded where mail comes in, and here.
+    """
 
     node: str
     postmaster: str
+    aliases: Aliases = Aliases({})
 
 
 class Desk:
@@ -210,7 +215,14 @@ class Desk:
         original = self._original(errand)
         made = dsn.build(lease.envelope, lease.queue_id, notices, original, lease.size, stamp)
         self._emit(Event.NOTIFIED, lease.queue_id, to=lease.envelope.sender, notices=len(notices))
-        return made
+        return tuple(map(self._addressed, made))
+
+    def _addressed(self, message: NewMessage) -> NewMessage:
+        envelope = message.envelope
+        recipients = self._identity.aliases.expand(envelope.recipients)
+        return msgspec.structs.replace(
+            message, envelope=msgspec.structs.replace(envelope, recipients=recipients)
+        )
 
     def _original(self, errand: Errand) -> bytes:
         try:

@@ -20,6 +20,7 @@ from appliance.delivery.smtp import Connector
 from appliance.delivery.view import DeliverySocket
 from appliance.ipc.delivery import SERVER_CODEC
 from appliance.ipc.server import serve as serve_ipc
+from appliance.mail.aliases import Aliases
 from appliance.mail.mx import Itself
 from appliance.monitor.events import Event
 from appliance.services.clock import monotonic, wall
@@ -105,7 +106,8 @@ async def serve(context: Context) -> None:
 
 
 def _identity(node: NodeSettings, site: SiteSettings) -> Identity:
-    return Identity(str(node.hostname), f"postmaster@{site.domains[0]}")
+    aliases = Aliases(site.expansion())
+    return Identity(str(node.hostname), f"postmaster@{site.domains[0]}", aliases)
 
 
 def _itself(settings: NodeSettings) -> Itself:
