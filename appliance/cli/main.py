@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "balance": ("balance", "See how clients are spread over the nodes, and change it."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "route": ("route", "See where mail goes; pause a domain or next hop, and resume it."),
+    "policy": ("policy", "Restrictions, rates, verified recipients: see what they did."),
     "tls": ("tls", "Certificates: show, import, export, renew."),
     "user": ("user", "Users: who has a mailbox, and may send."),
     "alias": ("alias", "Aliases: addresses that stand for others."),

@@ -11,6 +11,7 @@ import click
 from appliance.cli.errors import Exit, node_errors
 from appliance.cli.options import data_option, json_option, node_client
 from appliance.cli.output import bytes_text, counted, safe, show_json, time_text
+from appliance.cli.policy import verification_text
 
 if TYPE_CHECKING:
     from appliance.control.schema import Status
@@ -80,6 +81,8 @@ def _mail_rows(mail: MailView) -> Iterator[tuple[str, str]]:
         f"{counted(mail.rejected, 'command')} refused, "
         f"{counted(mail.delivered, 'recipient')} delivered, up {time_text(mail.uptime)}",
     )
+    if mail.policy.verification.enabled:
+        yield "recipients", verification_text(mail.policy.verification)
     yield (
         "certainty",
         f"{counted(mail.duplicates, 'duplicate')}, {counted(mail.doubts, 'doubtful attempt')}",

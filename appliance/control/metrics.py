@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from appliance.control.policy_metrics import policy_metrics
 from appliance.control.schema import Status
 from appliance.failover.router import State
 from appliance.ipc.delivery import DeliveryView
@@ -81,6 +82,7 @@ def _mail(mail: MailView) -> Iterator[Metric]:
     yield _counter("delivered_recipients", "Recipients delivered", mail.delivered)
     yield _counter("duplicate_deliveries", "Deliveries beyond the first", mail.duplicates)
     yield _counter("doubtful_attempts", "Attempts whose end nobody knows", mail.doubts)
+    yield from policy_metrics(mail.policy)
 
 
 def _delivery(view: DeliveryView) -> Iterator[Metric]:
