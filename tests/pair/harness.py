@@ -33,6 +33,7 @@ from tests.bench.processes import kill_tree, tree
 T = TypeVar("T")
 SERVICES = ("mail", "delivery", "control")
 SMTP, HTTP, LINK, PAIRING = 2525, 2580, 2526, 2527
+SUBMISSION, SUBMISSIONS = 2587, 2465
 LEASES = 64
 """The most leases that one delivery process has in hand."""
 PATIENCE = 60.0
@@ -48,6 +49,8 @@ disk_reserve = "{reserve}"
 
 [smtp]
 listen = ["{address}:{smtp}"]
+submission = ["{address}:{submission}"]
+submissions = ["{address}:{submissions}"]
 
 [http]
 listen = ["{address}:{http}"]
@@ -178,6 +181,8 @@ class Node:
             name=self.name,
             address=self.address,
             smtp=SMTP,
+            submission=SUBMISSION,
+            submissions=SUBMISSIONS,
             http=HTTP,
             link=LINK,
             pairing=PAIRING,
