@@ -30,10 +30,11 @@ from appliance.search.catalogue import STATE_NAMES, Lookups, State
 from appliance.search.find import Found, Search
 from appliance.search.index import CATALOGUE, Index
 from appliance.search.indexer import Indexer
-from appliance.search.query import Mistake, Node, meant, parse
+from appliance.search.query import Mistake, parse
 from appliance.search.snippet import Meant, snippet
 from appliance.search.source import Source
 from appliance.search.text import Text, extract
+from appliance.search.tree import Node, meant
 
 MOST_HITS = 200
 _BUDGET = 1_000

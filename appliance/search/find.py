@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.search.catalogue import Lookups
-from appliance.search.index import Unit
-from appliance.search.query import And, Node, Not, Or, Phrase
 from appliance.search.scan import Scan
 from appliance.search.segment import Damaged
+from appliance.search.tree import And, Node, Not, Or, Phrase
+from appliance.search.unit import Unit
 
 _CHUNK, _GROWTH = 1024, 16
 """Documents whose phrases are looked at first, and how many times as many in each next step."""

@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apsw
 import numpy as np
-from numpy.typing import NDArray
 
 from appliance.search.catalogue import (
     Catalogue,
@@ -30,6 +29,7 @@ from appliance.search.merge import merge_segments
 from appliance.search.partition import Folder, Step, sync_folder
 from appliance.search.postings import Pool, build
 from appliance.search.segment import Damaged, Segment
+from appliance.search.unit import Unit, described, merged_unit, units_of
 
 CATALOGUE = "catalogue.db"
 _QUARANTINE = "quarantine"
@@ -38,23 +38,6 @@ _KEPT_DAMAGED = 3
 _MANY = 8
 """Small segments that an open partition may have before they are merged."""
 _GONE_SHARE = 0.05
-
-
-@dataclass(frozen=True, eq=False)
-class Unit:
-    """One segment with what the catalogue knows of its documents, in order of arrival."""
-
-    partition: int
-    segment: Segment
-    positions: NDArray[np.int64]
-    received: NDArray[np.int64]
-    state: NDArray[np.uint8]
-    gone: NDArray[np.bool_]
-
-    @property
-    def documents(self) -> int:
-        """How many documents it has, those that are gone included."""
-        return len(self.positions)
 
 
 class Task(NamedTuple):
@@ -142,7 +125,7 @@ class Index:
 
     def open(self) -> None:
         """Open everything that opens; the rest is `damaged`. An index of another release goes."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._catalogue = Catalogue(open_catalogue(self.folder / CATALOGUE))
         except (OtherVersion, apsw.NotADBError, apsw.CorruptError):
@@ -162,7 +145,7 @@ class Index:
             segments = folder.open(row)
             folder.clean(row)
             columns = self.catalogue.columns(row.first, end)
-            units = _units(row.id, segments, columns)
+            units = units_of(row.id, segments, columns)
         except (Damaged, FileNotFoundError, NotADirectoryError) as error:
             return _Partition(row, folder, [], str(error))
         return _Partition(row, folder, units)
@@ -213,7 +196,7 @@ class Index:
             last = _Partition(PartitionRow(id_, self._next), self._folder(id_), [])
             last.folder.create()
         built = build(pool)
-        kept, end = _described(last.units), len(last.row.files)
+        kept, end = described(last.units), len(last.row.files)
         row, files = last.folder.write(last.row, kept, [built], self._step, slice(end, end))
         first = self._next
         self._step("commit catalogue")
@@ -231,7 +214,7 @@ class Index:
             if last not in self._partitions:
                 self._partitions.append(last)
             last.row = row
-            last.units += _units(row.id, [segment], columns)
+            last.units += units_of(row.id, [segment], columns)
             self._next = first + len(documents)
             self.mark = mark
             self._publish()
@@ -290,7 +273,7 @@ class Index:
             return
         at = one.units.index(task.units[0])
         end = at + len(task.units)
-        kept = _described([*one.units[:at], *one.units[end:]])
+        kept = described([*one.units[:at], *one.units[end:]])
         empty = built.segment.doc_count_all() == 0
         row, files = one.folder.write(
             one.row, kept, [] if empty else [built], self._step, slice(at, end)
@@ -306,19 +289,7 @@ class Index:
         self._step("clean")
         one.folder.clean(row)
         merged = [
-            Unit(
-                row.id,
-                Segment(one.folder.path, file, built.segment),
-                *(
-                    np.concatenate(
-                        [
-                            getattr(unit, column)[live]
-                            for unit, live in zip(task.units, alive, strict=True)
-                        ]
-                    )
-                    for column in ("positions", "received", "state", "gone")
-                ),
-            )
+            merged_unit(task.units, alive, Segment(one.folder.path, file, built.segment))
             for file in files
         ]
         with self._lock:
@@ -361,7 +332,7 @@ class Index:
         columns = self.catalogue.columns(row.first, end)
         with self._lock:
             one.row, one.damaged = row, ""
-            one.units = _units(partition, segments, columns)
+            one.units = units_of(partition, segments, columns)
             self._publish()
 
     def _put_aside(self, one: _Partition) -> None:
@@ -379,32 +350,3 @@ class Index:
         self.units = tuple(
             [unit for one in reversed(self._partitions) for unit in reversed(one.units)]
         )
-
-
-def _described(units: Sequence[Unit]) -> list[Any]:
-    """What the contents of a partition say of its segments."""
-    return [unit.segment.segment for unit in units]
-
-
-def _units(
-    partition: int, segments: Sequence[Segment], columns: Sequence[Sequence[int]]
-) -> list[Unit]:
-    """Documents in order of arrival, dealt to segments in order; raises Damaged."""
-    if sum(segment.documents for segment in segments) != len(columns):
-        raise Damaged(f"partition {partition}: other documents than the catalogue has")
-    table = np.array(columns, np.int64).reshape(len(columns), 4)
-    units, start = [], 0
-    for segment in segments:
-        rows = table[start : start + segment.documents]
-        start += segment.documents
-        units.append(
-            Unit(
-                partition,
-                segment,
-                rows[:, 0].copy(),
-                rows[:, 1].copy(),
-                rows[:, 2].astype(np.uint8),
-                rows[:, 3].astype(np.bool_),
-            )
-        )
-    return units

@@ -11,8 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from appliance.search.catalogue import STATE_NAMES, Kind, State
+from appliance.search.catalogue import STATE_NAMES, Kind
 from appliance.search.dates import NoDate, period
+from appliance.search.tree import (
+    And,
+    Identity,
+    Named,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Prefix,
+    Received,
+    Standing,
+    Word,
+)
 from appliance.search.words import words
 
 LONGEST = 2000
@@ -28,83 +41,6 @@ class Mistake(ValueError):
         super().__init__(what)
         self.hint = hint
 
-
-@dataclass(frozen=True)
-class Word:
-    """A word in a field, in any if None."""
-
-    field: str | None
-    word: str
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """Words that begin like this."""
-
-    field: str | None
-    prefix: str
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """Words one behind the other in one field."""
-
-    field: str | None
-    words: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Named:
-    """An address or Message-ID, as a whole; looked up in the catalogue."""
-
-    kind: Kind
-    name: str
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A queue id or a Message-ID."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Received:
-    """Accepted at `start` ≤ time < `end`, wall-clock milliseconds; None: no bound."""
-
-    start: int | None
-    end: int | None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """At least one recipient stands so."""
-
-    states: State
-
-
-@dataclass(frozen=True)
-class And:
-    """All of them."""
-
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Or:
-    """At least one of them."""
-
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    """Not that."""
-
-    part: Node
-
-
-Node = Word | Prefix | Phrase | Named | Identity | Received | Standing | And | Or | Not
 
 TEXT_FIELDS = ("subject", "from", "to", "body", "attachment")
 FIELD_NAMES = (*TEXT_FIELDS, "id", "before", "after", "during", "is")
@@ -337,17 +273,3 @@ _EXAMPLES = {
     "during": "for example: during:2026-10, during:yesterday",
     "is": f"known: {', '.join(STATE_NAMES)}",
 }
-
-
-def meant(node: Node) -> list[tuple[str, bool]]:
-    """The words that a hit may show, and whether each is only a beginning."""
-    match node:
-        case Word():
-            return [(node.word, False)]
-        case Prefix():
-            return [(node.prefix, True)]
-        case Phrase():
-            return [(word, False) for word in node.words]
-        case And() | Or():
-            return [word for part in node.parts for word in meant(part)]
-    return []

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from appliance.search.catalogue import Kind, Lookups
-from appliance.search.index import Unit
-from appliance.search.query import (
+from appliance.search.segment import Mask, Places, Segment, Term, places, reading
+from appliance.search.tree import (
     And,
     Identity,
     Named,
@@ -21,7 +21,7 @@ from appliance.search.query import (
     Standing,
     Word,
 )
-from appliance.search.segment import Mask, Places, Segment, Term, places, reading
+from appliance.search.unit import Unit
 
 EVERYWHERE = ("body", "head")
 """The fields in which a word is looked for that is asked for without one."""

@@ -13,7 +13,8 @@ from appliance.search.entry import entry
 from appliance.search.find import Found, Search
 from appliance.search.index import CATALOGUE, Index
 from appliance.search.postings import Pool
-from appliance.search.query import (
+from appliance.search.text import extract
+from appliance.search.tree import (
     And,
     Identity,
     Named,
@@ -26,7 +27,6 @@ from appliance.search.query import (
     Standing,
     Word,
 )
-from appliance.search.text import extract
 
 
 @dataclass(frozen=True)

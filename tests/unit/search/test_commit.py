@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -199,3 +200,45 @@ def test_a_catalogue_that_is_no_database_is_no_index(tmp_path: Path) -> None:
     assert not again.mark.complete
     add(again, some(0, 5))
     assert found_ids(again, TIDE) == ids(0, 5)
+
+
+@pytest.mark.parametrize("merging", [False, True])
+def test_everything_is_on_the_disk_before_the_catalogue_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merging: bool
+) -> None:
+    """A kill never shows a missing fsync: so what was synced, with its content then, is noted."""
+    synced: dict[Path, bytes | set[str]] = {}
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced[path] = set(os.listdir(path)) if path.is_dir() else path.read_bytes()
+        real(descriptor)
+
+    missing = list[Path]()
+
+    def step(name: str) -> None:
+        if name != "commit catalogue":
+            return
+        folder = tmp_path / "p000001"
+        if folder.name not in synced.get(tmp_path, ()):
+            missing.append(folder)
+        for path in folder.iterdir():
+            # What was renamed since it was synced under its draft's name has that content.
+            draft = synced.get(path.with_name(f"{path.name}.new"))
+            if path.read_bytes() not in (synced.get(path), draft):
+                missing.append(path)
+            if path.name not in synced.get(folder, ()):
+                missing.append(path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    index = Index(tmp_path, 10, step)
+    index.open()
+    add(index, some(0, 12), 3)
+    if merging:
+        task = index.due(idle=True)
+        assert task is not None
+        drain(index.merge(task))
+    assert not missing
+    assert index.catalogue.changing().pragma("synchronous") == 2
+    index.close()

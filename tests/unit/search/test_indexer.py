@@ -161,6 +161,20 @@ def test_a_kill_at_any_turn_loses_nothing_and_doubles_nothing(rig: Rig) -> None:
     assert rig.find("tide") == names[::-1]
 
 
+def test_a_kill_between_two_commits_of_what_waited(rig: Rig) -> None:
+    """The mark stays behind while more waits: what was committed is met in the journal again."""
+    rig.settle()
+    names = [rig.accept("tide") for _ in range(50)]
+    while not 0 < rig.index.documents < 50:
+        rig.now += 300
+        rig.indexer.turn()
+    rig.stop()
+    rig.start()
+    assert 0 < rig.index.documents < 50
+    rig.settle()
+    assert rig.find("tide") == names[::-1]
+
+
 def test_another_spool_at_the_same_place_is_another_index(rig: Rig) -> None:
     rig.accept("tide")
     rig.settle()

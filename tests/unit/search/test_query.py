@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.search.catalogue import Kind, State
-from appliance.search.query import (
-    LONGEST,
+from appliance.search.query import LONGEST, Mistake, parse
+from appliance.search.tree import (
     And,
     Identity,
-    Mistake,
     Named,
     Node,
     Not,
@@ -25,7 +24,6 @@ from appliance.search.query import (
     Standing,
     Word,
     meant,
-    parse,
 )
 
 NOW = int(datetime(2026, 11, 22, 15, 30, tzinfo=UTC).timestamp() * 1000)
