@@ -122,6 +122,14 @@ class Served:
 
         asyncio.run_coroutine_threadsafe(call(), self.loop).result(PATIENCE)
 
+    def configure_policy(self, policy: Policy) -> None:
+        """Another table of routes than that of `policy`."""
+
+        async def configure() -> None:
+            self.server.configure(Limits(), policy)
+
+        self.run(configure)
+
     def stop(self, grace: float = 0.0) -> None:
         """Stop the server and its loop; whatever went wrong in there fails the test."""
         self.run(lambda: self.server.stop(grace))
