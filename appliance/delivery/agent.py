@@ -14,7 +14,7 @@ from functools import partial
 from appliance.config.delivery import DeliverySettings
 from appliance.delivery.dispatch import Dispatcher
 from appliance.delivery.outbox import Outbox
-from appliance.delivery.source import Work
+from appliance.delivery.source import Rooms, Work
 from appliance.mail.work import AttemptId, Outcome
 from appliance.monitor.events import Emit, Event
 
@@ -48,7 +48,7 @@ class Agent:
         self._spool: asyncio.TaskGroup | None = None
         """Lives as long as a connection to the spool."""
         self._pulls: set[asyncio.Task[None]] = set()
-        self._pulled_without: frozenset[str] = frozenset()
+        self._wished: tuple[frozenset[str], Rooms] = (frozenset(), ())
         self._stop = asyncio.Event()
         self._ended = False
         self._changed = asyncio.Event()
@@ -117,13 +117,13 @@ class Agent:
         room = self._settings.leases - len(self._open)
         if room < self._batch // 4 or room <= 0:
             return  # a little more room is worth waiting for: there is enough to do
-        blocked = self._dispatcher.blocked
-        if self._pulls and self._pulled_without == blocked:
+        wish = self._dispatcher.blocked, self._dispatcher.rooms
+        if self._pulls and self._wished == wish:
             return
         if len(self._pulls) >= _MAX_PULLS:
             return
-        self._pulled_without = blocked
-        pull = self._talk(partial(self._pull_once, min(room, self._batch), blocked))
+        self._wished = wish
+        pull = self._talk(partial(self._pull_once, min(room, self._batch), *wish))
         self._pulls.add(pull)
         pull.add_done_callback(self._pulled)
 
@@ -140,8 +140,8 @@ class Agent:
         assert self._spool is not None
         return self._spool.create_task(talk())
 
-    async def _pull_once(self, limit: int, blocked: frozenset[str]) -> None:
-        leases = await self._work.leases(limit, list(blocked))
+    async def _pull_once(self, limit: int, blocked: frozenset[str], rooms: Rooms) -> None:
+        leases = await self._work.leases(limit, list(blocked), rooms)
         for lease in leases:
             self._open.add(lease.attempt)
             self._unsettled += 1
@@ -170,7 +170,7 @@ class Agent:
         self._dispatcher.stop()
         if self._spool is not None and self._pulls:
             # Calls off the open ones: they return, and no lease is on its way without us.
-            self._talk(partial(self._pull_once, 0, frozenset()))
+            self._talk(partial(self._pull_once, 0, frozenset(), ()))
         if not await self._until(self._all_settled, self._settings.stop_timeout.seconds):
             self._dispatcher.abort()
         await self._until(self._all_reported, _LAST_WORDS)

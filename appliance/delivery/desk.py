@@ -103,14 +103,19 @@ class Desk:
             self.record(errand, recipient, outcome, job)
 
     def suspended(
-        self, errand: Errand, recipients: Sequence[LeasedRecipient], reply: Reply, rest: float
+        self,
+        errand: Errand,
+        recipients: Sequence[LeasedRecipient],
+        reply: Reply,
+        rest: float | None,
     ) -> bool:
         """Not tried, for the next hop rests, or is paused, for `rest` more seconds: `reply`.
 
         Its last failure since we started is the attempt that a message needs before it may
         expire: trying each of a queue full of them would take for ever, and end the same. A
-        pause is an operator's will: mail does not live longer for it. True if for some recipient
-        a decision was due.
+        pause is an operator's will: mail does not live longer for it. Without a `rest` it was due
+        since it came: so the oldest goes first, and is looked at first. True if for some
+        recipient a decision was due.
         """
         due = False
         for recipient in recipients:
@@ -118,7 +123,7 @@ class Desk:
             if outcome.result is Result.EXPIRED or outcome.delayed:
                 due = True
             else:
-                wait = round(1000 * rest) + 1
+                wait = -round(self._age(errand)) if rest is None else round(1000 * rest) + 1
                 outcome = RecipientOutcome(recipient.index, Result.CANCELLED, reply, retry_in=wait)
             self.record(errand, recipient, outcome)
         return due

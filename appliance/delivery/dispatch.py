@@ -26,9 +26,10 @@ from appliance.mail.work import Lease, LeasedRecipient, Outcome
 from appliance.monitor.events import Emit, Event
 
 _MAX_BLOCKED = 5000  # domains named at a time; mail for others is taken and given back
-_PAUSED_AGAIN = 60.0  # seconds, for mail of which only its next hop tells that it is paused
+_LOOK = 60.0  # seconds between two looks at paused mail, whether its time has come
 
 PAUSED_DOMAIN = Reply(451, "4.3.2", "mail for this domain is paused by an operator: not tried")
+_AT_A_LOOK = 16  # messages
 PAUSED_HOP = Reply(451, "4.3.2", "the next hop is paused by an operator: not tried")
 
 
@@ -64,6 +65,9 @@ class Dispatcher:
         self._recruiter = Recruiter(connector, self.gates, settings)
         self._prober = Prober(clock, emit)
         self._paused: frozenset[str] = frozenset()
+        self._looking: set[str] = set()
+        """Paused domains whose oldest mail is looked at: must it be told of, or returned?"""
+        self._looked = clock()
         self._hops: dict[str, Hop] = {}
         self._blocked: dict[str, Hop] = {}
         self._stopping = False
@@ -87,6 +91,7 @@ class Dispatcher:
     def pause(self, domains: frozenset[str], hops: frozenset[str]) -> None:
         """Begin nothing for these domains and next hops from now on, but for all others."""
         self._paused = domains
+        self._looking.clear()
         self.gates.pause(hops)
         for hop in self._hops.values():
             hop.drop(domains)
@@ -96,16 +101,18 @@ class Dispatcher:
     @property
     def blocked(self) -> frozenset[str]:
         """Domains for which no leases are wanted now."""
+        paused = self._paused - self._looking
         if not self._blocked:
-            return self._paused
+            return paused
         domains = [domain for hop in self._blocked.values() for domain in hop.domains]
-        return self._paused.union(domains[:_MAX_BLOCKED])
+        return paused.union(domains[:_MAX_BLOCKED])
 
     @property
     def rooms(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
         """For how many messages there is room, where a limit tells: all these domains together."""
         rooms = [(hop.room, tuple(hop.domains)) for hop in self._hops.values() if not hop.blocked]
-        return tuple((room, domains) for room, domains in rooms if room is not None and domains)
+        told = [(room, domains) for room, domains in rooms if room is not None and domains]
+        return (*told, *((_AT_A_LOOK, (domain,)) for domain in self._looking))
 
     @property
     def hops(self) -> Sequence[Hop]:
@@ -136,6 +143,17 @@ class Dispatcher:
                 hop.forget()
                 del self._hops[hop.name]
         self.gates.sweep()
+        if self._clock() - self._looked >= _LOOK:
+            self._looked = self._clock()
+            self._look()
+
+    def _look(self) -> None:
+        """A pause lengthens no message's life: the oldest of what is paused is looked at."""
+        self._looking = set(self._paused)
+        for hop in self._hops.values():
+            hop.look()
+        if self._looking:
+            self.blocked_changed()
 
     def stop(self) -> None:
         """Give back what has not begun, and whatever is accepted from now on."""
@@ -156,9 +174,9 @@ class Dispatcher:
 
     def _distribute(self, errand: Errand) -> None:
         """Settle what needs no next hop, and make jobs of the rest, one destination at a time."""
-        if domain_key(errand.lease.recipients[0].address) in self._paused:
-            self._desk.suspended(errand, errand.lease.recipients, PAUSED_DOMAIN, 1.0)
-            self._check(errand)
+        domain = domain_key(errand.lease.recipients[0].address)
+        if domain in self._paused:
+            self._pause(errand, domain)
             return
         remote: dict[str, tuple[Route, list[LeasedRecipient]]] = {}
         for recipient in errand.lease.recipients:
@@ -178,6 +196,13 @@ class Dispatcher:
                 hop.add(Job(errand, recipients[start : start + most]))
         if not remote:
             self._check(errand)
+
+    def _pause(self, errand: Errand, domain: str) -> None:
+        due = self._desk.suspended(errand, errand.lease.recipients, PAUSED_DOMAIN, None)
+        self._check(errand)
+        if not due and domain in self._looking:
+            self._looking.remove(domain)  # what came later is not due either
+            self.blocked_changed()
 
     def _hop(self, route: Route, address: str) -> Hop:
         hop = self._hops.get(route.destination)
@@ -214,9 +239,9 @@ class Dispatcher:
         recipients, job.recipients = job.recipients, ()
         rest, reason, due = hop.rest, hop.reason, False
         if job.domain in self._paused:
-            due = self._desk.suspended(job.errand, recipients, PAUSED_DOMAIN, 1.0)
+            self._desk.suspended(job.errand, recipients, PAUSED_DOMAIN, None)
         elif hop.relays.paused:
-            again = 1.0 if self._routes.uniform(job.domain) else _PAUSED_AGAIN
+            again = None if self._keeps_out(job.domain, hop) else _LOOK
             due = self._desk.suspended(job.errand, recipients, PAUSED_HOP, again)
         elif rest and reason is not None:
             text = f"suspended, since the next hop failed before: {reason.text}"
@@ -226,6 +251,11 @@ class Dispatcher:
             self._desk.returned(job.errand, recipients, self._settings.patience.seconds)
         self._check(job.errand)
         return due
+
+    def _keeps_out(self, domain: str, hop: Hop) -> bool:
+        """Whether no mail for `domain` is leased while `hop` is blocked."""
+        named = sum(len(one.domains) for one in self._hops.values())
+        return named < _MAX_BLOCKED and domain in hop.domains
 
     def failed(self, job: Job, error: Exception) -> None:
         # It may have failed after some of them had come to their end.

@@ -54,7 +54,7 @@ class Job:
     @property
     def bulk(self) -> bool:
         """Whether it may wait for interactive mail."""
-        return self.errand.lease.envelope.bulk
+        return self.errand.lease.bulk
 
     @property
     def domain(self) -> str:

@@ -20,6 +20,7 @@ from appliance.mail.work import LeasedRecipient, Result
 
 GIVEN_BACK = Ending(Result.CANCELLED, Reply(451, "4.3.2", "not this node's any more: not tried"))
 STOPPED = Ending(Result.CANCELLED, Reply(451, "4.3.2", "delivery stops: not tried"))
+_AT_A_LOOK = 16  # messages of a paused next hop
 _MAX_DOMAINS = 1000  # remembered a hop, to be named in `Work.leases`
 
 
@@ -93,6 +94,8 @@ class Hop:
     @property
     def room(self) -> int | None:
         """How many more messages can be sent soon; None if a limit does not tell."""
+        if self.relays.paused:
+            return _AT_A_LOOK
         within = self.relays.within(self._patience, self._clock())
         return None if within is None else max(0, within - len(self._waiting) - self._starting)
 
@@ -160,6 +163,12 @@ class Hop:
             self._suspend()
         self._pump()
         self._update()
+
+    def look(self) -> None:
+        """If it is paused, take up some mail to see whether its time has come."""
+        if self.relays.paused:
+            self._settling = True
+            self._update()
 
     def drop(self, domains: Collection[str]) -> None:
         """Give back what waits for these recipient domains."""

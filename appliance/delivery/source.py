@@ -8,6 +8,8 @@ from typing import Protocol
 from appliance.mail.queue_id import QueueId
 from appliance.mail.work import AttemptId, Lease, Outcome
 
+Rooms = tuple[tuple[int, tuple[str, ...]], ...]
+
 
 class Work(Protocol):
     """The spool as delivery sees it (over IPC in the product).
@@ -21,8 +23,10 @@ class Work(Protocol):
         Whatever this node leased and is not named becomes in doubt and is retried.
         """
 
-    async def leases(self, limit: int, blocked: Sequence[str]) -> Sequence[Lease]:
+    async def leases(self, limit: int, blocked: Sequence[str], rooms: Rooms) -> Sequence[Lease]:
         """Wait for due recipients, at most `limit` leases; none for a domain in `blocked`.
+
+        Of the domains that each of `rooms` names, all together, no more than so many.
 
         A later call makes an earlier one that still waits return nothing, so `blocked` can
         change at once and no lease gets lost on the way; with `limit` 0 a call does only that.

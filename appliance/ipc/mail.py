@@ -22,11 +22,18 @@ class PresentCall(msgspec.Struct, frozen=True, array_like=True, tag=0):
     attempts: tuple[AttemptId, ...]
 
 
+Rooms = tuple[tuple[int, tuple[str, ...]], ...]
+
+
 class LeasesCall(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """Answered with `Leases` when something is due, or when the next such call comes."""
+    """Answered with `Leases` when something is due, or when the next such call comes.
+
+    `rooms`: of the domains that each names, all together, no more than so many.
+    """
 
     limit: int
     blocked: tuple[str, ...]
+    rooms: Rooms = ()
 
 
 class ReportCall(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -24,7 +24,6 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     `sender` is "" for the null sender. `body` is "7BIT", "8BITMIME" or None (not given;
     RFC 6152). `ret` is "FULL", "HDRS" or None, `envid` verbatim xtext (RFC 3461 §4.3, §4.4).
     `received_at` is wall-clock milliseconds, for people only: no rule may depend on it.
-    `bulk`: it may wait for interactive mail (`appliance.mail.priority`).
     """
 
     sender: str
@@ -37,4 +36,3 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     helo: str = ""
     user: str | None = None
     received_at: int = 0
-    bulk: bool = False

@@ -52,6 +52,7 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     `age` is milliseconds of the owner's running time since acceptance (never wall time).
     All recipients of a lease share one routing domain. `size` is bytes of content.
     Content is read by queue id (`appliance.spool.content.ContentReader`), never sent along.
+    `bulk`: it may wait for interactive mail (`appliance.mail.priority`).
     """
 
     attempt: AttemptId
@@ -60,6 +61,7 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     recipients: tuple[LeasedRecipient, ...]
     size: int
     age: int
+    bulk: bool = False
 
 
 class RecipientOutcome(msgspec.Struct, frozen=True, array_like=True):

@@ -106,7 +106,12 @@ def accepted(record: Accepted, stamp: Stamp, at: int) -> MessageState:
     return MessageState(
         stamp.incarnation,
         stamp.seq,
-        tuple([RecipientState(stamp, Log(at, domain, record.held)) for domain in record.domains]),
+        tuple(
+            [
+                RecipientState(stamp, Log(at, domain, record.held, bulk=record.bulk))
+                for domain in record.domains
+            ]
+        ),
     )
 
 

@@ -44,7 +44,7 @@ class Log(msgspec.Struct, frozen=True, array_like=True):
     """The owner's log of one recipient: the whole value, so the latest one simply wins.
 
     `due` is milliseconds of the writing node's running time; `domain` routes the recipient;
-    `address` is set by a redirect.
+    `address` is set by a redirect. `bulk`: it may wait for interactive mail.
     """
 
     due: Time
@@ -54,6 +54,7 @@ class Log(msgspec.Struct, frozen=True, array_like=True):
     delay_notified: bool = False
     address: str | None = None
     note: Note | None = None
+    bulk: bool = False
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -73,7 +74,7 @@ class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """A message for which this node took responsibility (RFC 5321 §4.2.5).
 
     `envelope` is opaque here. `domains` has the routing domain of each recipient. `external`:
-    the content is a file, durable on every node that holds this record.
+    the content is a file, durable on every node that holds this record. `bulk`: see `Log`.
     """
 
     queue_id: str
@@ -83,6 +84,7 @@ class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=1):
     digest: bytes
     external: bool = False
     held: bool = False
+    bulk: bool = False
 
 
 class Leased(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -19,6 +19,7 @@ from appliance.ipc.mail import (
     Renewed,
     ReportCall,
     Revoked,
+    Rooms,
     Said,
 )
 from appliance.mail.work import AttemptId, Lease, Outcome
@@ -56,9 +57,11 @@ class WorkClient:
         self._revoked = set(presented.invalid)
         self._renewed_at = self._clock()
 
-    async def leases(self, limit: int, blocked: Sequence[str]) -> Sequence[Lease]:
+    async def leases(
+        self, limit: int, blocked: Sequence[str], rooms: Rooms = ()
+    ) -> Sequence[Lease]:
         """Wait for work; raises ConnectionError."""
-        call = LeasesCall(limit, tuple(blocked))
+        call = LeasesCall(limit, tuple(blocked), rooms)
         return (await self._connected().request(call, Leases)).leases
 
     async def report(self, outcomes: Sequence[Outcome]) -> None:

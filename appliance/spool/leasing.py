@@ -123,7 +123,7 @@ class Leasing:
         if self._idle:
             return None
         want = self._wants[0]
-        chosen = self._owner.leases(running, want.limit, self._may_lease, want.blocked)
+        chosen = self._owner.leases(running, want.limit, self._may_lease, want.blocked, want.rooms)
         if not chosen:
             return None
         self._wants.popleft()

@@ -135,7 +135,7 @@ class MailSocket:
 
     async def _lease(self, call: LeasesCall) -> Said:
         blocked = frozenset(call.blocked)
-        leases = await self._spool.ask(lambda token: Want(token, call.limit, blocked))
+        leases = await self._spool.ask(lambda token: Want(token, call.limit, blocked, call.rooms))
         assert isinstance(leases, list)
         return Leases(tuple(leases))
 

@@ -11,14 +11,19 @@ import msgspec
 
 from appliance.mail.queue_id import parse, queue_id
 from appliance.replica.message import MessageState
-from appliance.replica.record import Attempt, Result
+from appliance.replica.record import Attempt, Log, Result
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lanes
 from appliance.spool.schema import HELD, NUMBER_BITS, Stage, rows
 from appliance.spool.tally import Tally
 
 Slot = tuple[int, str, int]
-"""(lane, domain, wake): one row in `schedule`; `wake` in this node's running time."""
+"""(lane, queue, wake): one row in `schedule`; `wake` in this node's running time.
+
+A queue is the recipients' domain; bulk mail for it has a queue of its own (`queue_of`).
+"""
+BULK = "bulk "
+"""Before the domain: no domain has a space."""
 
 _SELECT = "SELECT key, size, digest, external, arrived, slots, state, envelope, trace FROM message"
 _LSN = 8
@@ -67,6 +72,11 @@ def key_of(queue_id: str, journal: Journal) -> int:
     if number >> NUMBER_BITS:
         raise LookupError(f"no message {queue_id}")
     return index << NUMBER_BITS | number
+
+
+def queue_of(log: Log) -> str:
+    """Where a recipient waits."""
+    return BULK + log.domain if log.bulk else log.domain
 
 
 def queue_id_of(key: int, journal: Journal) -> str:
@@ -237,13 +247,14 @@ class Messages:
                 continue
             log = recipient.log
             wake = HELD if log.held else log.due + offsets.get(recipient.stamp.node, 0)
-            known = wakes.get(log.domain)
+            queue = queue_of(log)
+            known = wakes.get(queue)
             if known is None or wake < known:
-                wakes[log.domain] = wake
+                wakes[queue] = wake
         if not wakes:
             return ()
         lane = self._lanes.of(entry.key >> NUMBER_BITS, entry.state.seq).id
-        return tuple([(lane, domain, wake) for domain, wake in wakes.items()])
+        return tuple([(lane, queue, wake) for queue, wake in wakes.items()])
 
     def _reschedule(self, entry: Entry, slots: tuple[Slot, ...]) -> None:
         for lane, domain, wake in entry.slots:

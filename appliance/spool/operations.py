@@ -14,6 +14,9 @@ Token = object
 """Names a request; the engine gives it back with the answer."""
 
 
+Rooms = Sequence[tuple[int, Sequence[str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Accept:
     """Take responsibility for a message; its content is given inline or as a file."""
@@ -27,15 +30,20 @@ class Accept:
     content: bytes | None = None
     body: Body | None = None
     held: bool = False
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Lease up to `limit` due (message, domain) pairs; answered when there is one."""
+    """Lease up to `limit` due (message, domain) pairs; answered when there is one.
+
+    `rooms`: of the domains that each names, all together, no more than so many.
+    """
 
     token: Token
     limit: int
     blocked: frozenset[str] = frozenset()
+    rooms: Rooms = ()
 
 
 @dataclass(frozen=True, slots=True)

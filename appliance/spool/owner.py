@@ -35,7 +35,7 @@ from appliance.replica.record import (
     Result,
 )
 from appliance.spool.messages import Entry
-from appliance.spool.operations import Accept, Command
+from appliance.spool.operations import Accept, Command, Rooms
 from appliance.spool.schema import HELD
 from appliance.spool.store import Store
 
@@ -62,6 +62,7 @@ class Owner:
             operation.digest,
             operation.body is not None,
             operation.held,
+            operation.bulk,
         )
 
     def leases(
@@ -70,10 +71,11 @@ class Owner:
         limit: int,
         allowed: Callable[[int], bool],
         blocked: Collection[str],
+        rooms: Rooms = (),
     ) -> list[tuple[Leased, Entry]]:
         """Lease records for what is due, with their messages."""
         store, chosen = self._store, list[tuple[Leased, Entry]]()
-        for key, domain in store.scheduler.due(running, limit, allowed, blocked):
+        for key, domain in store.scheduler.due(running, limit, allowed, blocked, rooms):
             entry = store.messages.by_key(key)
             recipients = self._due(entry, domain, running)
             lane = store.lanes.of(key >> 40, entry.state.seq)
@@ -106,10 +108,11 @@ class Owner:
     def lease(self, record: Leased, entry: Entry, seq: int, running: int) -> Lease:
         """What delivery gets for a lease record that was journalled as number `seq`."""
         envelope = _decode_envelope(entry.envelope)
-        recipients = []
+        recipients, bulk = [], False
         for index in record.recipients:
             log = entry.state.recipients[index].log
             address = log.address or envelope.recipients[index].address
+            bulk = bulk or log.bulk
             recipients.append(LeasedRecipient(index, address, log.tries, log.delay_notified))
         return Lease(
             AttemptId(self._store.incarnation, seq),
@@ -118,6 +121,7 @@ class Owner:
             tuple(recipients),
             entry.size,
             max(0, running - entry.arrived),
+            bulk,
         )
 
     def outcome(self, outcome: Outcome, running: int) -> tuple[list[Record], dict[str, bytes]]:

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from appliance.delivery.source import Rooms
 from appliance.mail.address import domain_key
 from appliance.mail.envelope import Envelope, Recipient
 from appliance.mail.queue_id import QueueId, queue_id
@@ -89,6 +90,7 @@ class MemoryWork:
         tries: int = 0,
         delay_notified: bool = False,
         redirected: dict[int, str] | None = None,
+        bulk: bool = False,
     ) -> QueueId:
         """Queue a message: one lease for each domain of its recipients."""
         self._messages += 1
@@ -102,7 +104,7 @@ class MemoryWork:
         for recipients in domains.values():
             self._attempts += 1
             attempt = AttemptId(b"i" * 16, self._attempts)
-            self._queue(Lease(attempt, name, envelope, tuple(recipients), len(content), age))
+            self._queue(Lease(attempt, name, envelope, tuple(recipients), len(content), age, bulk))
         return name
 
     async def wake(self) -> None:
@@ -126,7 +128,7 @@ class MemoryWork:
         for attempt in gone:
             self._queue(self.open.pop(attempt))
 
-    async def leases(self, limit: int, blocked: Sequence[str]) -> Sequence[Lease]:
+    async def leases(self, limit: int, blocked: Sequence[str], rooms: Rooms) -> Sequence[Lease]:
         self._check()
         self._call += 1
         call = self._call
@@ -135,7 +137,7 @@ class MemoryWork:
         async with self._changed:
             self._changed.notify_all()
             while limit and self._call == call and not self.lost:
-                taken = self._take(limit, blocked)
+                taken = self._take(limit, blocked, rooms)
                 if taken:
                     break
                 await self._changed.wait()
@@ -196,12 +198,17 @@ class MemoryWork:
         domain = domain_key(lease.recipients[0].address)
         self.due.setdefault(domain, deque()).append(lease)
 
-    def _take(self, limit: int, blocked: Collection[str]) -> list[Lease]:
+    def _take(self, limit: int, blocked: Collection[str], rooms: Rooms) -> list[Lease]:
         taken: list[Lease] = []
+        room = {domain: place for place, (_, domains) in enumerate(rooms) for domain in domains}
+        left = [count for count, _ in rooms]
         for domain, queue in list(self.due.items()):
             if domain in blocked:
                 continue
-            while queue and len(taken) < limit:
+            place = room.get(domain)
+            while queue and len(taken) < limit and (place is None or left[place] > 0):
+                if place is not None:
+                    left[place] -= 1
                 lease = queue.popleft()
                 taken.append(lease)
                 self.open[lease.attempt] = lease

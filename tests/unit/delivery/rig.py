@@ -89,15 +89,6 @@ class Rig:
         self.log = Log()
         self.settings = settings
         random = Random(seed).random
-        routes = Routes(
-            ["site.test"],
-            {"ann@site.test": "ann"},
-            "postmaster",
-            {
-                key: Smtp((NextHop(to.host, to.port),)) if isinstance(to, Sink) else to
-                for key, to in transports.items()
-            },
-        )
         tokens = (f"token{number}" for number in itertools.count(1))
         desk = Desk(
             Identity("node.test", "postmaster@site.test"),
@@ -110,7 +101,7 @@ class Rig:
         )
         self.dispatcher = Dispatcher(
             self.work.content,
-            routes,
+            self.routes(transports),
             Connector(
                 "node.test", settings, HostsFile(), exchangers, Trusting("site.test"), self.clock
             ),
@@ -122,8 +113,25 @@ class Rig:
         )
         self.agent = Agent(self.work, self.dispatcher, settings, self.log, self.clock.pause)
 
+    def routes(self, transports: Mapping[str, Transport | Sink]) -> Routes:
+        """A table for `Dispatcher.configure`."""
+        return Routes(
+            ["site.test"],
+            {"ann@site.test": "ann"},
+            "postmaster",
+            {
+                key: Smtp((NextHop(to.host, to.port),)) if isinstance(to, Sink) else to
+                for key, to in transports.items()
+            },
+        )
+
     async def send(
-        self, *recipients: str, age: int = 0, tries: int = 0, delay_notified: bool = False
+        self,
+        *recipients: str,
+        age: int = 0,
+        tries: int = 0,
+        delay_notified: bool = False,
+        bulk: bool = False,
     ) -> None:
         """Queue a message whose token is its number, from 1."""
         token = str(len(self.work.content.bodies) + 1)
@@ -133,6 +141,7 @@ class Rig:
             age=age,
             tries=tries,
             delay_notified=delay_notified,
+            bulk=bulk,
         )
         await self.work.wake()
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import closing
 
 import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from appliance.spool.messages import BULK
+from appliance.spool.operations import Rooms
 from appliance.spool.scheduler import _SHARE, Scheduler
 from appliance.spool.schema import HELD
 from tests.unit.spool.effort import effort
@@ -31,11 +36,19 @@ class Queue:
         self._keys += count
         self.scheduler.woken((lane, domain, wake))
 
-    def take(self, now: int, limit: int = 10, blocked: Collection[str] = ()) -> list[str]:
+    def take(
+        self, now: int, limit: int = 10, blocked: Collection[str] = (), rooms: Rooms = ()
+    ) -> list[str]:
         """Lease what is due: the domains, in order."""
-        chosen = list(self.scheduler.due(now, limit, self.lanes.__contains__, blocked))
+        chosen = list(self.scheduler.due(now, limit, self.lanes.__contains__, blocked, rooms))
         self._db.executemany("DELETE FROM schedule WHERE key=?", [(key,) for key, _ in chosen])
         return [domain for _, domain in chosen]
+
+    def keys(self, now: int, limit: int) -> list[int]:
+        """Lease what is due: which messages, in the order in which they were put."""
+        chosen = list(self.scheduler.due(now, limit, self.lanes.__contains__, ()))
+        self._db.executemany("DELETE FROM schedule WHERE key=?", [(key,) for key, _ in chosen])
+        return [key for key, _ in chosen]
 
 
 @pytest.fixture
@@ -151,3 +164,57 @@ def test_the_cost_does_not_grow_with_the_queue(db: apsw.Connection, domains: int
 
     short, long = cost(100 * domains), cost(100_000)
     assert 0 < long <= short * 1.1
+
+
+def test_bulk_waits_for_interactive_mail_but_gets_its_part(queue: Queue) -> None:
+    queue.put(BULK + "to.test", 1, 1000)
+    queue.put("to.test", 5, 1000)
+    got = [queue.keys(9, 20) for _ in range(10)]
+    bulk = [sum(key <= 1000 for key in keys) for keys in got]
+    assert [len(keys) for keys in got] == [20] * 10
+    assert bulk == [5] * 10
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=20))
+def test_neither_kind_starves(limits: list[int]) -> None:
+    with closing(apsw.Connection(":memory:")) as db:
+        db.execute(
+            "CREATE TABLE schedule(lane INTEGER, domain TEXT, wake INTEGER, key INTEGER,"
+            " PRIMARY KEY(lane, domain, wake, key)) WITHOUT ROWID"
+        )
+        queue = Queue(db)
+        queue.put(BULK + "to.test", 1, 400)
+        queue.put("to.test", 1, 400)
+        leased = bulk = 0
+        for limit in limits:
+            keys = queue.keys(9, limit)
+            leased += len(keys)
+            bulk += sum(key <= 400 for key in keys)
+            assert len(keys) == limit
+            assert leased // 4 - 1 <= bulk <= leased // 4
+
+
+def test_each_kind_gets_all_if_the_other_wants_nothing(queue: Queue) -> None:
+    queue.put(BULK + "to.test", 1, 50)
+    assert len(queue.keys(9, 20)) == 20
+    queue.put("other.test", 1, 30)
+    assert len(queue.keys(9, 100)) == 60
+
+
+def test_domains_share_the_room_that_a_limit_leaves(queue: Queue) -> None:
+    for domain in ("a.test", "b.test", "c.test"):
+        queue.put(domain, 1, 10)
+    rooms = [(7, ["a.test", "b.test"])]
+    got = queue.take(9, 100, rooms=rooms)
+    assert got.count("a.test") + got.count("b.test") == 7
+    assert got.count("c.test") == 10
+    assert queue.scheduler.next_wake() is not None or queue.scheduler.parked
+    assert queue.take(9, 100, rooms=[(0, ["a.test", "b.test"])]) == []
+    assert len(queue.take(9, 100)) == 13
+
+
+def test_bulk_to_a_blocked_domain_is_parked_too(queue: Queue) -> None:
+    queue.put(BULK + "a.test", 1, 3)
+    assert queue.take(9, blocked={"a.test"}) == []
+    assert queue.scheduler.next_wake() is None
+    assert queue.take(9) == ["a.test"] * 3
