@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -61,9 +63,12 @@ class ProbeProcess:
     """The probe in the client's namespace."""
 
     def __init__(self, lab: Lab, run: str, to: str = f"{VIRTUAL}:{SMTP}") -> None:
+        self._folder = TemporaryDirectory()
+        self._result = Path(self._folder.name) / "result.json"
         self._process = subprocess.Popen(
             lab.client.namespace.command(
-                *(sys.executable, "-m", "tests.netns.probe", "--to", to, "--run", run)
+                *(sys.executable, "-m", "tests.netns.probe", "--to", to, "--run", run),
+                *("--result", str(self._result)),
             ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,9 +78,9 @@ class ProbeProcess:
 
     def finish(self) -> Probed:
         """End it and return what it saw."""
-        told, _ = self._process.communicate()
+        self._process.communicate()
         assert self._process.returncode == 0, f"the probe ended with {self._process.returncode}"
-        return msgspec.json.decode(told, type=Probed)
+        return msgspec.json.decode(self._result.read_bytes(), type=Probed)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +91,7 @@ class ProbeProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._process:  # which closes its pipes, too
+        with self._folder, self._process:  # which closes its pipes, too
             self._process.kill()
 
 

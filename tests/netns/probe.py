@@ -2,8 +2,9 @@
 
 A process of its own in the client's namespace, `python -m tests.netns.probe --to HOST:PORT …`.
 Each time it connects anew, waits for the greeting, gives one message over and waits for its 250.
-It ends with its standard input, or after `--seconds`, and prints when it was greeted and when it
-got a 250, on the machine's monotonic clock. Time without service is time between two of these.
+It ends with its standard input, or after `--seconds`, and writes to `--result` when it was
+greeted and when it got a 250, on the machine's monotonic clock. Time without service is time
+between two of these.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from time import monotonic
 
 import msgspec
@@ -147,17 +149,18 @@ async def _probe(load: Load) -> Probed:
 
 
 def main() -> None:
-    """Probe and print what was seen."""
+    """Probe and write down what was seen."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", required=True, metavar="HOST:PORT")
     parser.add_argument("--run", required=True, help="opens the token of every message")
+    parser.add_argument("--result", required=True, type=Path, metavar="FILE")
     parser.add_argument("--seconds", type=float, default=120.0)
     options = parser.parse_args()
     host, _, port = options.to.rpartition(":")
     load = Load(
         to=(host, int(port)), run=options.run, seconds=options.seconds, per_connection=1, size=1024
     )
-    print(msgspec.json.encode(uvloop.run(_probe(load))).decode())
+    options.result.write_bytes(msgspec.json.encode(uvloop.run(_probe(load))))
 
 
 if __name__ == "__main__":
