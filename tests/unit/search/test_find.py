@@ -46,8 +46,9 @@ statuses = st.sampled_from(
 
 
 @st.composite
-def letters(draw: st.DrawFn) -> list[Letter]:
-    drawn = draw(st.lists(st.tuples(texts, texts, words, statuses, st.integers(0, 9)), max_size=40))
+def letters(draw: st.DrawFn, least: int = 0) -> list[Letter]:
+    parts = st.tuples(texts, texts, words, statuses, st.integers(0, 9))
+    drawn = draw(st.lists(parts, min_size=least, max_size=40))
     made = []
     for number, (subject, body, name, status, received) in enumerate(drawn):
         plain = letter(number, body, Subject=subject, From=f"{name} <x@site.test>", To="y@z.test")
