@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import resource
+import ssl
 import sys
 from array import array
 from collections import Counter
@@ -40,6 +41,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 4096
     messages: int = sys.maxsize
     seconds: float = 3600.0
+    tls: bool = False
+    """By STARTTLS, whoever the server is."""
     sender: str = "ward@site.test"
     recipient: str = "lab@bench.example"
 
@@ -91,6 +94,7 @@ class Run:
         self.started = monotonic()
         self.ended = self.started
         self._next = 0
+        self.tls = any_server() if load.tls else None
 
     @property
     def over(self) -> bool:
@@ -133,6 +137,7 @@ class Run:
 class _Waiting(Enum):
     GREETING = auto()
     EHLO = auto()
+    STARTTLS = auto()
     ENVELOPE = auto()
     ACCEPTED = auto()
     GOODBYE = auto()
@@ -149,6 +154,8 @@ class Client(asyncio.Protocol):
         self._sent = 0
         self._left = run.load.per_connection or sys.maxsize
         self._dot_at = 0.0
+        self._secure = run.tls is None
+        self._starting: asyncio.Task[None] | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -173,6 +180,11 @@ class Client(asyncio.Protocol):
         elif self._waiting is _Waiting.GREETING:
             self._waiting = _Waiting.EHLO
             self._transport.write(b"EHLO bench.example\r\n")
+        elif self._waiting is _Waiting.EHLO and not self._secure:
+            self._waiting = _Waiting.STARTTLS
+            self._transport.write(b"STARTTLS\r\n")
+        elif self._waiting is _Waiting.STARTTLS:
+            self._starting = asyncio.get_running_loop().create_task(self._start_tls())
         elif self._waiting is _Waiting.ENVELOPE:
             self._replies += 1
             if self._replies == _ENVELOPE_REPLIES:
@@ -184,6 +196,15 @@ class Client(asyncio.Protocol):
             self._next()
         else:
             self._next()
+
+    async def _start_tls(self) -> None:
+        assert self._run.tls is not None
+        loop = asyncio.get_running_loop()
+        transport = await loop.start_tls(self._transport, self, self._run.tls)
+        assert transport is not None
+        self._transport, self._secure = transport, True
+        self._waiting = _Waiting.EHLO
+        self._transport.write(b"EHLO bench.example\r\n")
 
     def _next(self) -> None:
         number = self._run.next_number() if self._left else None
@@ -200,6 +221,13 @@ class Client(asyncio.Protocol):
         if self._waiting is not _Waiting.GOODBYE:
             self._run.errors["connection lost"] += 1
         self.closed.set_result(None)
+
+
+def any_server() -> ssl.SSLContext:
+    """TLS with whoever is there."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 async def send(load: Load) -> Run:
@@ -226,6 +254,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=4096, help="bytes of a message")
     parser.add_argument("--messages", type=int, default=sys.maxsize)
     parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--tls", type=bool, default=False, help="use STARTTLS")
     parser.add_argument("--recipient", default="lab@bench.example")
     parser.add_argument("--tokens", type=Path, help="file for the tokens that got 250")
     options = vars(parser.parse_args())

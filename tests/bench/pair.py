@@ -47,7 +47,10 @@ class Pair:
 
     listen = ("127.0.0.11", 2525)
 
-    def __init__(self, folder: Path, next_hop: tuple[str, int], *, deliver: bool) -> None:
+    def __init__(
+        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool
+    ) -> None:
+        """`tls` makes no difference: it is always offered."""
         self._folder = folder
         host, port = next_hop
         route = (

@@ -11,9 +11,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from appliance.trust.authority import Authority, new_key
+from appliance.trust.certificate import key_pem
 from tests.bench.trial import Invalid
 
 _MAIN = """\
@@ -34,7 +37,9 @@ mydestination =
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_peername_lookup = no
-smtpd_tls_security_level = none
+smtpd_tls_security_level = {tls}
+smtpd_tls_chain_files = {base}/etc/tls.pem
+smtpd_tls_loglevel = 0
 smtp_tls_security_level = none
 alias_maps =
 local_recipient_maps =
@@ -91,14 +96,18 @@ class Postfix:
 
     listen = ("127.0.0.31", 2525)
 
-    def __init__(self, folder: Path, next_hop: tuple[str, int], *, deliver: bool) -> None:
+    def __init__(
+        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool = False
+    ) -> None:
         self._base = folder
+        self._tls = tls
         self._files = {
             "main.cf": _MAIN.format(
                 base=folder,
                 daemons=_setting("daemon_directory"),
                 relayhost=f"[{next_hop[0]}]:{next_hop[1]}",
                 defer_transports="" if deliver else "smtp",
+                tls="may" if tls else "none",
             ),
             "master.cf": _MASTER.format(listen="{}:{}".format(*self.listen)),
         }
@@ -112,6 +121,12 @@ class Postfix:
         shutil.chown(self._base / "data", "postfix")
         for name, text in self._files.items():
             (self._base / "etc" / name).write_text(text, encoding="ascii")
+        if self._tls:  # a certificate like ours, so that handshakes cost the same
+            key = new_key()
+            now = datetime.now(UTC)
+            chain = Authority.create("bench.test", now).issue(key, ["postfix.bench.test"], [], now)
+            pem = key_pem(key) + chain.pem()
+            (self._base / "etc" / "tls.pem").write_text(pem, encoding="ascii")
         self._run("start")
         return self
 

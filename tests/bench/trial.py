@@ -23,7 +23,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent, and how long.
 
     `deliver`: the clock stops when the next hop has everything, not at the last 250. `backlog`:
-    so many deferred messages lie in the queue before. `target`: least ratio to Postfix.
+    so many deferred messages lie in the queue before. `tls`: clients use STARTTLS. `target`:
+    least ratio to Postfix.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 4096
     seconds: float = 8.0
     backlog: int = 0
+    tls: bool = False
     target: float | None = None
     compared: bool = True
 
@@ -61,7 +63,7 @@ class Maker(Protocol):
     """Starts a fresh system with its files in `folder`."""
 
     def __call__(
-        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool
+        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool
     ) -> AbstractContextManager[System]: ...
 
 
@@ -88,7 +90,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
     tokens = folder / "accepted"
     with (
         SinkProcess(sink_host) as sink,
-        make(folder / "system", sink.listen, deliver=scenario.deliver) as system,
+        make(folder / "system", sink.listen, deliver=scenario.deliver, tls=scenario.tls) as system,
     ):
         if scenario.backlog:
             _fill(system, sink, scenario.backlog, folder)
@@ -102,6 +104,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
             per_connection=scenario.per_connection,
             size=scenario.size,
             seconds=scenario.seconds,
+            **({"tls": 1} if scenario.tls else {}),
         )
         if scenario.deliver:
             sink.ask(f"taken {load.accepted} {_DRAIN}")
