@@ -54,6 +54,7 @@ class Search:
         self._lookups = lookups
         self._damaged = damaged
         self._expired = expired
+        self._chunk = _CHUNK
 
     def newest(self, wanted: int, before: int | None = None) -> Found:
         """At most `wanted` hits, those in front of position `before`."""
@@ -95,10 +96,9 @@ class Search:
         if not costly:
             yield from unit.positions[left].tolist()
             return
-        size = _CHUNK
         while len(left):
-            chunk, left = left[:size], left[size:]
-            size *= _GROWTH
+            chunk, left = left[: self._chunk], left[self._chunk :]
+            self._chunk *= _GROWTH  # in the units that follow, too: hits are not that many
             mask = np.zeros(unit.documents, np.bool_)
             mask[chunk] = True
             for part in costly:

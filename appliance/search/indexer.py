@@ -28,7 +28,7 @@ _SLICE = 50
 """Messages of a turn, and milliseconds that a slice of other work takes."""
 _SMALL, _LARGE = 2_500, 5_000
 """Messages in a commit at most; LARGE when many wait."""
-_MANY_WORDS = 1_500_000
+_MANY_WORDS = 2_500_000
 _PATIENCE = 1_000
 """Milliseconds that a message waits for others before it is committed."""
 _IDLE_AFTER = 5_000
