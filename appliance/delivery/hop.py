@@ -21,6 +21,7 @@ from appliance.mail.work import LeasedRecipient, Result
 GIVEN_BACK = Ending(Result.CANCELLED, Reply(451, "4.3.2", "not this node's any more: not tried"))
 STOPPED = Ending(Result.CANCELLED, Reply(451, "4.3.2", "delivery stops: not tried"))
 _AT_A_LOOK = 16  # messages of a paused next hop
+_SOON = 0.8  # of the patience: a limit is no reason to give mail back
 _MAX_DOMAINS = 1000  # remembered a hop, to be named in `Work.leases`
 
 
@@ -96,7 +97,7 @@ class Hop:
         """How many more messages can be sent soon; None if a limit does not tell."""
         if self.relays.paused:
             return _AT_A_LOOK
-        within = self.relays.within(self._patience, self._clock())
+        within = self.relays.within(_SOON * self._patience, self._clock())
         return None if within is None else max(0, within - len(self._waiting) - self._starting)
 
     @property
@@ -107,7 +108,8 @@ class Hop:
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting it."""
-        return not (self._waiting or self._workers or self.relays.idle) and self.relays.fresh
+        used = self._waiting or self._workers or self.relays.idle or self.blocked
+        return not used and self.relays.fresh
 
     @property
     def domains(self) -> Sequence[str]:

@@ -53,6 +53,7 @@ class Recruiter:
         for one in pool.members:
             member = self._of(Server(str(one.hop), one.weight, one.backup), one.hop)
             member.health = Health(pool.rise, pool.fall)
+            member.health.passed()  # on trial the first failure would be enough
             members.append(member)
         return Relays(members, algorithm(pool, [m.server for m in members]), pool.check / 1000)
 
