@@ -100,7 +100,7 @@ class Desk:
                 )
             if ending.result is Result.DELIVERED and session and session.peer.dsn:
                 errand.passed_on.add(recipient.index)
-            self.record(errand, recipient, outcome, job)
+            self.record(errand, recipient, outcome, job, session.tls if session else "")
 
     def suspended(
         self,
@@ -134,8 +134,12 @@ class Desk:
         recipient: LeasedRecipient,
         outcome: RecipientOutcome,
         job: Job | None = None,
+        tls: str = "",
     ) -> None:
-        """Keep `outcome` and tell it; `job` is the attempt that it came of, if there was one."""
+        """Keep `outcome` and tell it; `job` is the attempt that it came of, if there was one.
+
+        `tls` is the version that protected it, "" for plain text.
+        """
         errand.outcomes[outcome.index] = outcome
         lease = errand.lease
         original = lease.envelope.recipients[recipient.index].address
@@ -144,7 +148,7 @@ class Desk:
         self._emit(
             event,
             lease.queue_id,
-            **{"to": recipient.address, **more, "relay": outcome.remote or "none"},
+            **{"to": recipient.address, **more, "relay": outcome.remote or "none", "tls": tls},
             **_delays(errand, job, self._clock()),
             size=lease.size,
             dsn=outcome.reply.enhanced,

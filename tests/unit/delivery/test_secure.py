@@ -17,6 +17,7 @@ from appliance.delivery.secure import PLAIN_AFTER
 from appliance.delivery.smtp import ConnectFailed, Connector, Session
 from appliance.mail.route import NextHop, Smtp, Tls
 from appliance.mail.work import Result
+from appliance.monitor.events import Event
 from tests.support.nameserver import WITHOUT_DNS
 from tests.support.sink import Drop, Script, Sink
 from tests.support.trust import NOW, Trusting, server
@@ -201,3 +202,5 @@ async def test_routes_to_one_host_share_no_connection_across_levels() -> None:
     assert {one.result for one in outcomes} == {Result.DELIVERED}
     assert sink.connections == 4
     assert sink.stages["secure"] == 3
+    told = [values["tls"] for event, _, values in rig.log.lines if event is Event.SENT]
+    assert sorted(map(str, told)) == ["", "TLSv1.3", "TLSv1.3", "TLSv1.3"]
