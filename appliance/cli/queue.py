@@ -49,6 +49,7 @@ def list_(
     wanted = queue_filter(status, sender, recipient, ended)
     with node_errors():
         found = list(itertools.islice(entries(client, wanted, min(limit + 1, 1000)), limit + 1))
+        paused = [] if as_json else [safe(one.what) for one in client.routes().pauses]
     more, found = len(found) > limit, found[:limit]
     if as_json:
         show_json({"entries": found, "more": more})
@@ -58,6 +59,8 @@ def list_(
         return
     heads = ("QUEUE ID", "AGE", "SIZE", "STATUS", "SENDER", "RECIPIENTS")
     click.echo(columns([_row(entry) for entry in found], heads))
+    if paused:
+        click.echo(f"Paused: {', '.join(paused)}; see `twinpost route list`", err=True)
     if more:
         click.echo(f"… and more: the first {limit} are shown, --limit shows more", err=True)
 

@@ -163,7 +163,7 @@ def _route_view(key: str, route: RouteSettings) -> RouteView:
         transport=route.transport,
         next_hops=tuple(map(str, route.next_hops)),
         mx=route.mx,
-        pool=route.pool,
+        pool=None if route.pool is None else str(route.pool),
         tls=route.tls,
-        mailbox=route.mailbox,
+        mailbox=None if route.mailbox is None else str(route.mailbox),
     )

@@ -15,10 +15,13 @@ from appliance.control.balance import BalanceApi
 from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
+from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
 from tests.support.control import Balance, Failover, Mail, Reader, Tls
+from tests.support.routes import Delivery, Registers
+from tests.support.routes import site as routes_site
 from tests.support.search import Search
 from tests.support.site import MemorySite
 
@@ -48,6 +51,8 @@ class Node:
     balance: Balance
     site: MemorySite
     search: Search
+    registers: Registers
+    delivery: Delivery
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -71,12 +76,24 @@ def node(data: Path) -> Iterator[Node]:
     loop = asyncio.new_event_loop()
     stop, up = asyncio.Event(), threading.Event()
     identity = Identity("a", "a.site.test", "1.0", ("127.0.0.10",), True)
-    observer = Observer(identity, data, data / "processes.json", reader, mail, moves, Tls())
+    registers, delivery = Registers(), Delivery()
+    observer = Observer(
+        identity,
+        data,
+        data / "processes.json",
+        reader,
+        mail,
+        moves,
+        Tls(),
+        delivery,
+        lambda: registers.table("pauses"),
+    )
 
     async def serve() -> None:
         api = Api(observer, data / "failover.log").application()
         BalanceApi(balance).add_to(api)
         SearchApi(search).add_to(api)
+        RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
         public = Public(observer, []).application()
         async with serving(api, data / "run" / "control.sock", public, []):
@@ -86,7 +103,7 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail, failover, balance, site, search)
+    yield Node(data, reader, mail, failover, balance, site, search, registers, delivery)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()

@@ -17,7 +17,7 @@ def test_never_more_than_the_burst_and_the_rate(per_minute: int, waits: list[flo
     """In any time whatever, not only from the start."""
     rate = Rate(per_minute, 0.0)
     times = list(accumulate(waits))
-    passed = []
+    passed = list[float]()
     for now in times:
         while rate.take(now) and len(passed) < 60:
             passed.append(now)
