@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 _BITS = {4: 32, 6: 128}
 
@@ -26,10 +27,10 @@ class Networks:
         if not self._prefixes:
             return False
         version, number = _number(client)
-        return any(
-            version == of and number >> shift in prefixes
-            for (of, shift), prefixes in self._prefixes.items()
-        )
+        for (of, shift), prefixes in self._prefixes.items():
+            if version == of and number >> shift in prefixes:
+                return True
+        return False
 
 
 def group(client: str) -> str:
@@ -39,6 +40,7 @@ def group(client: str) -> str:
     return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(client)) >> 64 << 64))
 
 
+@lru_cache(4096)  # a client is looked for in several sets, for each recipient
 def _number(client: str) -> tuple[int, int]:
     address = ipaddress.ip_address(client)
     # A client that a balancer names may be written like this (RFC 4291 §2.5.5.2).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from appliance.mail.address import canonical, domain_key, normal_domain, split
 
@@ -55,12 +55,12 @@ class Patterns:
         """Whether one of the patterns names the domain `name`."""
         if self._any:
             return True
-        return any(key in self._domains for key in _keys(normal_domain(name)))
-
-
-def _keys(domain: str) -> Iterator[str]:
-    yield domain
-    dot = domain.find(".")
-    while dot >= 0:
-        yield domain[dot:]
-        dot = domain.find(".", dot + 1)
+        domain = normal_domain(name)
+        if domain in self._domains:
+            return True
+        dot = domain.find(".")
+        while dot >= 0:
+            if domain[dot:] in self._domains:
+                return True
+            dot = domain.find(".", dot + 1)
+        return False
