@@ -63,8 +63,11 @@ class Follower(Protocol):
     def changed(self) -> None:
         """Who holds what, or who runs, may be other than it was."""
 
-    def went_on(self, process: FailoverProcess, stopped_for: int) -> None:
-        """A process goes on after a stop, and has done what that brings about."""
+    def went_on(self, process: FailoverProcess, stopped_for: int, kept: set[int]) -> None:
+        """A process goes on after a stop, and has done what that brings about.
+
+        `kept`: the virtual routers whose addresses it held and has not dropped.
+        """
 
 
 class FailoverProcess:
@@ -89,6 +92,7 @@ class FailoverProcess:
         self.follower: Follower | None = None
         self._health = self._new_health()
         self._inbox: list[tuple[int, bytes]] = []
+        self._kept: set[int] = set()
         self._alarm = 0
         self._start = 0
         self._alive = False
@@ -178,6 +182,7 @@ class FailoverProcess:
         if self.node is None or self.stopped_at is None:
             return
         stopped_for, self.stopped_at = self._clock.now - self.stopped_at, None
+        self._kept = set(self.held)
         inbox, self._inbox = self._inbox, []
         for path, data in inbox:
             self.arrive(path, data)
@@ -185,7 +190,7 @@ class FailoverProcess:
         self.look()
         self._changed()
         if self.follower is not None:
-            self.follower.went_on(self, stopped_for)
+            self.follower.went_on(self, stopped_for, self._kept)
 
     # What it is told.
 
@@ -259,6 +264,7 @@ class FailoverProcess:
                 self.held.add(effect.vrid)
             case ReleaseAddresses():
                 self.held.discard(effect.vrid)
+                self._kept.discard(effect.vrid)
             case Announce():
                 assert effect.vrid in self.held, "announced, and not held"
             case Transition():
