@@ -88,6 +88,7 @@ class Event(StrEnum):
     TLS_AUTHORITY_SHARED = "tls_authority_shared"
     TLS_CERTIFICATE_ISSUED = "tls_certificate_issued"
     TLS_FAILED = "tls_failed"
+    CLOCK_IMPLAUSIBLE = "clock_implausible"
 
     # the virtual addresses
     ADDRESS_LEFT_BEHIND = "address_left_behind"

@@ -62,6 +62,7 @@ class Keeper:
         self._own: Authority | None = None
         self._served: tuple[str, str] | None = None
         self._made = self._looked = moment(0)
+        self._clock_wrong = False
 
     def heed(self, table: Mapping[str, bytes]) -> None:
         """The registers of the site's TLS are these from now on."""
@@ -80,6 +81,7 @@ class Keeper:
     def refresh(self) -> None:
         """See that there is a good certificate; a failure is told and leaves what there is."""
         self._looked = now = self._now()
+        self._judge(now)
         try:
             served = self._certificate(now)
             if served != self._served or not timedelta(0) <= now - self._made < _FRESH:
@@ -87,6 +89,13 @@ class Keeper:
                 self._served, self._made = served, now
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             self._emit(Event.TLS_FAILED, reason=str(error))
+
+    def _judge(self, now: datetime) -> None:
+        """Say it once when the clock becomes one that can't be right."""
+        reason = implausible(now)
+        if reason and not self._clock_wrong:
+            self._emit(Event.CLOCK_IMPLAUSIBLE, reason=reason)
+        self._clock_wrong = bool(reason)
 
     def to_share(self) -> Value | None:
         """The register to write where this node's authority is to be the site's; None: it has one.

@@ -149,6 +149,7 @@ def test_a_clock_that_must_be_wrong_does_no_harm(tmp_path: Path, year: int) -> N
     count = len(node.issued)
     node.later(days=1)
     assert len(node.issued) == count
+    assert [event for event, _ in node.events].count(Event.CLOCK_IMPLAUSIBLE) == 1
     node.now = START
     node.keeper.look()
     assert node.issued[count:] == ["the clock is right again"]
