@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.errors import CliError, Exit, node_errors
+from appliance.cli.mailbox_import import import_
 from appliance.cli.options import data_option, json_option, node_client
 from appliance.cli.output import CELL, bytes_text, columns, counted, safe, show_json
 
@@ -23,7 +24,7 @@ Write = Callable[["MailboxEntry", Iterator[bytes]], object]
 
 @click.group()
 def command() -> None:
-    """Look at mailboxes and export them."""
+    """Look at mailboxes, export them, and import mail into them."""
 
 
 @command.command("list")
@@ -102,6 +103,9 @@ def export(data: Path, name: str, form: str, target: Path) -> None:
             write(entry, _content(client, entry))
             number += 1
     click.echo(f"{counted(number, 'message')} of {safe(name)} written to {target}")
+
+
+command.add_command(import_)
 
 
 def _entries(client: Client, name: str) -> Iterator[MailboxEntry]:

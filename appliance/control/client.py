@@ -20,8 +20,10 @@ from appliance.control.schema import (
     ChangeSite,
     Command,
     CommandAnswer,
+    Digests,
     Done,
     Failure,
+    Filed,
     History,
     MailboxList,
     Maintenance,
@@ -231,6 +233,16 @@ class Client:
         path = {TlsImport: "import", TlsForget: "forget", TlsRenew: "renew"}[type(change)]
         return self._post(f"/tls/{path}", change, Done).text
 
+    def digests(self, mailbox: str) -> Sequence[str]:
+        """SHA-256 in hex of the content of everything in a mailbox."""
+        return self._get(f"/mailboxes/{quote(mailbox, safe='')}/digests", Digests).digests
+
+    def file_mail(self, mailbox: str, content: bytes) -> str:
+        """Copy a message (CRLF) into a mailbox; its queue id, "" if the same was taken just now."""
+        path = f"/mailboxes/{quote(mailbox, safe='')}/messages"
+        connection, response = self._ask("POST", path, content, "message/rfc822")
+        return _decoded(connection, response, Filed).queue_id
+
     def users(self) -> Sequence[UserView]:
         """All users, by name."""
         return self._get("/users", Users).users
@@ -271,10 +283,10 @@ class Client:
         return _decoded(connection, response, wanted)
 
     def _ask(
-        self, method: str, path: str, body: bytes | None = None
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = _UnixConnection(self._path, self._timeout)
-        headers: Mapping[str, str] = {"Content-Type": "application/json"} if body else {}
+        headers: Mapping[str, str] = {"Content-Type": kind} if body else {}
         try:
             connection.request(method, API + path, body, headers)
             response = connection.getresponse()

@@ -13,6 +13,8 @@ from appliance.ipc.mail import (
     ChangeSiteCall,
     CommandCall,
     Durable,
+    FiledMail,
+    FileMailCall,
     HandOverCall,
     PutRegistersCall,
     Results,
@@ -32,6 +34,8 @@ Answer = TypeVar("Answer")
 
 _PATIENCE = 10.0
 """Seconds. A command is durable within milliseconds, or something is wrong."""
+_BODY_PATIENCE = 300.0
+"""Seconds. A large message goes to the other node first."""
 
 
 class MailProcess:
@@ -109,6 +113,11 @@ class MailProcess:
     ) -> None:
         """Write registers, all or none."""
         await self._call(PutRegistersCall(tuple(values), while_alone), Durable)
+
+    async def file_mail(self, mailbox: str, path: str, by: str) -> str:
+        """File the message in a file; its queue id, "" if the mailbox has just got the same."""
+        call = FileMailCall(mailbox, path, by)
+        return (await self._call(call, FiledMail, patience=_BODY_PATIENCE)).queue_id
 
     def close(self) -> None:
         """End the connection."""

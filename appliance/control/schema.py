@@ -206,6 +206,18 @@ class TlsRenew(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     while_alone: bool = False
 
 
+class Digests(msgspec.Struct, frozen=True):
+    """SHA-256 in hex of the content of everything in a mailbox, in no order."""
+
+    digests: tuple[str, ...]
+
+
+class Filed(msgspec.Struct, frozen=True):
+    """A message is on its way into a mailbox; `queue_id` is "" if the same was taken just now."""
+
+    queue_id: str
+
+
 class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A user to be added, as site.toml has it; one without `password` can't log in."""
 

@@ -100,6 +100,14 @@ class PutRegistersCall(msgspec.Struct, frozen=True, array_like=True, tag=11):
     while_alone: bool = False
 
 
+class FileMailCall(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """File the message in the file `path` in a mailbox; answered with `FiledMail`."""
+
+    mailbox: str
+    path: str
+    by: str
+
+
 SiteCall = ChangeSiteCall | PutRegistersCall
 Call = (
     PresentCall
@@ -112,6 +120,7 @@ Call = (
     | HandOverCall
     | WatchSiteCall
     | SiteCall
+    | FileMailCall
 )
 
 
@@ -171,6 +180,12 @@ class SiteVersionMade(msgspec.Struct, frozen=True, array_like=True, tag=9):
     id: bytes
 
 
+class FiledMail(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """It is durable under that queue id; "": the mailbox has just got the same."""
+
+    queue_id: str
+
+
 Said = (
     Presented
     | Leases
@@ -182,6 +197,7 @@ Said = (
     | Salvaged
     | SiteMoved
     | SiteVersionMade
+    | FiledMail
 )
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))

@@ -11,6 +11,7 @@ from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
+from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.people import PeopleApi
@@ -69,6 +70,7 @@ async def serve(context: Context) -> None:
     api = Api(observer, layout.log_file("failover")).application()
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
+    ImportApi(observer, reader, mail, layout.run).add_to(api)
     PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)
     BalanceApi(balance).add_to(api)
     SearchApi(search).add_to(api)

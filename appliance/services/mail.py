@@ -28,6 +28,7 @@ from appliance.mail.reply import Refused
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
+from appliance.services.mail_import import Importer
 from appliance.services.mail_people import authenticator
 from appliance.services.mail_policy import MailPolicy
 from appliance.services.mail_site import MailSite
@@ -175,7 +176,8 @@ async def _serve(
 
     scratch = context.layout.spool / "salvage"
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
-    handler = MailSocket(spool, view, context.emit, scratch, site.socket)
+    importer = Importer(intake, context.site, wall)
+    handler = MailSocket(spool, view, context.emit, scratch, site.socket, importer.file)
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
     from_peer = _Link(spool, context)
     link = _make_link(context, identity, from_peer)

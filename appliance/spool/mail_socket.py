@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from appliance.ipc.mail import (
     ChangeSiteCall,
     CommandCall,
     Durable,
+    FiledMail,
+    FileMailCall,
     HandOverCall,
     Leases,
     LeasesCall,
@@ -60,8 +62,13 @@ class MailSocket:
         emit: Callable[..., None],
         scratch: Path,
         site: SiteSocket,
+        file: Callable[[FileMailCall], Awaitable[FiledMail]],
     ) -> None:
-        """`scratch` is a folder to be made for the copy of a salvaged disk."""
+        """`scratch` is a folder to be made for the copy of a salvaged disk.
+
+        `file` takes mail from elsewhere into a mailbox; raises Refused, OSError.
+        """
+        self._file = file
         self._spool = spool
         self._view = view
         self._emit = emit
@@ -102,6 +109,8 @@ class MailSocket:
                 return self._site.watch(peer)
             case ChangeSiteCall() | PutRegistersCall():
                 return self._site.request(message)
+            case FileMailCall():
+                return self._file_mail(message)
             case _:
                 return self._operate(message)
 
@@ -162,6 +171,12 @@ class MailSocket:
         self._emit("command", action="take over", by=call.by)
         await self._spool.ask(TakeOver)
         return Durable()
+
+    async def _file_mail(self, call: FileMailCall) -> Said:
+        try:
+            return await self._file(call)
+        except (Refused, OSError) as error:
+            raise _refused(error) from error
 
     async def _hand_over(self, call: HandOverCall) -> Said:
         self._emit("command", action="hand over", by=call.by)

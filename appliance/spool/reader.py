@@ -46,6 +46,7 @@ _PAGE = (
     " WHERE stage=? AND (since, key) < (?, ?) ORDER BY since DESC, key DESC LIMIT ?"
 )
 _MESSAGE = "SELECT seq, size, arrived, state, envelope, trace FROM message WHERE key=?"
+_DIGESTS = "SELECT digest FROM mailbox JOIN message USING (key) WHERE mailbox = ?"
 _FILED = (
     "SELECT filed.arrived, filed.key, filed.size, state, envelope"
     " FROM mailbox AS filed JOIN message ON message.key = filed.key"
@@ -152,6 +153,12 @@ class Reader:
             entries = tuple([_filed(names, name, *row[1:]) for row in found])
         more = f"{found[-1][0]}.{found[-1][1]}" if len(found) == limit else ""
         return MailboxPage(entries=entries, after=more)
+
+    def digests(self, mailbox: str) -> Sequence[str]:
+        """SHA-256 in hex of the content of everything in a mailbox."""
+        with self._reading() as (db, _, _):
+            found = rows(db, _DIGESTS, (mailbox,))
+            return [digest.hex() for (digest,) in found]
 
     def chunks(self, queue_id: str) -> Iterator[bytes]:
         """The content in blocks; LookupError if there is none, at the first block at the latest."""
