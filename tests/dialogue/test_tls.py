@@ -7,6 +7,7 @@ import smtplib
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -203,6 +204,16 @@ def test_what_is_no_tls_gets_an_alert_and_the_end() -> None:
             assert client.socket.recv(100)[:1] in (b"\x15", b"")
         (failed,) = served.log.wait_for(Event.TLS_FAILED)
     assert failed["reason"]
+
+
+def test_nothing_that_came_before_the_handshake_is_left_for_after_it() -> None:
+    """However much: all of it is taken for the beginning of TLS."""
+    with serving(tls=server(), listeners=[IMPLICIT]) as served:
+        with served.client() as client, suppress(OSError):
+            client.send(b"\x16\x03\x01" + b"NOOP\r\n" * 40_000)
+            client.socket.recv(100)
+        served.log.wait_for(Event.TLS_FAILED)
+    assert not served.log.of(Event.PROTOCOL_ERROR)
 
 
 def test_a_new_certificate_is_for_new_connections() -> None:
