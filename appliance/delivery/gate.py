@@ -102,7 +102,7 @@ class Gate:
 
     def wanted(self, by: Callable[[], None]) -> bool:
         """Whether somebody other than `by` waits for room."""
-        return any(one != by for one in self.waiting)
+        return bool(self.waiting) and any(one != by for one in self.waiting)
 
     def leave(self) -> None:
         """A worker has left: let those in who waited."""

@@ -67,7 +67,8 @@ class Pool:
         self._idle = kept
 
     def close(self) -> None:
-        """End all idle sessions."""
+        """End all idle sessions, and those given back later."""
+        self._messages = 0
         for session, _ in self._idle:
             session.quit()
         self._idle.clear()

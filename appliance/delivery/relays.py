@@ -34,8 +34,8 @@ class Member:
 
     @property
     def open(self) -> int:
-        """Connections to the next hop that work."""
-        return self.gate.sending + self.gate.idle
+        """Connections to the next hop over which a message that waits here can be sent soon."""
+        return self.gate.sending + len(self.pool)
 
     async def session(self) -> tuple[Session, bool]:
         """A connection, and whether it was used before; raises ConnectFailed."""
@@ -78,6 +78,8 @@ class Relays:
         self.members = tuple(members)
         self.check = check
         self._algorithm = algorithm
+        self._only = self.members[0] if len(self.members) == 1 else None
+        """Most destinations have one next hop, and what follows is asked for every message."""
         self._named = {member.server.name: member for member in members}
         for member in members:
             member.gate.pools.append(member.pool)
@@ -90,6 +92,8 @@ class Relays:
     @property
     def paused(self) -> bool:
         """Whether an operator has paused every one of them."""
+        if self._only is not None:
+            return self._only.gate.paused
         return all(member.gate.paused for member in self.members)
 
     @property
@@ -104,6 +108,9 @@ class Relays:
 
     def rest(self, now: float) -> float:
         """Seconds until one of them may be tried; 0 if one may now."""
+        if self._only is not None:
+            gate = self._only.gate
+            return 0.0 if gate.paused else gate.throttle.rest(now)
         rests = [m.gate.throttle.rest(now) for m in self.members if not m.gate.paused]
         return min(rests, default=0.0)
 
@@ -119,6 +126,8 @@ class Relays:
 
         While all are out each is tried with mail: somebody has to find out.
         """
+        if self._only is not None:
+            return [self._only] if self._only.gate.up(now) else []
         there = [member for member in self.members if member.gate.up(now)]
         well = [member for member in there if not member.out] or there
         first = [member for member in well if not member.server.backup] or well
@@ -135,11 +144,14 @@ class Relays:
             for member in up:
                 member.gate.waiting[pump] = None
             return None
-        for member in able:
-            member.server.connections = member.gate.busy
-        chosen = self._named[self._algorithm.choose([m.server for m in able]).name]
+        chosen = able[0] if len(able) == 1 else self._chosen(able)
         chosen.gate.busy += 1
         return chosen
+
+    def _chosen(self, able: Sequence[Member]) -> Member:
+        for member in able:
+            member.server.connections = member.gate.busy
+        return self._named[self._algorithm.choose([m.server for m in able]).name]
 
     def within(self, seconds: float, now: float) -> int | None:
         """How many messages may be sent in that time; None if their number is not limited."""

@@ -288,3 +288,29 @@ async def test_interactive_mail_overtakes_bulk_in_hand() -> None:
         early = sum(place[number] for number in range(13, 25)) / 12
         assert early < late
         assert min(place[number] for number in range(2, 13)) < 8, "bulk is not left standing"
+
+
+async def test_another_routes_idle_connection_is_no_reason_to_try_again_and_again() -> None:
+    shut = Script({"connect": ["421 4.3.2 too many"]})
+    async with Sink(Script(), shut) as sink, running({"one.test": sink}, ONE) as rig:
+        second = Smtp((hop(sink), NextHop("127.0.0.1", 1)))
+        rig.dispatcher.configure(rig.routes({"one.test": sink, "two.test": second}), ONE)
+        await rig.send("b@one.test")
+        await rig.outcomes(1)
+        await rig.send("b@two.test")
+        await rig.outcomes(2)
+        assert sink.connections == 2
+        assert rig.work.count(DEFERRED) == 1
+
+
+async def test_a_pool_that_changes_takes_the_next_message_where_it_leads_now() -> None:
+    async with Sink() as one, Sink() as two:
+        before = pool("order", [Member(hop(one))])
+        async with running({"*": before}) as rig:
+            await deliver(rig, 5)
+            after = pool("order", [Member(hop(two)), Member(hop(one))])
+            rig.dispatcher.configure(rig.routes({"*": after}), rig.settings)
+            await deliver(rig, 5)
+            assert (len(one.messages), len(two.messages)) == (5, 5)
+            view = DeliverySocket(rig.dispatcher, rig.clock).view()
+            assert {one.name: one.idle for one in view.hops}[str(hop(one))] == 0
