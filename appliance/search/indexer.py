@@ -31,6 +31,8 @@ _SMALL, _LARGE = 2_500, 5_000
 _MANY_WORDS = 2_500_000
 _PATIENCE = 1_000
 """Milliseconds that a message waits for others before it is committed."""
+_PATIENCE_BEHIND = 3_000
+"""The same while the journal has more: fewer and larger commits catch up sooner."""
 _IDLE_AFTER = 5_000
 _NOTE_STATES, _NOTE_MARK = 1_000, 10_000
 """Milliseconds from one note of states, or of the mark alone, to the next."""
@@ -92,6 +94,10 @@ class Indexer:
         """Where the journal was read to; None until it was read."""
         self._since: int | None = None
         """When the oldest message that cannot be found yet was first known of."""
+        self._head = False
+        """Whether the journal had no more than was read of it last."""
+        self._looked = self._fresh = clock()
+        """When the journal was read last, and the latest moment up to which all is found."""
         self._worked = 0
         self._noted = 0
         self._rebuilt = dict[int, int]()
@@ -104,11 +110,11 @@ class Indexer:
     @property
     def progress(self) -> Progress:
         """How far it is; for any thread."""
-        since = self._since
+        waiting = len(self._pending) + len(self._pool)
         return Progress(
             activity=self._activity,
-            waiting=len(self._pending) + len(self._pool),
-            lag=self._clock() - since if since is not None else 0,
+            waiting=waiting,
+            lag=self._clock() - self._fresh if waiting or not self._head else 0,
             complete=self._index.mark.complete and not self._index.damaged and not self._anew,
             total=self._total,
         )
@@ -185,7 +191,9 @@ class Indexer:
         assert mark is not None
         if self._pending or not self._index.mark.spool:
             return False  # in an empty index the census comes first: order is by arrival
+        now = self._clock()
         changes = self._source.changes(mark.lsn, mark.tips, _SEGMENTS)
+        self._looked, self._head = now, changes.head
         if changes.gap:
             self._index.mark = Mark(mark.spool, mark.lsn, mark.tips)
             head = self._source.head()
@@ -193,6 +201,8 @@ class Indexer:
             self._begin(Activity.COUNTING, self._counted())
             return True
         if changes.lsn == mark.lsn:
+            if not self._pool:
+                self._fresh = now
             return False
         self._receive(changes)
         return True
@@ -250,7 +260,8 @@ class Indexer:
 
     def _is_due(self) -> bool:
         waited = self._clock() - self._since if self._since is not None else 0
-        return self._is_full() or (not self._pending and waited >= _PATIENCE)
+        patience = _PATIENCE if self._head else _PATIENCE_BEHIND
+        return self._is_full() or (not self._pending and waited >= patience)
 
     def _commit(self) -> None:
         """Only when nothing waits is everything up to where the journal was read in hand."""
@@ -261,6 +272,8 @@ class Indexer:
         self._drop_pool()
         if not self._pending:
             self._since = None
+            if self._head:
+                self._fresh = self._looked
 
     def _drop_pool(self) -> None:
         self._pool, self._documents, self._pooled = Pool(), [], set()

@@ -86,6 +86,20 @@ def test_a_message_waits_for_others_but_not_long(rig: Rig) -> None:
     assert rig.find("tide") == [name]
 
 
+def test_the_lag_counts_what_is_still_in_the_journal(rig: Rig) -> None:
+    rig.settle()
+    for _ in range(700):  # more than is read of the journal at once
+        rig.accept("tide")
+    rig.indexer.turn()
+    lags = list[int]()
+    while len(rig.find("tide")) < 50 or rig.indexer.progress.lag:
+        rig.now += 300
+        rig.indexer.turn()
+        lags.append(rig.indexer.progress.lag)
+    assert max(lags) >= 300 * (len(lags) - 5)
+    assert rig.index.documents == 700
+
+
 def test_states_follow_the_journal(rig: Rig) -> None:
     held, sent, late = rig.accept("a", held=True), rig.accept("b"), rig.accept("c")
     rig.settle()
