@@ -24,7 +24,7 @@ from appliance.config.policy import AccessRule, PolicySettings
 from appliance.config.pools import NextHopSettings, PoolSettings
 from appliance.config.site import RetrySettings, RouteSettings, SiteSettings, User
 
-_TABLES = ("users", "routes", "pools", "next_hops")
+_TABLES = ("users", "aliases", "routes", "pools", "next_hops")
 TEXT = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
 
 
