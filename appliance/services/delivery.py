@@ -12,24 +12,17 @@ from appliance.config.pauses import TABLE as PAUSES
 from appliance.delivery.agent import Agent
 from appliance.delivery.desk import Desk, Identity
 from appliance.delivery.dispatch import Dispatcher
-from appliance.delivery.exchangers import Exchangers
-from appliance.delivery.lookup import Lookup
 from appliance.delivery.pauser import Pauser
-from appliance.delivery.resolve import HostsFile
-from appliance.delivery.smtp import Connector
 from appliance.delivery.view import DeliverySocket
 from appliance.ipc.delivery import SERVER_CODEC
 from appliance.ipc.server import serve as serve_ipc
 from appliance.mail.aliases import Aliases
-from appliance.mail.mx import Itself
-from appliance.monitor.events import Event
 from appliance.services.clock import monotonic, wall
+from appliance.services.next_hops import connector
 from appliance.services.process import Context
 from appliance.services.site import following, own_hops
 from appliance.spool.client import WorkClient
 from appliance.spool.content import ContentReader
-from appliance.trust.holdings import TABLE, Keys
-from appliance.trust.outbound import Outbound
 
 _FENCE_SHARE = 3
 """A lease is good for this part of `adopt_delay` after the spool was heard last: by the time the
@@ -53,20 +46,11 @@ async def serve(context: Context) -> None:
         lambda: secrets.token_hex(12),
     )
     own = own_hops(settings)
-    lookup = Lookup(site.dns, time.monotonic)
-    exchangers = Exchangers(lookup, _itself(settings), random.random)
-    trust = Outbound(
-        Keys(context.layout.keys), lambda problem: context.emit(Event.TLS_FAILED, reason=problem)
-    )
-    trust.heed(context.site.registers(TABLE))
-    context.site.watch_registers(TABLE, trust.heed)
-    connector = Connector(
-        str(settings.hostname), site.delivery, HostsFile(), exchangers, trust, time.monotonic
-    )
+    connect = connector(context)
     dispatcher = Dispatcher(
         content,
         site.table(own),
-        connector,
+        connect,
         desk,
         site.delivery,
         context.emit,
@@ -78,8 +62,6 @@ async def serve(context: Context) -> None:
 
     def changed(site: SiteSettings) -> None:
         desk.configure(_identity(settings, site), site.retry.value())
-        lookup.configure(site.dns)
-        connector.configure(site.delivery)
         dispatcher.configure(site.table(own), site.delivery, site.hop_limits())
         agent.configure(site.delivery)
 
@@ -108,11 +90,3 @@ async def serve(context: Context) -> None:
 def _identity(node: NodeSettings, site: SiteSettings) -> Identity:
     aliases = Aliases(site.expansion())
     return Identity(str(node.hostname), f"postmaster@{site.domains[0]}", aliases)
-
-
-def _itself(settings: NodeSettings) -> Itself:
-    """What an MX record must not name: mail sent there would come back."""
-    return Itself(
-        frozenset({str(settings.hostname)}),
-        frozenset(endpoint.host for endpoint in settings.served),
-    )

@@ -22,6 +22,7 @@ class MailPolicy:
         self.guard = Guard(time.monotonic_ns, self.verifier)
         self._hostname = str(context.node.hostname)
         self._site = site
+        self._asked_by: object = None
         self._changed(context.site.current)
         context.site.watch(self._changed)
 
@@ -29,3 +30,8 @@ class MailPolicy:
         domains = [str(domain) for domain in settings.domains]
         restrictions = settings.policy.restrictions(domains, [self._hostname], self._site.listed)
         self.guard.configure(settings.policy, restrictions, settings.relay.networks)
+        verify = settings.policy.verify
+        asked_by = verify, settings.routes, settings.pools
+        if asked_by != self._asked_by:  # else what next hops said is as good as before
+            self._asked_by = asked_by
+            self.verifier.configure(verify)

@@ -49,8 +49,6 @@ class Guard:
         if limits != self._limits:
             self._limits = limits
             self._set_rates(limits)
-        if self._verifier is not None:
-            self._verifier.configure(settings.verify)
 
     def _set_rates(self, limits: RateSettings) -> None:
         self._connections = _rates((limits.connections_per_minute, _MINUTE))

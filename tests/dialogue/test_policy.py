@@ -63,6 +63,8 @@ def guarded(
     guard = Guard(clock, verifier)
     restrictions = settings.restrictions(["site.test"], [HOSTNAME], lambda address: True)
     guard.configure(settings, restrictions, relay)
+    if verifier is not None:
+        verifier.configure(settings.verify)
     return guard
 
 
