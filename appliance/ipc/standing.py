@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import structs
+
 from appliance.ipc.client import Client, connect
 from appliance.ipc.failover import (
     CLIENT_CODEC,
@@ -22,10 +24,15 @@ from appliance.ipc.frames import ConnectionLost
 
 _AGAIN = 0.1
 """Seconds until the next try to connect."""
+_SILENCE = 3.0
+"""Seconds without a word, of which there is one each second."""
 
 
 class StandingWatch:
     """Calls `on_standing` for each change, and with `NOTHING_HELD` when nobody can know.
+
+    A failover process that stands still holds what it held, but does not hear its peer: after
+    `silence` seconds nobody knows whether that lives.
 
     To be run by `run` until cancelled. `on_peer_switchover` is for who can reach the peer.
     """
@@ -35,6 +42,7 @@ class StandingWatch:
         path: Path,
         on_standing: Callable[[Standing], None],
         on_peer_switchover: Callable[[PeerSwitchover], None] = lambda wanted: None,
+        silence: float = _SILENCE,
     ) -> None:
         self.standing = NOTHING_HELD
         self._path = path
@@ -42,6 +50,8 @@ class StandingWatch:
         self._on_peer_switchover = on_peer_switchover
         self._client: Client[Call, Said] | None = None
         self._lost = asyncio.Event()
+        self._silence = silence
+        self._deadline: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Keep a connection to the failover process."""
@@ -57,6 +67,7 @@ class StandingWatch:
                     continue
                 await self._lost.wait()
         finally:
+            self._expect_no_more()
             if self._client is not None:
                 self._client.close()
 
@@ -68,14 +79,30 @@ class StandingWatch:
 
     def _pushed(self, said: Said) -> None:
         if isinstance(said, Standing):
+            self._expect()
             self._became(said)
         elif isinstance(said, PeerSwitchover):
             self._on_peer_switchover(said)
 
     def _ended(self, error: ConnectionLost) -> None:
         self._client = None
+        self._expect_no_more()
         self._became(NOTHING_HELD)
         self._lost.set()
+
+    def _expect(self) -> None:
+        """Another word within `silence`."""
+        self._expect_no_more()
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(self._silence, self._silent)
+
+    def _expect_no_more(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _silent(self) -> None:
+        self._became(structs.replace(self.standing, peer_alive=None))
 
     def _became(self, standing: Standing) -> None:
         if standing != self.standing:
