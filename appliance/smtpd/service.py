@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections import Counter
 from collections.abc import Callable
 
 from appliance.config.limits import Limits
 from appliance.mail.date import date_text
+from appliance.mail.networks import group
 from appliance.mail.reply import Reply
 from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.events import Emit
@@ -83,22 +83,22 @@ class Service:
 
     def admit(self, client: str) -> Reply | None:
         """Count a connection; or why it can't be served."""
-        group = _group(client)
+        key = group(client)
         if self._connections >= self.limits.connections:
             return TOO_MANY_CONNECTIONS
-        if self._by_client[group] >= self.limits.connections_per_client:
+        if self._by_client[key] >= self.limits.connections_per_client:
             return TOO_MANY_FROM_CLIENT
         self._connections += 1
-        self._by_client[group] += 1
+        self._by_client[key] += 1
         return None
 
     def release(self, client: str) -> None:
         """An admitted connection ended."""
-        group = _group(client)
+        key = group(client)
         self._connections -= 1
-        self._by_client[group] -= 1
-        if not self._by_client[group]:
-            del self._by_client[group]
+        self._by_client[key] -= 1
+        if not self._by_client[key]:
+            del self._by_client[key]
 
 
 def _extensions(limits: Limits) -> tuple[str, ...]:
@@ -114,10 +114,3 @@ def _extensions(limits: Limits) -> tuple[str, ...]:
         f"LIMITS MAILMAX={limits.messages_per_connection} RCPTMAX={limits.recipients}",
         "HELP",
     )
-
-
-def _group(client: str) -> str:
-    """Whose connections are counted together: an IPv6 client has a whole /64 to choose from."""
-    if ":" not in client:
-        return client
-    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(client)) >> 64 << 64))
