@@ -67,6 +67,7 @@ class Pair:
         self._started = now
         self._linked = False
         self._heartbeat: bool | None = None
+        self._peer_serves = True
         self._silent_since: int | None = None  # while linked
         self._lost_at = now
         self._link_lost_at = now
@@ -96,8 +97,12 @@ class Pair:
         self._head_since = None
         return self._enter(Mode.SOLO) if self.mode is Mode.CATCHING_UP else []
 
-    def heartbeat(self, alive: bool | None, now: int) -> list[Effect]:
-        """All heartbeat paths are dead, or one is alive again; None while nobody can tell."""
+    def heartbeat(self, alive: bool | None, now: int, serves: bool = True) -> list[Effect]:
+        """All heartbeat paths are dead, or one is alive again; None while nobody can tell.
+
+        `serves` False: the peer says that it serves no mail now.
+        """
+        self._peer_serves = serves
         if self._heartbeat and not alive:
             self._lost_at = max(self._lost_at, now)
             self._silent_since = now if alive is False else None
@@ -189,7 +194,8 @@ class Pair:
         """When the peer has been gone for long enough (rule 6); the link is dead."""
         without_progress = self._link_lost_at + self._timing.no_progress
         if self._heartbeat:
-            return without_progress
+            # Its mail process is gone, and says so: nobody is there to be waited for.
+            return without_progress if self._peer_serves else self._link_lost_at + _SILENCE
         grace = self._timing.solo_grace if self._heartbeat is None else _SILENCE
         return min(self._lost_at + grace, without_progress)
 

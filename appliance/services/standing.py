@@ -66,7 +66,7 @@ class FailoverSide:
             await asyncio.sleep(_EVERY)
 
     def _became(self, standing: Standing) -> None:
-        self._spool.heartbeat(standing.peer_alive)
+        self._spool.heartbeat(standing.peer_alive, standing.peer_serves)
         self._spool.stand_aside("failover", standing.aside)
         for address, endpoint, _ in self._moving:
             if address not in standing.held:

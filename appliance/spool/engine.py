@@ -178,9 +178,9 @@ class Engine:
         if self.replication.greeted:
             self._acknowledge(now)
 
-    def heartbeat(self, alive: bool | None, now: int) -> None:
-        """Whether the peer's heartbeat is heard on any path; None while nobody can tell."""
-        self._heed(self.pair.heartbeat(alive, now), now)
+    def heartbeat(self, alive: bool | None, now: int, serves: bool = True) -> None:
+        """See `Pair.heartbeat`."""
+        self._heed(self.pair.heartbeat(alive, now, serves), now)
 
     @property
     def delivered(self) -> int:

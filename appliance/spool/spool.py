@@ -188,9 +188,9 @@ class Spool:
         if bool(self._aside) is not before:
             self.submit(StandAside(not before))
 
-    def heartbeat(self, alive: bool | None) -> None:
-        """Whether the peer is heard on any path; None while nobody can tell."""
-        self.engine.heartbeat(alive, self._clock())
+    def heartbeat(self, alive: bool | None, serves: bool = True) -> None:
+        """Whether the peer is heard on any path; see `Pair.heartbeat`."""
+        self.engine.heartbeat(alive, self._clock(), serves)
         self._heed()
         self._poke()
 

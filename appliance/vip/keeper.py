@@ -163,7 +163,9 @@ class Keeper:
         routers = self.driver.node.routers.values()
         states = tuple((one.parameters.vrid, str(one.state)) for one in routers)
         held = tuple(map(str, self.driver.held))
-        return Standing(self.driver.peer_alive, held, states, self.health.aside)
+        heard = self.driver.peer_heard
+        serves = heard is None or heard.mail_healthy
+        return Standing(self.driver.peer_alive, held, states, self.health.aside, serves)
 
     # What the driver tells.
 

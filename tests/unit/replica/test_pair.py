@@ -41,6 +41,8 @@ def happen(pair: Pair, what: str, now: int) -> list[Effect]:
             return pair.caught_up(now)
         case "heard" | "silent" | "unknown":
             return pair.heartbeat({"heard": True, "silent": False}.get(what), now)
+        case "heard: serves no mail":
+            return pair.heartbeat(True, now, serves=False)
         case "take over":
             return pair.take_over()
         case "waiting" | "all acknowledged":
@@ -114,6 +116,19 @@ TABLES: dict[str, list[Row]] = {
         Row(5_000, "link down", P),
         Row(9_999, "tick", P),
         Row(10_000, "tick", S, (CHANGED,)),
+    ],
+    "none for a peer whose mail process is gone, and which says so": [
+        *HEARD,
+        Row(5_000, "link down", P),
+        Row(5_004, "heard: serves no mail", P),
+        Row(5_019, "tick", P),
+        Row(5_020, "tick", S, (CHANGED,)),
+        Row(500_000, "tick", S),
+    ],
+    "a link that works counts, whatever the peer says of its mail": [
+        *HEARD,
+        Row(5_000, "heard: serves no mail", P),
+        Row(90_000, "tick", P),
     ],
     "a heartbeat that ceases late gives no more patience than one that goes on": [
         *HEARD,
