@@ -39,10 +39,9 @@ def happen(pair: Pair, what: str, now: int) -> list[Effect]:
             return pair.link_down(now)
         case "caught up":
             return pair.caught_up(now)
-        case "heard" | "silent" | "unknown":
-            return pair.heartbeat({"heard": True, "silent": False}.get(what), now)
-        case "heard: serves no mail":
-            return pair.heartbeat(True, now, serves=False)
+        case "heard" | "silent" | "unknown" | "heard: serves no mail":
+            alive = None if what == "unknown" else what != "silent"
+            return pair.heartbeat(alive, now, what != "heard: serves no mail")
         case "take over":
             return pair.take_over()
         case "waiting" | "all acknowledged":
