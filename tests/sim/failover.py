@@ -53,7 +53,7 @@ class MailProcess(Protocol):
     def gone(self) -> bool:
         """True while the machine is off."""
 
-    def hear(self, alive: bool | None) -> None: ...
+    def hear(self, alive: bool | None, serves: bool = True) -> None: ...
     def stand_aside(self, aside: bool) -> None: ...
 
 
@@ -209,10 +209,20 @@ class FailoverProcess:
         self._changed()
 
     @property
-    def _peer_ready(self) -> bool:
+    def _peer_heard(self) -> Status | None:
         assert self.node is not None
         living = self.node.living_paths(self._now()) - {Node.LINK}
-        return bool(living) and self.node.peer is not None and self.node.peer.mail_healthy
+        return self.node.peer if living else None
+
+    @property
+    def _peer_ready(self) -> bool:
+        heard = self._peer_heard
+        return heard is not None and heard.mail_healthy
+
+    @property
+    def _peer_serves(self) -> bool:
+        heard = self._peer_heard
+        return heard is None or heard.mail_healthy
 
     def maintain(self, on: bool) -> None:
         """An operator: hold nothing, or take part again."""
@@ -238,6 +248,7 @@ class FailoverProcess:
         self._do(self.node.receive(self._now(), path, data))
         if self.node.peer != before:
             self.look()
+            self._tell()
 
     def _now(self) -> int:
         return self.host.monotonic() * 1_000_000
@@ -291,7 +302,7 @@ class FailoverProcess:
 
     def _tell(self) -> None:
         if self.runs:
-            self.host.hear(self._alive)
+            self.host.hear(self._alive, self._peer_serves)
             self.host.stand_aside(self._health.aside)
 
     def _changed(self) -> None:

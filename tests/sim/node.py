@@ -399,9 +399,9 @@ class Node:
 
     # The failover process (failover.MailProcess), or heartbeats that the network tells of.
 
-    def hear(self, alive: bool | None) -> None:
+    def hear(self, alive: bool | None, serves: bool = True) -> None:
         if self.process and self._clock.now >= self.stopped_until:
-            self.process.hear(alive)
+            self.process.hear(alive, serves)
 
     def stand_aside(self, aside: bool) -> None:
         if self.process and self._clock.now >= self.stopped_until and aside is not self._aside:

@@ -85,9 +85,9 @@ class SpoolProcess:
             self.heed()
             self.poke()
 
-    def hear(self, alive: bool | None) -> None:
-        """What is known of the peer's heartbeat."""
-        self.engine.heartbeat(alive, self._now())
+    def hear(self, alive: bool | None, serves: bool = True) -> None:
+        """What is known of the peer's heartbeat, and what it says of its mail."""
+        self.engine.heartbeat(alive, self._now(), serves)
         self.heed()
         self.poke()
 

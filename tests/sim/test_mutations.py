@@ -222,7 +222,9 @@ def without_write_offs(holder: type, name: str) -> Patch:
 
 def deaf_to_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     heartbeat = Pair.heartbeat
-    monkeypatch.setattr(Pair, "heartbeat", lambda self, alive, now: heartbeat(self, False, now))
+    monkeypatch.setattr(
+        Pair, "heartbeat", lambda self, alive, now, serves: heartbeat(self, False, now, serves)
+    )
 
 
 def settled_by_anybody(engine: Engine) -> None:
