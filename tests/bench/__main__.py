@@ -26,9 +26,11 @@ SINK = "127.0.0.41"
 SCENARIOS = (
     Scenario(name="accept only, many a connection", deliver=False, target=3),
     Scenario(name="accept only, one a connection", deliver=False, per_connection=1, target=2),
+    Scenario(name="accept only, many a connection, search on", deliver=False, search=True),
     Scenario(name="accept only, TLS, many a connection", deliver=False, tls=True),
     Scenario(name="accept only, TLS, one a connection", deliver=False, tls=True, per_connection=1),
     Scenario(name="end to end, many a connection", deliver=True, target=2),
+    Scenario(name="end to end, many a connection, search on", deliver=True, search=True),
     Scenario(name="end to end, one a connection", deliver=True, per_connection=1),
     Scenario(name="end to end, 1 connection", deliver=True, connections=1),
     Scenario(name="end to end, 200 connections", deliver=True, connections=200),

@@ -1,4 +1,4 @@
-"""The pair under measurement: `twinpost demo`, seen from outside only."""
+"""The pair under measurement: `twinpost demo`, with search or without, seen from outside only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
+from appliance.services.demo import prepare
 from tests.bench.processes import kill_tree
 from tests.bench.sink import TOKEN_FIELD
 from tests.bench.trial import Invalid
@@ -48,9 +49,10 @@ class Pair:
     listen = ("127.0.0.11", 2525)
 
     def __init__(
-        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool
+        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool, search: bool
     ) -> None:
         """`tls` makes no difference: it is always offered."""
+        self._search = search
         self._folder = folder
         host, port = next_hop
         route = (
@@ -66,10 +68,14 @@ class Pair:
         self._folder.mkdir()
         site = self._folder / "site.toml"
         site.write_text(self._site, encoding="ascii")
+        for member in prepare(self._folder, "127.0.0", site):
+            if not self._search:
+                with member.layout.node_toml.open("a") as settings:
+                    settings.write("\n[search]\nenabled = false\n")
         self._said = self._folder / "demo.log"
         with self._said.open("wb") as said:
             self._demo = subprocess.Popen(
-                [*_TWINPOST, "demo", "--headless", "--data", self._folder, "--site", site],
+                [*_TWINPOST, "demo", "--headless", "--data", self._folder],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,

@@ -97,7 +97,13 @@ class Postfix:
     listen = ("127.0.0.31", 2525)
 
     def __init__(
-        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool = False
+        self,
+        folder: Path,
+        next_hop: tuple[str, int],
+        *,
+        deliver: bool,
+        tls: bool = False,
+        search: bool = False,
     ) -> None:
         self._base = folder
         self._tls = tls

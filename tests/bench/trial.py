@@ -23,8 +23,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent, and how long.
 
     `deliver`: the clock stops when the next hop has everything, not at the last 250. `backlog`:
-    so many deferred messages lie in the queue before. `tls`: clients use STARTTLS. `target`:
-    least ratio to Postfix.
+    so many deferred messages lie in the queue before. `tls`: clients use STARTTLS. `search`:
+    the pair indexes the mail meanwhile, which Postfix has nothing like. `target`: least ratio to
+    Postfix.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 8.0
     backlog: int = 0
     tls: bool = False
+    search: bool = False
     target: float | None = None
     compared: bool = True
 
@@ -63,7 +65,7 @@ class Maker(Protocol):
     """Starts a fresh system with its files in `folder`."""
 
     def __call__(
-        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool
+        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool, search: bool
     ) -> AbstractContextManager[System]: ...
 
 
@@ -90,7 +92,13 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
     tokens = folder / "accepted"
     with (
         SinkProcess(sink_host) as sink,
-        make(folder / "system", sink.listen, deliver=scenario.deliver, tls=scenario.tls) as system,
+        make(
+            folder / "system",
+            sink.listen,
+            deliver=scenario.deliver,
+            tls=scenario.tls,
+            search=scenario.search,
+        ) as system,
     ):
         if scenario.backlog:
             _fill(system, sink, scenario.backlog, folder)
