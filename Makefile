@@ -6,13 +6,14 @@ UV ?= uv
 SEEDS ?= 20000
 ROUNDS ?= 200
 DEMO ?=
+BUNDLE ?=
 BENCH ?=
 
 bin := $(VENV)/bin
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sim test-crash test-net bench lint types contracts runtime dev lock clean
+.PHONY: help bundle demo test test-sim test-crash test-net bench lint types contracts runtime dev lock clean
 
 help: ## say what there is
 	@echo "Twinpost: highly available e-mail for places with no internet."
@@ -42,6 +43,9 @@ bench: runtime ## measure the pair, and Postfix beside it where it is installed 
 bench-search: dev ## index 100,000 generated messages and search them, stock Whoosh beside it
 	@$(bin)/python -m tests.bench.search $(BENCH)
 
+bundle: dev ## one signed file to install and update from (BUNDLE="--help")
+	@$(bin)/python -m bundle build $(BUNDLE)
+
 lint: dev
 	$(bin)/ruff check .
 	$(bin)/ruff format --check --quiet .
@@ -65,6 +69,7 @@ compile = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	$(compile) pyproject.toml --output-file requirements/runtime.txt
 	$(compile) --group build --output-file requirements/build.txt
+	$(compile) --group installer --output-file requirements/installer.txt
 	$(compile) pyproject.toml --group dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
 
