@@ -8,8 +8,10 @@ from typing import Protocol
 from aiohttp import web
 
 from appliance.control.caller import Caller
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
-from appliance.control.schema import API, ServerChange
+from appliance.control.roles import Role
+from appliance.control.schema import ServerChange
 from appliance.ipc.balance import (
     CLIENT_CODEC,
     BalanceView,
@@ -72,11 +74,10 @@ class BalanceApi:
         """`balance` is None where the node has none."""
         self._balance = balance
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [web.get(f"{API}/balance", self.view), web.post(f"{API}/balance/{{name}}", self.change)]
-        )
+        handlers.get("/balance", self.view, Role.VIEWER)
+        handlers.post("/balance/{name}", self.change, Role.OPERATOR, "change server {name}")
 
     async def view(self, request: web.Request) -> web.Response:
         return as_json(await self._there().view())

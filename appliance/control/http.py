@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import pwd
-import socket
-import struct
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
+from appliance.control.roles import Who
+from appliance.control.schema import Failure
+
 T = TypeVar("T")
-_UCRED = struct.Struct("3i")
+WHO = web.RequestKey("who", Who)
+"""Who calls; set before a handler runs."""
 
 
 class BadRequest(Exception):
@@ -22,22 +23,17 @@ class BadRequest(Exception):
         self.hint = hint
 
 
-def uid(request: web.Request) -> int:
-    """The user at the other end of the Unix socket, as the kernel knows it."""
-    assert request.transport is not None
-    peer = request.transport.get_extra_info("socket")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    number: int = _UCRED.unpack(credentials)[1]
-    return number
+class Forbidden(Exception):
+    """Not for whoever asks; `hint` says for whom."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
 
 
 def user(request: web.Request) -> str:
-    """That user's name, or number if it has none."""
-    number = uid(request)
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"uid {number}"
+    """Who calls, for the journal and the log."""
+    return request[WHO].name
 
 
 def decoded(body: bytes, wanted: type[T]) -> T:
@@ -53,3 +49,8 @@ def as_json(value: object, status: int = 200) -> web.Response:
     return web.Response(
         body=msgspec.json.encode(value), status=status, content_type="application/json"
     )
+
+
+def failure(status: int, code: str, error: str, hint: str = "") -> web.Response:
+    """A `Failure` as JSON."""
+    return as_json(Failure(code=code, error=error, hint=hint), status)

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from aiohttp import web
 
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, user
 from appliance.control.observer import Observer
-from appliance.control.schema import API, Digests, Filed
+from appliance.control.roles import Role
+from appliance.control.schema import Digests, Filed
 
 _LARGEST = 256 << 20
 """Bytes of a message; mail of other systems may be larger than what this one takes by SMTP."""
@@ -46,13 +48,11 @@ class ImportApi:
         self._commands = commands
         self._run = run
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [
-                web.get(f"{API}/mailboxes/{{name}}/digests", self.digests),
-                web.post(f"{API}/mailboxes/{{name}}/messages", self.file),
-            ]
+        handlers.get("/mailboxes/{name}/digests", self.digests, Role.OPERATOR)
+        handlers.post(
+            "/mailboxes/{name}/messages", self.file, Role.ADMINISTRATOR, "import into {name}"
         )
 
     async def digests(self, request: web.Request) -> web.Response:

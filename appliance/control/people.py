@@ -12,11 +12,12 @@ from aiohttp import web
 from appliance.config.document import convert
 from appliance.config.site import SiteSettings
 from appliance.control import roster
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
 from appliance.control.observer import Observer
+from appliance.control.roles import Role
 from appliance.control.roster import Document
 from appliance.control.schema import (
-    API,
     AddAliases,
     AddUsers,
     Aliases,
@@ -80,20 +81,28 @@ class PeopleApi:
         self._passwords = passwords
         self._emit = emit
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [
-                web.get(f"{API}/users", self.users),
-                web.post(f"{API}/users", self.add),
-                web.post(f"{API}/users/{{name}}/password", self.password),
-                web.post(f"{API}/users/{{name}}/disable", self.disable),
-                web.post(f"{API}/users/{{name}}/enable", self.enable),
-                web.post(f"{API}/users/{{name}}/remove", self.remove),
-                web.get(f"{API}/aliases", self.aliases),
-                web.post(f"{API}/aliases", self.add_aliases),
-                web.post(f"{API}/aliases/{{address}}/remove", self.remove_alias),
-            ]
+        handlers.get("/users", self.users, Role.VIEWER)
+        handlers.post("/users", self.add, Role.ADMINISTRATOR, "add users")
+        handlers.post(
+            "/users/{name}/password",
+            self.password,
+            Role.ADMINISTRATOR,
+            "set password of {name}",
+        )
+        handlers.post(
+            "/users/{name}/disable", self.disable, Role.ADMINISTRATOR, "disable user {name}"
+        )
+        handlers.post("/users/{name}/enable", self.enable, Role.ADMINISTRATOR, "enable user {name}")
+        handlers.post("/users/{name}/remove", self.remove, Role.ADMINISTRATOR, "remove user {name}")
+        handlers.get("/aliases", self.aliases, Role.VIEWER)
+        handlers.post("/aliases", self.add_aliases, Role.ADMINISTRATOR, "add aliases")
+        handlers.post(
+            "/aliases/{address}/remove",
+            self.remove_alias,
+            Role.ADMINISTRATOR,
+            "remove alias {address}",
         )
 
     async def users(self, request: web.Request) -> web.Response:

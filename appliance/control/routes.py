@@ -12,10 +12,11 @@ from appliance.config.pauses import REASON_LIMIT, TABLE, Pause, paused_name
 from appliance.config.site import RouteSettings, SiteSettings
 from appliance.config.units import Wrong
 from appliance.control.delivery import Delivery, pause_views
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
 from appliance.control.observer import Observer
+from appliance.control.roles import Role
 from appliance.control.schema import (
-    API,
     PauseChange,
     PauseView,
     RouteList,
@@ -63,16 +64,12 @@ class RoutesApi:
         self._delivery = delivery
         self._wall = wall
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [
-                web.get(f"{API}/routes", self.routes),
-                web.get(f"{API}/routes/status", self.status),
-                web.get(f"{API}/routes/test", self.test),
-                web.post(f"{API}/routes/pause", self.pause),
-            ]
-        )
+        handlers.get("/routes", self.routes, Role.VIEWER)
+        handlers.get("/routes/status", self.status, Role.VIEWER)
+        handlers.get("/routes/test", self.test, Role.VIEWER)
+        handlers.post("/routes/pause", self.pause, Role.OPERATOR, "pause or resume a route")
 
     async def routes(self, request: web.Request) -> web.Response:
         site = await self._observer.read(self._site)

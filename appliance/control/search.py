@@ -8,8 +8,9 @@ from typing import Protocol
 from aiohttp import web
 
 from appliance.control.caller import Caller
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, user
-from appliance.control.schema import API
+from appliance.control.roles import Role
 from appliance.ipc.search import (
     CLIENT_CODEC,
     Call,
@@ -69,15 +70,11 @@ class SearchApi:
         """`search` is None where the node keeps no index."""
         self._search = search
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [
-                web.get(f"{API}/search", self.find),
-                web.get(f"{API}/search/status", self.status),
-                web.post(f"{API}/search/reindex", self.reindex),
-            ]
-        )
+        handlers.get("/search", self.find, Role.VIEWER)
+        handlers.get("/search/status", self.status, Role.VIEWER)
+        handlers.post("/search/reindex", self.reindex, Role.OPERATOR, "make the search index anew")
 
     async def find(self, request: web.Request) -> web.Response:
         asked = request.query

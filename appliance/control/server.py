@@ -1,15 +1,14 @@
 """The control API: everything on a Unix socket, /health and /metrics on TCP.
 
-Who may: on the Unix socket, root and the user that runs the node (SO_PEERCRED); on TCP, the
-configured networks, none by default. docs/json.md describes paths and bodies.
+Who may: on the Unix socket see `access` and `handlers`; on TCP, the configured networks, none by
+default. docs/json.md describes paths and bodies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,20 +16,20 @@ from aiohttp import web
 
 from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
+from appliance.control.handlers import Handler, Handlers, failures
 from appliance.control.history import history
-from appliance.control.http import BadRequest, as_json, decoded, uid
+from appliance.control.http import BadRequest, as_json, decoded, failure, user
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
 from appliance.control.protocols import Commands
-from appliance.control.schema import API, PAGE_LIMIT, TARGETS_LIMIT, Failure
+from appliance.control.roles import Role
+from appliance.control.schema import PAGE_LIMIT, TARGETS_LIMIT
 from appliance.control.status import health
 from appliance.ipc.mail import Target
 from appliance.mail.address import parse_address
 from appliance.mail.reply import Refused
-from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus, Unavailable
+from appliance.mail.views import CommandResult, QueueFilter, RecipientStatus
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_BODY_LIMIT = 5 << 20
 _DEFAULT_PAGE = 100
 
 
@@ -41,28 +40,20 @@ class Api:
         self._observer = observer
         self._failover_log = failover_log
 
-    def application(self) -> web.Application:
-        """The routes, behind the check of who asks."""
-        application = web.Application(
-            middlewares=[_failures, _local_users], client_max_size=_BODY_LIMIT
-        )
-        application.add_routes(
-            [
-                web.get(f"{API}/status", self.status),
-                web.get(f"{API}/queue", self.queue),
-                web.get(f"{API}/queue/{{id}}", self.message),
-                web.get(f"{API}/messages/{{id}}/content", self.content),
-                web.post(f"{API}/queue/{{action}}", self.command),
-                web.get(f"{API}/mailboxes", self.mailboxes),
-                web.get(f"{API}/mailboxes/{{name}}", self.mailbox),
-                web.post(f"{API}/pair/take-over", self.take_over),
-                web.get(f"{API}/failover/history", self.history),
-                web.post(f"{API}/failover/switchover", self.switch_over),
-                web.post(f"{API}/failover/maintenance", self.maintain),
-                web.post(f"{API}/salvage", self.salvage),
-            ]
-        )
-        return application
+    def add_to(self, handlers: Handlers) -> None:
+        """Add the routes."""
+        handlers.get("/status", self.status, Role.VIEWER)
+        handlers.get("/queue", self.queue, Role.VIEWER)
+        handlers.get("/queue/{id}", self.message, Role.VIEWER)
+        handlers.get("/messages/{id}/content", self.content, Role.OPERATOR)
+        handlers.post("/queue/{action}", self.command, Role.OPERATOR, "{action} messages")
+        handlers.get("/mailboxes", self.mailboxes, Role.VIEWER)
+        handlers.get("/mailboxes/{name}", self.mailbox, Role.VIEWER)
+        handlers.post("/pair/take-over", self.take_over, Role.OPERATOR, "take over")
+        handlers.get("/failover/history", self.history, Role.VIEWER)
+        handlers.post("/failover/switchover", self.switch_over, Role.OPERATOR, "switch over")
+        handlers.post("/failover/maintenance", self.maintain, Role.OPERATOR, "maintenance")
+        handlers.post("/salvage", self.salvage, Role.ADMINISTRATOR, "salvage")
 
     async def status(self, request: web.Request) -> web.Response:
         return as_json(await self._observer.status())
@@ -118,11 +109,11 @@ class Api:
             raise BadRequest(f"{len(body.targets)} targets", f"name 1 to {TARGETS_LIMIT} messages")
         if action == "redirect":
             _check_address(body.address)
-        results = await _carry_out(self._observer.commands, action, body, _by(request))
+        results = await _carry_out(self._observer.commands, action, body, user(request))
         return as_json(schema.CommandAnswer(tuple(results)))
 
     async def take_over(self, request: web.Request) -> web.Response:
-        text = await self._observer.commands.take_over(_by(request))
+        text = await self._observer.commands.take_over(user(request))
         return as_json(schema.Done(text))
 
     async def history(self, request: web.Request) -> web.Response:
@@ -135,17 +126,17 @@ class Api:
         if body.here:
             text = await moves.fetch(body.vrid, body.force)
         else:
-            text = await moves.switch_over(body.vrid, body.force, _by(request))
+            text = await moves.switch_over(body.vrid, body.force, user(request))
         return as_json(schema.Done(text))
 
     async def maintain(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.Maintenance)
-        text = await self._observer.moves.maintain(body.on, body.force, _by(request))
+        text = await self._observer.moves.maintain(body.on, body.force, user(request))
         return as_json(schema.Done(text))
 
     async def salvage(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.SalvageRequest)
-        return as_json(await self._observer.commands.salvage(body.disk, _by(request)))
+        return as_json(await self._observer.commands.salvage(body.disk, user(request)))
 
 
 class Public:
@@ -157,7 +148,7 @@ class Public:
 
     def application(self) -> web.Application:
         """The routes, behind the check of who asks."""
-        application = web.Application(middlewares=[_failures, self._configured_networks])
+        application = web.Application(middlewares=[failures, self._configured_networks])
         application.add_routes([web.get("/health", self.health), web.get("/metrics", self.metrics)])
         return application
 
@@ -176,7 +167,7 @@ class Public:
         client = _address(request.remote)
         if client is None or not any(client in network for network in self._trusted):
             hint = "add the network to [http] status in node.toml"
-            return _failure(403, "forbidden", "not from this address", hint)
+            return failure(403, "forbidden", "not from this address", hint)
         return await handler(request)
 
 
@@ -196,36 +187,6 @@ async def _carry_out(
         case "redirect":
             return await commands.redirect(targets, body.address, by)
     raise web.HTTPNotFound
-
-
-@web.middleware
-async def _failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as a `Failure`."""
-    try:
-        return await handler(request)
-    except BadRequest as error:
-        return _failure(400, "bad_request", str(error), error.hint)
-    except LookupError as error:
-        return _failure(404, "not_found", str(error.args[0] if error.args else error))
-    except Refused as error:
-        return _failure(409, "refused", error.reply.text, error.hint)
-    except Unavailable as error:
-        hint = "it is started again by itself; see `twinpost status` and the log"
-        return _failure(503, "unavailable", str(error), hint)
-    except web.HTTPException as error:
-        return _failure(error.status, "not_found", f"{request.path}: {error.reason}")
-
-
-@web.middleware
-async def _local_users(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Root and the node's own user only, whatever the socket file's mode has become."""
-    if uid(request) not in (0, os.geteuid()):
-        return _failure(403, "forbidden", "only root and the node's user may", "use sudo")
-    return await handler(request)
-
-
-def _by(request: web.Request) -> str:
-    return f"uid {uid(request)}"
 
 
 def _address(remote: str | None) -> Address | None:
@@ -248,7 +209,3 @@ def _check_address(address: str) -> None:
         parse_address(address)
     except Refused as refused:
         raise BadRequest(f"{address!r}: {refused.reply.text}", 'write "user@example.org"') from None
-
-
-def _failure(status: int, code: str, error: str, hint: str = "") -> web.Response:
-    return as_json(Failure(code=code, error=error, hint=hint), status)

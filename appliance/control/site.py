@@ -8,9 +8,11 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
 from appliance.control.observer import Observer
-from appliance.control.schema import API, ChangeSite, SiteHistory
+from appliance.control.roles import Role
+from appliance.control.schema import ChangeSite, SiteHistory
 from appliance.mail.views import SiteDocument, SiteVersionView, SiteView
 
 
@@ -57,16 +59,12 @@ class SiteApi:
         self._reader = reader
         self._commands = commands
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [
-                web.get(f"{API}/site", self.view),
-                web.get(f"{API}/site/history", self.history),
-                web.get(f"{API}/site/versions/{{version}}", self.version),
-                web.post(f"{API}/site", self.change),
-            ]
-        )
+        handlers.get("/site", self.view, Role.VIEWER)
+        handlers.get("/site/history", self.history, Role.VIEWER)
+        handlers.get("/site/versions/{version}", self.version, Role.VIEWER)
+        handlers.post("/site", self.change, Role.ADMINISTRATOR, "change the site")
 
     async def view(self, request: web.Request) -> web.Response:
         names = await self._names()

@@ -7,9 +7,11 @@ from typing import Protocol
 
 from aiohttp import web
 
+from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded
 from appliance.control.observer import Observer
-from appliance.control.schema import API, Done, TlsForget, TlsImport, TlsRenew
+from appliance.control.roles import Role
+from appliance.control.schema import Done, TlsForget, TlsImport, TlsRenew
 from appliance.mail.views import TlsView
 
 Values = Sequence[tuple[str, str, bytes | None]]
@@ -52,17 +54,13 @@ class TlsApi:
         self._desk = desk
         self._registers = registers
 
-    def add_to(self, application: web.Application) -> None:
+    def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        application.add_routes(
-            [
-                web.get(f"{API}/tls", self.view),
-                web.get(f"{API}/tls/ca", self.authority),
-                web.post(f"{API}/tls/import", self.take),
-                web.post(f"{API}/tls/forget", self.forget),
-                web.post(f"{API}/tls/renew", self.renew),
-            ]
-        )
+        handlers.get("/tls", self.view, Role.VIEWER)
+        handlers.get("/tls/ca", self.authority, Role.VIEWER)
+        handlers.post("/tls/import", self.take, Role.ADMINISTRATOR, "import certificates")
+        handlers.post("/tls/forget", self.forget, Role.ADMINISTRATOR, "forget certificates")
+        handlers.post("/tls/renew", self.renew, Role.ADMINISTRATOR, "renew certificates")
 
     async def view(self, request: web.Request) -> web.Response:
         return as_json(await self._observer.read(self._desk.view))

@@ -108,6 +108,23 @@ class FileMailCall(msgspec.Struct, frozen=True, array_like=True, tag=12):
     by: str
 
 
+class WatchPeerCall(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """From now on push `PeerSaid` and `PeerLinked` to this client, and to no other.
+
+    Answered with `Durable`.
+    """
+
+
+class TellPeerCall(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """Give the packet (`ipc.peer`) to whoever watches on the other node.
+
+    Answered with `Durable` when it is on its way, refused if the link is down.
+    """
+
+    packet: bytes
+
+
+PeerCall = WatchPeerCall | TellPeerCall
 SiteCall = ChangeSiteCall | PutRegistersCall
 Call = (
     PresentCall
@@ -121,6 +138,7 @@ Call = (
     | WatchSiteCall
     | SiteCall
     | FileMailCall
+    | PeerCall
 )
 
 
@@ -186,6 +204,18 @@ class FiledMail(msgspec.Struct, frozen=True, array_like=True, tag=10):
     queue_id: str
 
 
+class PeerSaid(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """Push: a packet from whoever watches on the other node. It may be anything."""
+
+    packet: bytes
+
+
+class PeerLinked(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """Push: whether the link is up now, at first and whenever that changes."""
+
+    up: bool
+
+
 Said = (
     Presented
     | Leases
@@ -198,6 +228,8 @@ Said = (
     | SiteMoved
     | SiteVersionMade
     | FiledMail
+    | PeerSaid
+    | PeerLinked
 )
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))

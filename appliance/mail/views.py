@@ -14,7 +14,11 @@ import msgspec
 
 
 class Unavailable(Exception):
-    """The mail process or the spool cannot be asked now; later it may be."""
+    """Who would have to be asked cannot be now; later it may be. `hint` says what to do, or ""."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
 
 
 class RecipientStatus(StrEnum):

@@ -6,14 +6,21 @@ import secrets
 from importlib.metadata import version
 
 from appliance.config.pauses import TABLE as PAUSES
+from appliance.control.access import Access
 from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
+from appliance.control.handlers import Handlers
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
 from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
+from appliance.control.own_api import OwnApi, Vouchers
+from appliance.control.peer import Peer
+from appliance.control.peer_api import PeerApi
+from appliance.control.peer_desk import PeerDesk
+from appliance.control.peer_line import PeerLine
 from appliance.control.people import PeopleApi
 from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi, SearchProcess
@@ -67,7 +74,12 @@ async def serve(context: Context) -> None:
         delivery,
         lambda: site.table(PAUSES),
     )
-    api = Api(observer, layout.log_file("failover")).application()
+    vouchers = Vouchers()
+    own = OwnApi(layout.control_socket, vouchers)
+    line = PeerLine(layout.mail_socket)
+    api = Handlers(Access(vouchers))
+    Api(observer, layout.log_file("failover")).add_to(api)
+    PeerApi(Peer(line, PeerDesk(line, own))).add_to(api)
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)
@@ -79,15 +91,19 @@ async def serve(context: Context) -> None:
     )
     trusted = [network.network for network in node.http.status]
     try:
-        async with serving(
-            api,
-            layout.control_socket,
-            Public(observer, trusted).application(),
-            node.http.listen,
+        async with (
+            line.followed(),
+            serving(
+                api.application,
+                layout.control_socket,
+                Public(observer, trusted).application(),
+                node.http.listen,
+            ),
         ):
             context.ready()
             await context.stop.wait()
     finally:
+        await own.close()
         mail.close()
         if failover is not None:
             failover.close()

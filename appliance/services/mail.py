@@ -33,7 +33,7 @@ from appliance.services.mail_people import authenticator
 from appliance.services.mail_policy import MailPolicy
 from appliance.services.mail_site import MailSite
 from appliance.services.mail_tls import MailTls, listeners
-from appliance.services.peer_moves import ANSWER, ASK, PeerMoves
+from appliance.services.peer_calls import PeerCalls
 from appliance.services.process import Context
 from appliance.services.standing import FailoverSide
 from appliance.smtpd.proxy import Balancers
@@ -48,7 +48,7 @@ from appliance.spool.intake import SpoolIntake
 from appliance.spool.mail_socket import MailSocket
 from appliance.spool.operations import Sweep
 from appliance.spool.schema import open_writer
-from appliance.spool.spool import Spool
+from appliance.spool.spool import CHUNK, FRAME, Spool
 from appliance.spool.store import Store
 from appliance.spool.view import mail_view
 
@@ -59,26 +59,29 @@ _LINK = LinkTiming(heartbeat=0.1, missed=40)
 
 
 class _Link:
-    """Passes the peer link's events to the spool, and what concerns addresses to `moves`."""
+    """The peer link: its events go to the spool, and what is not the spool's to `calls`."""
 
-    def __init__(self, spool: Spool, context: Context) -> None:
-        self.moves: PeerMoves | None = None
+    def __init__(self, spool: Spool, context: Context, identity: Identity) -> None:
         self._spool = spool
         self._emit = context.emit
+        self.link = _make_link(context, identity, self)
+        self.calls = PeerCalls(lambda: self.link.connection if self.link else None)
 
     def on_up(self, connection: LinkConnection) -> None:
         self._emit("link_up", peer=connection.peer_address)
         self._spool.link_up(connection)
+        self.calls.control.linked(True)
 
     def on_frame(self, kind: int, payload: bytes) -> None:
-        if kind not in (ASK, ANSWER):
+        if kind in (FRAME, CHUNK):
             self._spool.link_frame(payload)
-        elif self.moves is not None:
-            self.moves.frame(kind, payload)
+        else:
+            self.calls.frame(kind, payload)
 
     def on_down(self, error: ConnectionLost) -> None:
         self._emit("link_down", reason=error.reason, detail=error.detail)
         self._spool.link_down()
+        self.calls.control.linked(False)
 
     def on_refused(self, refusal: Refusal, detail: str) -> None:
         self._emit("link_refused", reason=refusal, detail=detail, hint=refusal.hint)
@@ -177,17 +180,19 @@ async def _serve(
     scratch = context.layout.spool / "salvage"
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
     importer = Importer(intake, context.site, wall)
-    handler = MailSocket(spool, view, context.emit, scratch, site.socket, importer.file)
+    peer = _Link(spool, context, identity)
+    link, calls = peer.link, peer.calls
+    handler = MailSocket(
+        spool, view, context.emit, scratch, site.socket, calls.control, importer.file
+    )
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
-    from_peer = _Link(spool, context)
-    link = _make_link(context, identity, from_peer)
     spool.start()
     if link is not None:
         await link.start()
     await smtp.start()
     report = _reporter(spool, intake, link, context)
-    failover = await _make_failover(context, spool, smtp, report, _sender(link))
-    from_peer.moves = failover.peer if failover else None
+    failover = await _make_failover(context, spool, smtp, report, calls.send)
+    calls.moves = failover.peer if failover else None
     kept = int(settings.keep_ended)
 
     def every_second() -> None:
@@ -258,19 +263,6 @@ def _reporter(
         )
 
     return report
-
-
-def _sender(link: PeerLink | None) -> Callable[[int, bytes], bool]:
-    """Sends a frame to the peer; False if the link is down."""
-
-    def send(kind: int, payload: bytes) -> bool:
-        connection = link.connection if link is not None else None
-        if connection is None:
-            return False
-        connection.send(kind, payload)
-        return True
-
-    return send
 
 
 def _make_link(context: Context, identity: Identity, from_peer: _Link) -> PeerLink | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
@@ -17,7 +16,6 @@ from appliance.spool.spool import Spool
 ASK, ANSWER = 3, 4
 """Kinds of link frame; those below are the spool's."""
 
-_ASKED = msgspec.msgpack.Decoder(PeerSwitchover)
 _ANSWERED = msgspec.msgpack.Decoder(PeerAnswer)
 _BY = "the other node"
 
@@ -52,15 +50,12 @@ class PeerMoves:
             error, hint = "the link to the other node is down", "run it there"
             self._answer(PeerAnswer(wanted.number, "", error, hint))
 
-    def frame(self, kind: int, payload: bytes) -> None:
-        """The peer asks or answers; what it says in the words of a later release is not heard."""
-        with suppress(msgspec.DecodeError):
-            if kind == ANSWER:
-                self._answer(_ANSWERED.decode(payload))
-            else:
-                self._asked(_ASKED.decode(payload))
+    def answered(self, payload: bytes) -> None:
+        """The peer answers; raises msgspec.DecodeError."""
+        self._answer(_ANSWERED.decode(payload))
 
-    def _asked(self, wanted: PeerSwitchover) -> None:
+    def asked(self, wanted: PeerSwitchover) -> None:
+        """The peer asks."""
         if self._moving is not None and not self._moving.done():
             self._reply(PeerAnswer(wanted.number, "", "another move is under way", "try again"))
             return

@@ -32,8 +32,10 @@ from appliance.ipc.mail import (
     Salvaged,
     TakeOverCall,
     Target,
+    TellPeerCall,
     View,
     ViewCall,
+    WatchPeerCall,
     WatchSiteCall,
 )
 from appliance.ipc.server import Peer
@@ -43,6 +45,7 @@ from appliance.mail.reply import Refused
 from appliance.mail.views import CommandResult, MailView, SalvageView
 from appliance.mail.work import AttemptId
 from appliance.spool.operations import Command, Present, Report, Salvage, TakeOver, Want
+from appliance.spool.peer_socket import PeerSocket
 from appliance.spool.salvage import SalvageReport
 from appliance.spool.site_socket import SiteSocket
 from appliance.spool.spool import Spool
@@ -62,6 +65,7 @@ class MailSocket:
         emit: Callable[..., None],
         scratch: Path,
         site: SiteSocket,
+        peer: PeerSocket,
         file: Callable[[FileMailCall], Awaitable[FiledMail]],
     ) -> None:
         """`scratch` is a folder to be made for the copy of a salvaged disk.
@@ -75,6 +79,7 @@ class MailSocket:
         self._scratch = scratch
         self.delivery: Client | None = None
         self._site = site
+        self._peer = peer
         spool.on_revoke = self.revoke
 
     def connected(self, peer: Client) -> None:
@@ -83,6 +88,7 @@ class MailSocket:
     def lost(self, peer: Client, error: ConnectionLost) -> None:
         """A connection ended."""
         self._site.lost(peer)
+        self._peer.lost(peer)
         if peer is self.delivery:
             self.delivery = None
             self._spool.submit(Want(None, 0))
@@ -95,24 +101,29 @@ class MailSocket:
         match message:
             case PresentCall():
                 return self._present(peer, message)
-            case LeasesCall() | ReportCall() if peer is not self.delivery:
-                raise CallFailed(Failure("not presented", "present your leases first"))
-            case LeasesCall():
-                return self._lease(message)
-            case ReportCall():
-                return self._report(message)
+            case LeasesCall() | ReportCall():
+                return self._work(peer, message)
             case CommandCall():
                 return self._command(message)
             case ViewCall():
                 return View(self._view())
             case WatchSiteCall():
                 return self._site.watch(peer)
+            case WatchPeerCall() | TellPeerCall():
+                return self._peer.request(peer, message)
             case ChangeSiteCall() | PutRegistersCall():
                 return self._site.request(message)
             case FileMailCall():
                 return self._file_mail(message)
             case _:
                 return self._operate(message)
+
+    def _work(self, peer: Client, message: LeasesCall | ReportCall) -> Coroutine[Any, Any, Said]:
+        if peer is not self.delivery:
+            raise CallFailed(Failure("not presented", "present your leases first"))
+        if isinstance(message, LeasesCall):
+            return self._lease(message)
+        return self._report(message)
 
     def _operate(self, message: PairCall) -> Said | Coroutine[Any, Any, Said]:
         match message:

@@ -19,7 +19,7 @@ from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
-from tests.support.control import Balance, Failover, Mail, Reader, Tls
+from tests.support.control import Balance, Failover, Mail, Reader, Tls, handlers
 from tests.support.routes import Delivery, Registers
 from tests.support.routes import site as routes_site
 from tests.support.search import Search
@@ -90,13 +90,14 @@ def node(data: Path) -> Iterator[Node]:
     )
 
     async def serve() -> None:
-        api = Api(observer, data / "failover.log").application()
+        api = handlers()
+        Api(observer, data / "failover.log").add_to(api)
         BalanceApi(balance).add_to(api)
         SearchApi(search).add_to(api)
         RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
         public = Public(observer, []).application()
-        async with serving(api, data / "run" / "control.sock", public, []):
+        async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()
             await stop.wait()
 

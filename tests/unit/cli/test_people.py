@@ -24,7 +24,7 @@ from appliance.control.people import PeopleApi
 from appliance.control.server import Api, Public
 from appliance.mail.reply import Refused, Reply
 from appliance.services.passwords import Passwords
-from tests.support.control import Failover, Mail, Reader, Tls
+from tests.support.control import Failover, Mail, Reader, Tls, handlers
 from tests.support.routes import Delivery
 from tests.support.site import MemorySite
 from tests.unit.cli.conftest import NODE
@@ -95,10 +95,11 @@ def node(tmp_path: Path) -> Iterator[Node]:
     stop, up = asyncio.Event(), threading.Event()
 
     async def serve() -> None:
-        api = Api(observer, tmp_path / "log").application()
+        api = handlers()
+        Api(observer, tmp_path / "log").add_to(api)
         PeopleApi(observer, node.site, node.site, Passwords(), node.emit).add_to(api)
         path = tmp_path / "run" / "control.sock"
-        async with serving(api, path, Public(observer, []).application(), []):
+        async with serving(api.application, path, Public(observer, []).application(), []):
             up.set()
             await stop.wait()
 

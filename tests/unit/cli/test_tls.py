@@ -22,7 +22,7 @@ from appliance.mail.reply import Refused, Reply
 from appliance.trust.authority import new_key
 from appliance.trust.certificate import key_pem
 from appliance.trust.view import TlsDesk
-from tests.support.control import Failover, Mail, Reader
+from tests.support.control import Failover, Mail, Reader, handlers
 from tests.support.trust import NOW, authority
 from tests.unit.trust.test_keeper import START
 from tests.unit.trust.test_keeper import Node as Keeping
@@ -78,10 +78,11 @@ def node(data: Path) -> Iterator[Node]:
     stop, up = asyncio.Event(), threading.Event()
 
     async def serve() -> None:
-        api = Api(observer, data / "failover.log").application()
+        api = handlers()
+        Api(observer, data / "failover.log").add_to(api)
         TlsApi(observer, desk, registers).add_to(api)
         public = Public(observer, []).application()
-        async with serving(api, data / "run" / "control.sock", public, []):
+        async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()
             await stop.wait()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ipaddress
+import os
+import pwd
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -25,7 +27,17 @@ from appliance.control.server import Api, Public
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import QueueCounts, QueueFilter, RecipientStatus
-from tests.support.control import FAILOVER, MAIL, RECIPIENT, ROUTER, Failover, Mail, Reader, Tls
+from tests.support.control import (
+    FAILOVER,
+    MAIL,
+    RECIPIENT,
+    ROUTER,
+    Failover,
+    Mail,
+    Reader,
+    Tls,
+    handlers,
+)
 
 T = TypeVar("T")
 
@@ -76,8 +88,10 @@ async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World
         Tls(),
     )
     path = tmp_path / "control.sock"
+    api = handlers()
+    Api(observer, tmp_path / "failover.log").add_to(api)
     async with serving(
-        Api(observer, tmp_path / "failover.log").application(),
+        api.application,
         path,
         Public(observer, trusted).application(),
         [Endpoint(f"127.0.0.1:{port}")],
@@ -165,7 +179,7 @@ async def test_commands(world: World, action: str) -> None:
     ((told, seen, address, by),) = world.mail.told
     assert (told, list(seen)) == (action, [Target("Q1"), Target("Q2", (0, 3))])
     assert address == ("carol@site.test" if action == "redirect" else "")
-    assert by.startswith("uid ")
+    assert by == pwd.getpwuid(os.geteuid()).pw_name
 
 
 async def test_commands_that_cannot_be_meant(world: World) -> None:

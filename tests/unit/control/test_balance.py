@@ -21,7 +21,7 @@ from appliance.ipc.balance import SERVER_CODEC, Call, DrainCall, Said, View, Wei
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.server import Peer, serve
 from appliance.ipc.wire import CallFailed, Failure
-from tests.support.control import Balance, Mail, Reader, Tls
+from tests.support.control import Balance, Mail, Reader, Tls, handlers
 
 
 class Desk:
@@ -77,9 +77,10 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     observer = Observer(
         identity, tmp_path, tmp_path / "processes.json", Reader(), Mail(), moves, Tls()
     )
-    application = Api(observer, tmp_path / "failover.log").application()
+    application = handlers()
+    Api(observer, tmp_path / "failover.log").add_to(application)
     BalanceApi(process).add_to(application)
-    async with serving(application, tmp_path / "control.sock", web.Application(), []):
+    async with serving(application.application, tmp_path / "control.sock", web.Application(), []):
         yield World(tmp_path, desk)
     observer.close()
     if process is not None:

@@ -13,7 +13,7 @@ from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
-from tests.support.control import Failover, Mail, Reader, Tls
+from tests.support.control import Failover, Mail, Reader, Tls, handlers
 from tests.support.site import MemorySite
 
 
@@ -23,12 +23,13 @@ async def api(tmp_path: Path) -> AsyncIterator[ClientSession]:
     identity = Identity("a", "a.site.test", "1.0", (), True)
     moves = Moves(Failover(), mail, tmp_path / "maintenance")
     observer = Observer(identity, tmp_path, tmp_path / "none", reader, mail, moves, Tls())
-    application = Api(observer, tmp_path / "log").application()
+    application = handlers()
+    Api(observer, tmp_path / "log").add_to(application)
     site = MemorySite({"domains": ["site.test"]})
     SiteApi("a", observer, site, site).add_to(application)
     path = tmp_path / "control.sock"
     async with (
-        serving(application, path, Public(observer, []).application(), []),
+        serving(application.application, path, Public(observer, []).application(), []),
         ClientSession("http://node", connector=UnixConnector(str(path))) as session,
     ):
         yield session
