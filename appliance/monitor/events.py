@@ -132,6 +132,7 @@ class Event(StrEnum):
     SERVICE_READY = "service_ready"
     SERVICE_EXITED = "service_exited"
     SERVICE_KILLED = "service_killed"
+    SERVICE_HUNG = "service_hung"
     LOG_LINES_LOST = "log_lines_lost"
 
 

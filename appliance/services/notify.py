@@ -1,7 +1,7 @@
 """Telling a supervisor how a process is: the protocol of sd_notify(3), both ends.
 
-A service says READY=1 when it serves and STOPPING=1 when it begins to end, whether
-`twinpost node` or systemd started it.
+A service says READY=1 when it serves, STOPPING=1 when it begins to end and, as long as its loop
+turns, WATCHDOG=1, whether `twinpost node` or systemd started it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import struct
 from collections.abc import Mapping, MutableMapping
 
 NOTIFY_SOCKET = "NOTIFY_SOCKET"
+WATCHDOG = "WATCHDOG_USEC"
+"""Microseconds without a word after which a process counts as hung; unset: however long."""
 _UCRED = struct.Struct("3i")
 _MESSAGE_LIMIT = 4096
 
@@ -19,17 +21,26 @@ _MESSAGE_LIMIT = 4096
 class Notifier:
     """A process's end; silent when nobody asked to be told."""
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, watchdog: int | None = None) -> None:
+        """`watchdog`: microseconds, as sd_watchdog_enabled(3) has it."""
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
+        self.interval = watchdog / 3e6 if watchdog else None
+        """Seconds from one `alive` to the next; None if nobody waits for them."""
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str]) -> Notifier:
         """Takes the address out, so that processes started later don't speak for this one."""
-        return cls(environment.pop(NOTIFY_SOCKET, None))
+        watchdog = environment.pop(WATCHDOG, "")
+        address = environment.pop(NOTIFY_SOCKET, None)
+        return cls(address, int(watchdog) if watchdog.isdecimal() else None)
 
     def ready(self) -> None:
         """This process serves."""
         self._send(b"READY=1")
+
+    def alive(self) -> None:
+        """This process's loop turns."""
+        self._send(b"WATCHDOG=1")
 
     def stopping(self) -> None:
         """This process has begun to end in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -101,6 +102,12 @@ def open_log(
             thread.close()
 
 
+async def _say_alive(notifier: Notifier) -> None:
+    while notifier.interval is not None:
+        notifier.alive()
+        await asyncio.sleep(notifier.interval)
+
+
 def _to_standard_error(line: bytes) -> None:
     os.write(2, line)
 
@@ -125,7 +132,12 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping)
         with open_log(os.environ, name, loop, patient=manner.patient_log) as emit:
-            await serve(Context(layout, node, site, emit, stop, notifier.ready))
+            faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
+            watched = loop.create_task(_say_alive(notifier))
+            try:
+                await serve(Context(layout, node, site, emit, stop, notifier.ready))
+            finally:
+                watched.cancel()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.monitor.events import Emit, Event
-from appliance.services.notify import NOTIFY_SOCKET, NotifyListener
+from appliance.services.notify import NOTIFY_SOCKET, WATCHDOG, NotifyListener
 from appliance.services.process import LOG_FILE, SUPERVISOR
 
 
@@ -84,7 +84,8 @@ class Command:
     """A service to keep running.
 
     patience: seconds from SIGTERM to SIGKILL. after: what is done as soon as it has ended,
-    however it did; it raises nothing.
+    however it did; it raises nothing. watchdog: after so many seconds without a word from its
+    loop it is hung, and is killed to be started again.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Command:
     log: Path
     patience: float = 15.0
     after: Callable[[], Awaitable[None]] | None = None
+    watchdog: float = 60.0
 
 
 class ServiceState(msgspec.Struct, kw_only=True):
@@ -109,6 +111,8 @@ class _Child:
     state: ServiceState
     backoff: Backoff = field(default_factory=Backoff)
     process: asyncio.subprocess.Process | None = None
+    heard: float = 0.0
+    """When it said something last, in the loop's time."""
 
 
 class Supervisor:
@@ -140,7 +144,9 @@ class Supervisor:
                 (child, loop.create_task(self._keep(child, listener.address)))
                 for child in self._children
             ]
+            watchdog = loop.create_task(self._watch())
             await stop.wait()
+            watchdog.cancel()
             self._stopping = True
             for child, task in tasks:
                 await self._end(child, task)
@@ -197,12 +203,36 @@ class Supervisor:
                 env={
                     **self._environment,
                     NOTIFY_SOCKET: notify,
+                    WATCHDOG: str(int(command.watchdog * 1e6)),
                     SUPERVISOR: str(os.getpid()),
                     LOG_FILE: str(command.log),
                 },
             )
         finally:
             os.close(log)
+
+    async def _watch(self) -> None:
+        """Abort what hangs: its traceback lands in its log, and it is started again."""
+        loop = asyncio.get_running_loop()
+        interval = min(child.command.watchdog for child in self._children) / 4
+        looked = loop.time()
+        while True:
+            await asyncio.sleep(interval)
+            now = loop.time()
+            # A machine that stood still has kept all of them from speaking.
+            slept, looked = now - looked > 2 * interval, now
+            for child in self._children:
+                if slept:
+                    child.heard = now
+                elif child.state.state == "ready" and now - child.heard > child.command.watchdog:
+                    child.heard = now
+                    self._abort(child)
+
+    def _abort(self, child: _Child) -> None:
+        if child.process is not None:
+            self._emit(Event.SERVICE_HUNG, service=child.command.name, pid=child.process.pid)
+            with suppress(ProcessLookupError):
+                child.process.send_signal(signal.SIGABRT)
 
     async def _end(self, child: _Child, task: asyncio.Task[None]) -> None:
         """SIGTERM, and SIGKILL if it takes too long."""
@@ -225,7 +255,10 @@ class Supervisor:
         while (message := listener.receive()) is not None:
             pid, told = message
             for child in self._children:
-                if child.state.pid == pid and told.get("READY") == "1":
+                if child.state.pid != pid:
+                    continue
+                child.heard = asyncio.get_running_loop().time()
+                if told.get("READY") == "1":
                     self._became(child, "ready", pid)
                     self._emit(Event.SERVICE_READY, service=child.command.name, pid=pid)
         if not self._all_ready and all(one.state.state == "ready" for one in self._children):

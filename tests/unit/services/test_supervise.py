@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from appliance.monitor.events import Event
+from appliance.services.notify import NOTIFY_SOCKET, WATCHDOG, Notifier, NotifyListener
 from appliance.services.supervise import Backoff, Command, InUse, Supervisor, holder, locked
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
@@ -93,6 +94,32 @@ async def test_a_killed_service_is_started_again(tmp_path: Path) -> None:
     assert '"restarts":1' in (tmp_path / "processes.json").read_text()
     stop.set()
     await task
+
+
+async def test_a_service_whose_loop_hangs_is_aborted_and_started_again(tmp_path: Path) -> None:
+    """The stand-in never says WATCHDOG=1: that is what a hung loop looks like from outside."""
+    told, stop = Told(), asyncio.Event()
+    hung = replace(command(tmp_path, "mail"), watchdog=0.2)
+    supervisor = Supervisor([hung], told, ENVIRONMENT, tmp_path / "processes.json")
+    task = asyncio.create_task(supervisor.run(stop))
+    ready = await told.next(Event.SERVICE_READY)
+    assert (await told.next(Event.SERVICE_HUNG))["pid"] == ready["pid"]
+    assert (await told.next(Event.SERVICE_EXITED))["how"] == "killed by SIGABRT"
+    assert (await told.next(Event.SERVICE_READY))["pid"] != ready["pid"]
+    stop.set()
+    await task
+
+
+async def test_a_service_says_that_it_lives_three_times_as_often_as_it_has_to() -> None:
+    listener = NotifyListener()
+    environment = {NOTIFY_SOCKET: listener.address, WATCHDOG: "3000000"}
+    notifier = Notifier.from_environment(environment)
+    assert environment == {}, "processes started later would speak for this one"
+    assert notifier.interval == 1.0
+    notifier.alive()
+    assert listener.receive() == (os.getpid(), {"WATCHDOG": "1"})
+    listener.close()
+    assert Notifier.from_environment({}).interval is None
 
 
 async def test_what_a_dead_service_left_is_cleared_before_it_starts_again(tmp_path: Path) -> None:
