@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "send": ("send", "Send mail by SMTP: a file, standard input, or an mbox."),
     "queue": ("queue", "Look at the queue and change it."),
     "search": ("search", "Find mail by its text."),
+    "metrics": ("metrics", "Figures of the last 90 days."),
     "mailbox": ("mailbox", "Look at mailboxes and export them."),
     "pair": ("pair", "Join two nodes, replace one, take over."),
     "failover": ("failover", "See which node holds the virtual addresses, and why."),

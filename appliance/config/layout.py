@@ -28,6 +28,8 @@ class Layout:
         self.balance_socket = self.run / "balance.sock"
         self.delivery_socket = self.run / "delivery.sock"
         self.search_socket = self.run / "search.sock"
+        self.monitor = self.data / "monitor"
+        """Events, figures, alerts, jobs: nothing that mail needs."""
         self.index = self.data / (paths.index or "index")
         """The search index: all of it can be made anew from the spool."""
         self.maintenance = self.data / "maintenance"
@@ -41,7 +43,7 @@ class Layout:
         """Make the folders that are missing; keys, mail and sockets are for the owner only."""
         for folder in (self.data, self.log):
             folder.mkdir(parents=True, exist_ok=True)
-        for private in (self.keys, self.spool, self.run):
+        for private in (self.keys, self.spool, self.run, self.monitor):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
             if private.stat().st_uid == os.geteuid():
                 private.chmod(0o700)  # an older release made some of them for everybody

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from appliance.config.pauses import read
 from appliance.control.caller import Caller
-from appliance.control.schema import PauseView
 from appliance.ipc.delivery import CLIENT_CODEC, Call, DeliveryView, Said, View, ViewCall
+from appliance.monitor.snapshot import PauseView
 
 _PATIENCE = 2.0
 

@@ -16,13 +16,18 @@ from appliance.control.delivery import Delivery, pause_views
 from appliance.control.failover_status import DOWN, failover_alarms
 from appliance.control.moves import Moves
 from appliance.control.protocols import Commands, QueueReader
-from appliance.control.schema import Alarm, Disk, PauseView, Process, Status, Virtual
+from appliance.control.schema import Alarm, Status, Virtual
+from appliance.control.search import Searching
 from appliance.control.status import alarms, summary
 from appliance.control.tls_alarms import tls_alarms
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
+from appliance.ipc.search import SearchView
 from appliance.mail.views import MailView, QueueCounts, TlsView, Unavailable
+from appliance.monitor import procfs
+from appliance.monitor.snapshot import Disk, Machine, PauseView, Process, Snapshot, Usage
 
+_PATIENCE = 2.0
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -59,8 +64,13 @@ class Observer:
         tls: TlsReader,
         delivery: Delivery | None = None,
         pauses: Callable[[], Mapping[str, bytes]] = dict,
+        search: Searching | None = None,
     ) -> None:
-        """`processes` is the file the supervisor publishes; `pauses` are read in the thread."""
+        """`processes` is the file the supervisor publishes; `pauses` are read in the thread.
+
+        `search` is None where the node keeps no index.
+        """
+        self._search = search
         self._identity = identity
         self._spool = spool
         self._processes = processes
@@ -118,32 +128,74 @@ class Observer:
         except Unavailable:
             return ()
 
-    async def status(self) -> Status:
+    async def oldest(self) -> int | None:
+        """See `Snapshot.oldest`."""
+        try:
+            return await self.read(self.reader.oldest)
+        except Unavailable:
+            return None
+
+    async def search(self) -> SearchView | None:
+        """How the index is, None if nobody can tell."""
+        if self._search is None:
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._search.view()
+        except (Unavailable, TimeoutError):
+            return None
+
+    async def snapshot(self) -> Snapshot:
         """The node and its pair, now."""
         mail = await self.mail()
-        queue = await self.counts()
-        failover = await self.moves.view()
-        processes, disk = self.processes(), self._disk()
-        tls = await self.tls()
-        others = [*self._failover_alarms(failover), *(tls_alarms(tls) if tls else ())]
-        found = alarms(mail, processes, disk, self._identity.paired, others)
+        processes = tuple(self.processes())
+        usage, machine = await self.read(_usage, processes)
+        return Snapshot(
+            paired=self._identity.paired,
+            virtual=self._identity.virtual,
+            searching=self._search is not None,
+            mail=mail,
+            queue=await self.counts(),
+            oldest=await self.oldest(),
+            processes=processes,
+            disk=self._disk(),
+            failover=await self.moves.view(),
+            tls=await self.tls(),
+            delivery=await self.delivery(),
+            search=await self.search(),
+            paused=await self.paused(),
+            usage=usage,
+            machine=machine,
+        )
+
+    async def status(self) -> Status:
+        """The node and its pair, for people."""
+        return self.told(await self.snapshot())
+
+    def told(self, seen: Snapshot) -> Status:
+        """A moment, for people."""
+        others = [
+            *self._failover_alarms(seen.failover),
+            *(tls_alarms(seen.tls) if seen.tls else ()),
+        ]
+        found = alarms(seen.mail, seen.processes, seen.disk, self._identity.paired, others)
         return Status(
             name=self._identity.name,
             hostname=self._identity.hostname,
             version=self._identity.version,
             healthy=not found,
             summary=summary(found),
-            mode=mail.mode if mail else "down",
-            mail=mail,
-            queue=queue,
-            processes=tuple(processes),
-            disk=disk,
-            virtual=tuple(self._virtual(failover)),
-            failover=failover,
-            tls=tls,
+            mode=seen.mail.mode if seen.mail else "down",
+            mail=seen.mail,
+            queue=seen.queue,
+            processes=seen.processes,
+            disk=seen.disk,
+            virtual=tuple(self._virtual(seen.failover)),
+            failover=seen.failover,
+            tls=seen.tls,
             alarms=found,
-            delivery=await self.delivery(),
-            paused=await self.paused(),
+            delivery=seen.delivery,
+            paused=seen.paused,
         )
 
     def _failover_alarms(self, view: FailoverView | None) -> Sequence[Alarm]:
@@ -173,3 +225,9 @@ class Observer:
     def close(self) -> None:
         """Let the thread end, after what it is reading."""
         self._thread.shutdown(cancel_futures=True)
+
+
+def _usage(processes: Sequence[Process]) -> tuple[Mapping[str, Usage], Machine | None]:
+    """What the processes and the machine use."""
+    found = {one.name: procfs.usage(one.pid) for one in processes if one.pid is not None}
+    return {name: used for name, used in found.items() if used is not None}, procfs.machine()

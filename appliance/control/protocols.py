@@ -28,6 +28,9 @@ class QueueReader(Protocol):
     def counts(self) -> QueueCounts:
         """How many recipients are in the queue, by state: cheap however long the queue is."""
 
+    def oldest(self) -> int:
+        """Age in ms of the oldest message in the queue that is not held, 0 if there is none."""
+
     def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
         """At most `limit` messages that fit, newest first, from behind `after` ("" at first).
 

@@ -18,7 +18,6 @@ from appliance.control.observer import Observer
 from appliance.control.roles import Role
 from appliance.control.schema import (
     PauseChange,
-    PauseView,
     RouteList,
     RouteTest,
     RouteView,
@@ -26,6 +25,7 @@ from appliance.control.schema import (
 from appliance.mail.address import domain_key, parse_address
 from appliance.mail.reply import Refused
 from appliance.mail.route import Bounce, Mailbox, Mx, Route, Routes, Smtp
+from appliance.monitor.snapshot import PauseView
 
 Values = tuple[tuple[str, str, bytes | None], ...]
 

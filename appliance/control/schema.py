@@ -16,6 +16,7 @@ from appliance.mail.views import (
     SiteVersionView,
     TlsView,
 )
+from appliance.monitor.snapshot import Disk, PauseView, Process
 
 API = "/v1"
 TARGETS_LIMIT = 1000
@@ -38,22 +39,6 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     text: str
     hint: str
-
-
-class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of the node as its supervisor sees it."""
-
-    name: str
-    state: str
-    pid: int | None
-    restarts: int
-
-
-class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """The file system of the spool, in bytes; `free` is what this process may still use."""
-
-    free: int
-    total: int
 
 
 class Virtual(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,15 +85,6 @@ class Maintenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     on: bool
     force: bool = False
-
-
-class PauseView(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain or next hop that an operator has paused; `at`: wall-clock milliseconds."""
-
-    what: str
-    reason: str
-    by: str
-    at: int
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

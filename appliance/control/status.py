@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from appliance.control.schema import Alarm, Disk, Health, Process, Severity
+from appliance.control.schema import Alarm, Health, Severity
 from appliance.mail.views import MailView
+from appliance.monitor.snapshot import Disk, Process
 
 _NOT_PAIRED = Alarm(
     name="not_paired",

@@ -123,6 +123,11 @@ class Event(StrEnum):
     # search
     INDEX = "index"
 
+    # the monitor
+    HISTORY_FAILED = "history_failed"
+    HISTORY_WORKS = "history_works"
+    MONITOR_FILE_DAMAGED = "monitor_file_damaged"
+
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from importlib.metadata import version
 
@@ -10,6 +11,7 @@ from appliance.control.access import Access
 from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
+from appliance.control.figures import History, HistoryApi, Sampler
 from appliance.control.handlers import Handlers
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
@@ -28,7 +30,7 @@ from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
 from appliance.control.tls import TlsApi
 from appliance.link.identity import KeyStore
-from appliance.services.clock import monotonic, wall
+from appliance.services.clock import boot_seconds, moment, monotonic, wall
 from appliance.services.node import PROCESSES
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
@@ -73,6 +75,7 @@ async def serve(context: Context) -> None:
         tls,
         delivery,
         lambda: site.table(PAUSES),
+        search,
     )
     vouchers = Vouchers()
     own = OwnApi(layout.control_socket, vouchers)
@@ -80,12 +83,15 @@ async def serve(context: Context) -> None:
     api = Handlers(Access(vouchers))
     Api(observer, layout.log_file("failover")).add_to(api)
     PeerApi(Peer(line, PeerDesk(line, own))).add_to(api)
+    history = History(layout.monitor / "history.db", moment, context.emit)
+    sampling = asyncio.create_task(Sampler(observer, history, boot_seconds, context.emit).run())
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)
     PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)
     BalanceApi(balance).add_to(api)
     SearchApi(search).add_to(api)
+    HistoryApi(str(node.name), history).add_to(api)
     RoutesApi(observer, lambda: open_site(layout, node).current, site, mail, delivery, wall).add_to(
         api
     )
@@ -112,5 +118,7 @@ async def serve(context: Context) -> None:
         if search is not None:
             search.close()
         delivery.close()
+        sampling.cancel()
+        history.close()
         observer.close()
         reader.close()

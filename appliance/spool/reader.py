@@ -1,7 +1,8 @@
 """Reads the spool for operators: the queue, one message's story, the mailboxes.
 
-Costs: `counts` reads a few rows however long the queue is. A page of the queue follows an index
-and looks at `_BUDGET` messages at most. `mailboxes` reads one small row for each message filed.
+Costs: `counts` and `oldest` read a few rows however long the queue is. A page of the queue follows
+an index and looks at `_BUDGET` messages at most. `mailboxes` reads one small row for each message
+filed.
 """
 
 from __future__ import annotations
@@ -34,17 +35,19 @@ from appliance.spool.names import Names
 from appliance.spool.scene import Scene, read_scene
 from appliance.spool.schema import NUMBER_BITS, VERSION, Stage, open_reader, rows
 from appliance.spool.story import story
-from appliance.spool.tally import Standing
+from appliance.spool.tally import Standing, standing
 from appliance.spool.wanted import Wanted
 
 _BUDGET = 4000
 """Messages that one call looks at, so that each transaction is short."""
+_LOOKED_AT = 100
 _BLOCK = 256 * 1024
 
 _PAGE = (
     "SELECT since, key, seq, size, arrived, state, envelope FROM message"
     " WHERE stage=? AND (since, key) < (?, ?) ORDER BY since DESC, key DESC LIMIT ?"
 )
+_OLDEST = "SELECT since, state FROM message WHERE stage=? ORDER BY since LIMIT ?"
 _MESSAGE = "SELECT seq, size, arrived, state, envelope, trace FROM message WHERE key=?"
 _DIGESTS = "SELECT digest FROM mailbox JOIN message USING (key) WHERE mailbox = ?"
 _FILED = (
@@ -104,6 +107,21 @@ class Reader:
                 mine = owner == scene.node
                 totals["owned_here" if mine else "owned_by_peer"] += recipients
         return QueueCounts(**totals)
+
+    def oldest(self) -> int:
+        """Age in ms of the oldest message in the queue that is not held, 0 if there is none.
+
+        Behind `_LOOKED_AT` messages on hold it is as old as the last of these, at most.
+        """
+        age: int = 0
+        with self._reading() as (db, _, scene):
+            found = list(rows(db, _OLDEST, (Stage.OPEN, _LOOKED_AT)))
+            for arrived, state in found:
+                age = max(0, scene.now - arrived)
+                stands = [standing(one) for one in _decode_state(state).recipients]
+                if any(one not in (None, Standing.HELD) for one in stands):
+                    return age
+        return age if len(found) == _LOOKED_AT else 0
 
     def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
         """At most `limit` messages that fit, newest first, from behind `after`.

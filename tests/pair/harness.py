@@ -23,10 +23,11 @@ import msgspec
 
 from appliance.config import Layout, open_layout
 from appliance.control.client import ApiError, Client, NotRunning
-from appliance.control.schema import Process, Status
+from appliance.control.schema import Status
 from appliance.link.code import PairingCode
 from appliance.link.identity import KeyStore
 from appliance.link.pairing import join, start_pairing
+from appliance.monitor.snapshot import Process
 from appliance.services.process import SUPERVISOR
 from tests.bench.processes import kill_tree, tree
 

@@ -113,6 +113,11 @@ class Reader:
             raise Unavailable("no spool yet")
         return QueueCounts(held=3, owned_here=3)
 
+    def oldest(self) -> int:
+        if not self.up:
+            raise Unavailable("no spool yet")
+        return 0
+
     def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
         self.asked.append(wanted)
         first = int(after or 1)

@@ -12,6 +12,7 @@ import pytest
 
 from appliance.cli.main import run
 from appliance.control.balance import BalanceApi
+from appliance.control.figures import History, HistoryApi
 from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
@@ -19,6 +20,7 @@ from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
+from appliance.monitor.ring import Moment
 from tests.support.control import Balance, Failover, Mail, Reader, Tls, handlers
 from tests.support.routes import Delivery, Registers
 from tests.support.routes import site as routes_site
@@ -34,6 +36,7 @@ listen = ["127.0.0.1:2525"]
 listen = "127.0.0.1:2526"
 pairing = "127.0.0.1:2527"
 """
+NOW = Moment("boot", 3_600_000, 1_790_000_000_000)
 SITE = """\
 domains = ["site.test"]
 [users.bob]
@@ -53,6 +56,7 @@ class Node:
     search: Search
     registers: Registers
     delivery: Delivery
+    history: History
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -89,6 +93,8 @@ def node(data: Path) -> Iterator[Node]:
         lambda: registers.table("pauses"),
     )
 
+    history = History(data / "history.db", lambda: NOW, lambda *told, **more: None)
+
     async def serve() -> None:
         api = handlers()
         Api(observer, data / "failover.log").add_to(api)
@@ -96,6 +102,7 @@ def node(data: Path) -> Iterator[Node]:
         SearchApi(search).add_to(api)
         RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
+        HistoryApi("a", history).add_to(api)
         public = Public(observer, []).application()
         async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()
@@ -104,8 +111,9 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail, failover, balance, site, search, registers, delivery)
+    yield Node(data, reader, mail, failover, balance, site, search, registers, delivery, history)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()
     observer.close()
+    history.close()

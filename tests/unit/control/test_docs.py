@@ -9,19 +9,20 @@ import msgspec
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.control import schema
+from appliance.control import schema, schema_history
 from appliance.ipc import balance, delivery, failover, search
 from appliance.mail import views
+from appliance.monitor import snapshot
 
 DOCS = Path(__file__).parents[3] / "docs"
 _INNER = {views.QueueFilter}
 STRUCTS = [
     value
-    for module in (schema, views)
+    for module in (schema, schema_history, snapshot, views)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
-    and value.__module__ in (schema.__name__, views.__name__)
+    and value.__module__ == module.__name__
     and value not in _INNER
 ] + [
     failover.FailoverView,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from appliance.control.schema import Disk, Process, Severity
+from appliance.control.schema import Severity
 from appliance.control.status import alarms, health, summary
 from appliance.mail.views import MailView
+from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import MAIL
 
 DISK = Disk(free=50, total=100)

@@ -1,0 +1,35 @@
+"""Calls about figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+from urllib.parse import urlencode
+
+from appliance.control.schema_history import HistoryView, SeriesList, SeriesView
+
+T = TypeVar("T")
+
+
+class Asks(Protocol):
+    """A client of the control API."""
+
+    def _get(self, path: str, wanted: type[T]) -> T: ...
+
+    def _post(self, path: str, body: object, wanted: type[T]) -> T: ...
+
+
+class MonitorCalls:
+    """What a client asks about figures."""
+
+    def metrics(self: Asks) -> Sequence[SeriesView]:
+        """The figures that the history keeps."""
+        return self._get("/history/metrics", SeriesList).series
+
+    def figures(
+        self: Asks, metrics: Sequence[str], span: str, points: int, *, peer: bool = False
+    ) -> HistoryView:
+        """Figures over the last `span` ("1h", "7d", …) in about `points` parts."""
+        asked = [("metric", one) for one in metrics]
+        asked += [("range", span), ("points", str(points))]
+        return self._get(f"{'/peer' if peer else ''}/history?{urlencode(asked)}", HistoryView)
