@@ -15,7 +15,7 @@ from appliance.ipc.failover import NOTHING_HELD, SERVER_CODEC, Call, Said
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.server import Peer, serve
 from appliance.monitor.events import Event
-from appliance.services.balance import Follower
+from appliance.services.moving import Follower
 from tests.support.patience import patiently
 from tests.unit.balance.support import Upstream, World, balancing, echo, settings
 
@@ -51,7 +51,13 @@ class Scene:
 
     async def follow(self, moving: Endpoint = MOVING) -> tuple[Follower, Peer[Said, Call]]:
         """A follower, and the failover process's end of its connection."""
-        follower = Follower(self._path, self.world.balancer, [moving], self.world.log)
+        follower = Follower(
+            self._path,
+            self.world.balancer,
+            [moving],
+            self.world.log,
+            Event.BALANCE_NOT_LISTENING,
+        )
         self.world.log.events.clear()
         self.running.append(asyncio.create_task(follower.run()))
         return follower, await self.connected()
