@@ -165,6 +165,7 @@ class _Demo:
         return False
 
     async def _screen(self) -> str:
+        page = self.members[0].page
         return "\n".join(
             [
                 "Twinpost demo: a pair on loopback. q ends it.",
@@ -175,6 +176,7 @@ class _Demo:
                 f"  twinpost send --server {self._server} --from alice@site.test"
                 " --to bob@site.test FILE",
                 f"  cat {self.data}/passwords    # to send as a user, in TLS: ports 2587 and 2465",
+                *([f"  https://{page}    # where users change their password"] if page else []),
                 f"  twinpost mailbox list --data {self.data}/b",
                 f"  twinpost queue list --data {self.data}/a",
                 f"  twinpost switchover --data {self.data}/a    # from b, if b has the address",

@@ -12,7 +12,7 @@ from appliance.cli.errors import CliError, Exit, config_errors
 from appliance.cli.options import data_option
 
 _ADDRESS_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
-NAMES = ("failover", "balance", "mail", "delivery", "control", "search")
+NAMES = ("failover", "balance", "mail", "account", "delivery", "control", "search")
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from appliance.config.account import AccountSettings
 from appliance.config.balance import BalanceSettings, check_listeners
 from appliance.config.document import read
 from appliance.config.failover import FailoverSettings
@@ -127,7 +128,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     `disk_reserve`: with less than this free on the spool's disk, new mail gets 452, so that
     accepted mail can still be delivered and its outcomes written down.
     `keep_ended`: how long a message that has come to its end, and lies in no mailbox, is kept.
-    `failover`: None where no address moves.
+    `failover`: None where no address moves. `account`: None where there is no page for users.
     """
 
     name: LocalName
@@ -139,6 +140,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     paths: PathSettings = PathSettings()
     balance: BalanceSettings | None = None
     search: SearchSettings = SearchSettings()
+    account: AccountSettings | None = None
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
     failover: FailoverSettings | None = None
@@ -162,6 +164,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.balance is not None:
             check_listeners(self.balance, self.smtp.endpoints, self.smtp.proxy_listen)
+        page = set(self.account.endpoints) if self.account is not None else set()
+        if taken := page & {*self.served, *self.smtp.proxy_listen, *self.http.listen}:
+            raise Wrong(f"[account] wants {min(taken)}, which has another purpose")
 
     @property
     def served(self) -> tuple[NumericEndpoint, ...]:

@@ -41,18 +41,24 @@ class Credential(msgspec.Struct, frozen=True, array_like=True):
     set_at: int
 
 
-def made(password: str, now: int) -> Credential:
-    """Of a new password; takes some 50 ms of a processor. Raises BadPassword."""
+def prepared(password: str) -> str:
+    """A new password as it is hashed; raises BadPassword."""
     try:
-        prepared = saslprep(password)
+        spelled = saslprep(password)
     except Unprepared as error:
         raise BadPassword(f"the password has {error}") from None
-    if len(prepared) < LEAST_LENGTH:
+    if len(spelled) < LEAST_LENGTH:
         raise BadPassword(f"the password is shorter than {LEAST_LENGTH} characters")
-    if len(prepared) > MOST_LENGTH:
+    if len(spelled) > MOST_LENGTH:
         raise BadPassword(f"the password is longer than {MOST_LENGTH} characters")
-    scram = verifier(prepared, secrets.token_bytes(16), ITERATIONS)
-    return Credential(_HASHER.hash(prepared), scram, now)
+    return spelled
+
+
+def made(password: str, now: int) -> Credential:
+    """Of a new password; takes some 50 ms of a processor. Raises BadPassword."""
+    spelled = prepared(password)
+    scram = verifier(spelled, secrets.token_bytes(16), ITERATIONS)
+    return Credential(_HASHER.hash(spelled), scram, now)
 
 
 def fits(known: str, password: str) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from appliance.identity.credential import fits, unknown
+from appliance.identity.credential import Credential, fits, made, unknown
+
+T = TypeVar("T")
 
 
 class Busy(Exception):
@@ -29,14 +33,19 @@ class Hasher:
 
         Nothing is the password of somebody unknown (None), and it takes as long to say so.
         """
+        # Asked for in the pool: the first such hash is made there, not on the loop.
+        return await self._in_turn(lambda: self._fits(known, password))
+
+    async def made(self, password: str, now: int) -> Credential:
+        """What is kept of a new password; raises Busy, BadPassword."""
+        return await self._in_turn(lambda: made(password, now))
+
+    async def _in_turn(self, work: Callable[[], T]) -> T:
         if self._pending >= self._waiting:
             raise Busy
         self._pending += 1
         try:
-            # Asked for in the pool: the first such hash is made there, not on the loop.
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._fits, known, password
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._pending -= 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from appliance.ipc.wire import Codec
@@ -125,6 +127,25 @@ class TellPeerCall(msgspec.Struct, frozen=True, array_like=True, tag=14):
 
 
 PeerCall = WatchPeerCall | TellPeerCall
+
+
+class ChangePasswordCall(msgspec.Struct, frozen=True, array_like=True, tag=15):
+    """A user's own new password, as the page got it from `client`; answered by `PasswordSaid`."""
+
+    client: str
+    login: str
+    old: str
+    new: str
+
+    def __repr__(self) -> str:
+        return "ChangePasswordCall(…)"
+
+
+class CertificateCall(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    """What TLS is to be served with now; answered by `CertificateSaid`."""
+
+
+AccountCall = ChangePasswordCall | CertificateCall
 SiteCall = ChangeSiteCall | PutRegistersCall
 Call = (
     PresentCall
@@ -139,6 +160,7 @@ Call = (
     | SiteCall
     | FileMailCall
     | PeerCall
+    | AccountCall
 )
 
 
@@ -216,6 +238,29 @@ class PeerLinked(msgspec.Struct, frozen=True, array_like=True, tag=12):
     up: bool
 
 
+PasswordOutcome = Literal["changed", "unfit", "wrong", "too often", "busy"]
+
+
+class PasswordSaid(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Durable if changed; `text` says why a new password is unfit."""
+
+    outcome: PasswordOutcome
+    text: str = ""
+
+
+class CertificateSaid(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """In PEM; `crl` (DER) is empty where the authority signs none. `site`: its first domain."""
+
+    site: str
+    certificates: str
+    key: str
+    crl: bytes
+
+    def __repr__(self) -> str:
+        return "CertificateSaid(…)"
+
+
+AccountSaid = PasswordSaid | CertificateSaid
 Said = (
     Presented
     | Leases
@@ -230,6 +275,7 @@ Said = (
     | FiledMail
     | PeerSaid
     | PeerLinked
+    | AccountSaid
 )
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))

@@ -42,6 +42,10 @@ class Event(StrEnum):
     SMTP_TLS_FAILED = "smtp_tls_failed"
     LOGGED_IN = "logged_in"
     LOGIN_FAILED = "login_failed"
+    PASSWORD_CHANGED = "password_changed"
+    ACCOUNT_LISTENING = "account_listening"
+    ACCOUNT_CLOSED = "account_closed"
+    ACCOUNT_NOT_LISTENING = "account_not_listening"
 
     # mail out
     SENT = "sent"
@@ -87,6 +91,7 @@ class Event(StrEnum):
     TLS_AUTHORITY_MADE = "tls_authority_made"
     TLS_AUTHORITY_SHARED = "tls_authority_shared"
     TLS_CERTIFICATE_ISSUED = "tls_certificate_issued"
+    TLS_CERTIFICATE_REVOKED = "tls_certificate_revoked"
     TLS_FAILED = "tls_failed"
     CLOCK_IMPLAUSIBLE = "clock_implausible"
 

@@ -23,6 +23,7 @@ from appliance.services.supervise import Command, Supervisor
 
 SMTP, HTTP, LINK, PAIRING, HEARTBEAT = 2525, 2580, 2526, 2527, 2528
 SUBMISSION, SUBMISSIONS = 2587, 2465
+PAGE, PLAIN = 8443, 8480
 _NODE_PATIENCE = 90.0
 
 SITE_TOML = """\
@@ -91,6 +92,10 @@ submissions = [{self.listen(SUBMISSIONS)}]
 listen = ["{self.address}:{HTTP}"]
 status = ["127.0.0.0/8"]
 
+[account]
+listen = [{self.listen(PAGE)}]
+http = [{self.listen(PLAIN)}]
+
 [link]
 listen = "{self.address}:{LINK}"
 pairing = "{self.address}:{PAIRING}"
@@ -131,7 +136,17 @@ class Member:
         """All its listeners, that of pairing included."""
         settings = self.settings
         link = (settings.link.listen, settings.link.pairing)
-        return [*settings.smtp.endpoints, *settings.http.listen, *link]
+        page = settings.account.endpoints if settings.account is not None else ()
+        return [*settings.smtp.endpoints, *settings.http.listen, *page, *link]
+
+    @property
+    def page(self) -> Endpoint | None:
+        """Where users change their password, at a virtual address if there is one."""
+        account = self.settings.account
+        if account is None:
+            return None
+        virtual = [one for one in account.listen if one.address in self.settings.virtual]
+        return (virtual or account.listen)[0]
 
     @property
     def server(self) -> Endpoint:

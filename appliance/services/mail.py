@@ -28,6 +28,7 @@ from appliance.mail.reply import Refused
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
+from appliance.services.mail_account import AccountDesk
 from appliance.services.mail_import import Importer
 from appliance.services.mail_people import authenticator
 from appliance.services.mail_policy import MailPolicy
@@ -179,11 +180,19 @@ async def _serve(
 
     scratch = context.layout.spool / "salvage"
     shutil.rmtree(scratch, ignore_errors=True)  # left by a start that did not end well
+    account = AccountDesk(accounts, hasher, tls.keeper, spool, context.emit)
     importer = Importer(intake, context.site, wall)
     peer = _Link(spool, context, identity)
     link, calls = peer.link, peer.calls
     handler = MailSocket(
-        spool, view, context.emit, scratch, site.socket, calls.control, importer.file
+        spool,
+        view,
+        context.emit,
+        scratch,
+        site.socket,
+        calls.control,
+        importer.file,
+        account.answer,
     )
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)
     spool.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from appliance.config.node import SmtpSettings
 from appliance.config.units import Endpoint, NumericEndpoint
@@ -18,6 +19,7 @@ from appliance.spool.spool import Spool
 from appliance.trust.holdings import TABLE
 from appliance.trust.keeper import Keeper, Value
 from appliance.trust.names import names_of
+from appliance.trust.revocation import REVOKED
 
 
 class MailTls:
@@ -35,6 +37,7 @@ class MailTls:
         self._emit = context.emit
         self._spool = spool
         self._offers = identity.peer is not None and not identity.joined
+        self._writing: asyncio.Task[None] | None = None
         self._sharing: asyncio.Task[None] | None = None
         self.keeper.heed(site.registers(TABLE))
         site.watch_registers(TABLE, self.keeper.heed)
@@ -43,11 +46,21 @@ class MailTls:
     def look(self) -> None:
         """What time brings about: to be called about once a second."""
         self.keeper.look()
+        if self._writing is None and (values := self.keeper.to_revoke()):
+            self._writing = asyncio.get_running_loop().create_task(self._revoke(values))
         if self._offers and self._spool.engine.pair.mode is Mode.PAIRED and self._sharing is None:
             value = self.keeper.to_share()
             self._offers = value is not None
             if value is not None:
                 self._sharing = asyncio.get_running_loop().create_task(self._share(value))
+
+    async def _revoke(self, values: Sequence[Value]) -> None:
+        """Whatever became of the peer: it is about this node's own certificates."""
+        with suppress(Refused):  # again in a second
+            await self._spool.put_registers(*values, while_alone=True)
+            for _, name, _ in values:
+                self._emit(Event.TLS_CERTIFICATE_REVOKED, serial=name.removeprefix(REVOKED))
+        self._writing = None
 
     async def _share(self, value: Value) -> None:
         try:

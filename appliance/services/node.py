@@ -26,6 +26,7 @@ from appliance.vip.guardian import take_away
 ORDER = (
     ("failover", 10.0),
     ("balance", 30.0),
+    ("account", 10.0),
     ("delivery", 30.0),
     ("mail", 30.0),
     ("control", 10.0),
@@ -60,6 +61,7 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
         optional = {
             "failover": node.failover,
             "balance": node.balance,
+            "account": node.account,
             "search": node.search.enabled or None,
         }
         missing = [name for name, settings in optional.items() if settings is None]

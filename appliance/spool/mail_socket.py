@@ -11,7 +11,11 @@ import msgspec
 
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.mail import (
+    AccountCall,
+    AccountSaid,
     Call,
+    CertificateCall,
+    ChangePasswordCall,
     ChangeSiteCall,
     CommandCall,
     Durable,
@@ -67,12 +71,15 @@ class MailSocket:
         site: SiteSocket,
         peer: PeerSocket,
         file: Callable[[FileMailCall], Awaitable[FiledMail]],
+        account: Callable[[AccountCall], Awaitable[AccountSaid]],
     ) -> None:
         """`scratch` is a folder to be made for the copy of a salvaged disk.
 
         `file` takes mail from elsewhere into a mailbox; raises Refused, OSError.
+        `account` is for the page of users; raises Refused, OSError.
         """
         self._file = file
+        self._account = account
         self._spool = spool
         self._view = view
         self._emit = emit
@@ -113,8 +120,8 @@ class MailSocket:
                 return self._peer.request(peer, message)
             case ChangeSiteCall() | PutRegistersCall():
                 return self._site.request(message)
-            case FileMailCall():
-                return self._file_mail(message)
+            case FileMailCall() | ChangePasswordCall() | CertificateCall():
+                return self._pass_on(message)
             case _:
                 return self._operate(message)
 
@@ -183,9 +190,11 @@ class MailSocket:
         await self._spool.ask(TakeOver)
         return Durable()
 
-    async def _file_mail(self, call: FileMailCall) -> Said:
+    async def _pass_on(self, call: FileMailCall | AccountCall) -> Said:
         try:
-            return await self._file(call)
+            if isinstance(call, FileMailCall):
+                return await self._file(call)
+            return await self._account(call)
         except (Refused, OSError) as error:
             raise _refused(error) from error
 

@@ -30,7 +30,7 @@ from appliance.trust.certificate import (
 )
 from appliance.trust.clock import RELEASED, implausible
 
-_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _AUTHORITY_LIFE = timedelta(days=20 * 365 + 5)
 _LIFE = timedelta(days=397)
 BACKDATED = timedelta(days=428)
@@ -57,7 +57,7 @@ class Authority:
         begin = max(now, RELEASED) if not implausible(now) else RELEASED
         name = _name(f"{organization} mail CA", organization)
         builder = (
-            _builder(name, name, key, _LONG_AGO, begin + _AUTHORITY_LIFE)
+            _builder(name, name, key, LONG_AGO, begin + _AUTHORITY_LIFE)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(authority=True), critical=True)
         )
@@ -82,8 +82,12 @@ class Authority:
         hosts: Sequence[str],
         at: Sequence[Address],
         now: datetime,
+        lists: Sequence[str] = (),
     ) -> Chain:
-        """A server's certificate for these host names and addresses, with the chain to send."""
+        """A server's certificate for these host names and addresses, with the chain to send.
+
+        `lists`: URLs of one and the same list of revoked certificates (RFC 5280 §4.2.1.13).
+        """
         begin, end = now - BACKDATED, now + _LIFE
         if implausible(now):
             begin, end = RELEASED - BACKDATED, self.chain.end
@@ -96,10 +100,23 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(_issued_by(issuer), critical=False)
+            .add_extension(issued_by_key(issuer), critical=False)
         )
+        if lists:
+            urls = [x509.UniformResourceIdentifier(url) for url in lists]
+            points = [x509.DistributionPoint(urls, None, None, None)]
+            builder = builder.add_extension(x509.CRLDistributionPoints(points), critical=False)
         digest = None if isinstance(self.key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
         return Chain((builder.sign(self.key, digest), *self._sent))
+
+    @property
+    def may_revoke(self) -> bool:
+        """Whether clients take a list of revoked certificates from it."""
+        try:
+            usage = self.chain.first.extensions.get_extension_for_class(x509.KeyUsage)
+        except x509.ExtensionNotFound:
+            return True
+        return usage.value.crl_sign
 
     @property
     def _sent(self) -> Sequence[x509.Certificate]:
@@ -126,7 +143,7 @@ def _builder(
     )
 
 
-def _issued_by(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+def issued_by_key(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     """Names the issuer's key as its certificate does (RFC 5280 §4.2.1.1)."""
     try:
         found = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

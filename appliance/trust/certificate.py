@@ -165,6 +165,15 @@ def names(certificate: x509.Certificate) -> tuple[str, ...]:
     return (*hosts, *map(str, found.get_values_for_type(x509.IPAddress)))
 
 
+def lists(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Where it says that the list of revoked certificates is."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    return tuple(str(one.value) for point in found for one in point.full_name or ())
+
+
 def _public(key: object) -> bytes:
     if not hasattr(key, "public_bytes"):
         raise BadCertificate("a key of that kind is not for TLS", "use EC P-256 or RSA")

@@ -7,6 +7,7 @@ Table "tls" of the registers:
 - `certificate`: a certificate from elsewhere with its key, served by both nodes.
 - `trusted/FINGERPRINT`: the certificate of an authority whose servers are trusted, too.
 - `renewed`: changed when every node is to issue itself a new certificate.
+- `revoked/SERIAL`: a certificate that the authority takes back (`revocation.Revoked`).
 
 The node's own certificate and key are in keys/tls.json, and nowhere else.
 """
@@ -22,6 +23,7 @@ import msgspec
 from appliance.trust import files
 from appliance.trust.authority import Authority
 from appliance.trust.certificate import BadCertificate, Chain, Key, check_pair, load_key
+from appliance.trust.revocation import REVOKED, Revoked, read
 
 TABLE = "tls"
 AUTHORITY, CERTIFICATE, RENEWED = "authority", "certificate", "renewed"
@@ -36,12 +38,16 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class NodeFile(msgspec.Struct, frozen=True):
-    """keys/tls.json. `issued_at`: milliseconds since 1970; `renewed`: the register's value."""
+    """keys/tls.json. `issued_at`: milliseconds since 1970; `renewed`: the register's value.
+
+    `former`: certificates that this one replaced and that are to be revoked.
+    """
 
     certificates: str
     key: str
     issued_at: int
     renewed: str = ""
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Holdings:
     certificate: tuple[Chain, Key] | None = None
     trusted: Mapping[str, Chain] = field(default_factory=dict)
     renewed: str = ""
+    revoked: Mapping[int, Revoked] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -60,6 +67,7 @@ def holdings(table: Mapping[str, bytes]) -> Holdings:
     problems: list[str] = []
     authority = certificate = None
     trusted = {}
+    revoked = {}
     for key, value in table.items():
         try:
             if key == AUTHORITY:
@@ -68,10 +76,13 @@ def holdings(table: Mapping[str, bytes]) -> Holdings:
                 certificate = read_certificate(value)
             elif key.startswith(TRUSTED):
                 trusted[key.removeprefix(TRUSTED)] = Chain.from_pem(value)
-        except (BadCertificate, msgspec.DecodeError) as error:
+            elif key.startswith(REVOKED):
+                serial, since = read(key, value)
+                revoked[serial] = since
+        except ValueError as error:  # BadCertificate and msgspec's are
             problems.append(f"{key}: {error}")
     renewed = table.get(RENEWED, b"").hex()
-    return Holdings(authority, certificate, trusted, renewed, tuple(problems))
+    return Holdings(authority, certificate, trusted, renewed, revoked, tuple(problems))
 
 
 def read_authority(value: bytes) -> Authority:

@@ -7,11 +7,14 @@ In the mail process, which alone writes keys/tls.json and keys/site-ca.json. Ses
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from appliance.monitor.events import Emit, Event
+from appliance.trust import revocation
 from appliance.trust.authority import BACKDATED, Authority, new_key
 from appliance.trust.certificate import (
     BadCertificate,
@@ -20,8 +23,10 @@ from appliance.trust.certificate import (
     fingerprint,
     issued_by,
     key_pem,
+    lists,
     load_key,
     names,
+    pem,
     subject,
 )
 from appliance.trust.clock import implausible, moment, stepped_back
@@ -29,6 +34,8 @@ from appliance.trust.contexts import server_context
 from appliance.trust.holdings import AUTHORITY, TABLE, Holdings, Keys, NodeFile, holdings, written
 from appliance.trust.names import Names
 
+_WANTED = "an operator wants a new one"
+_MOST_FORMER = 10
 _FRESH = timedelta(hours=12)
 """So long a context is used: session tickets are encrypted with its keys (RFC 9325 §3.4)."""
 _EVERY = timedelta(minutes=1)
@@ -60,7 +67,9 @@ class Keeper:
         self._table: Mapping[str, bytes] = {}
         self._holdings = Holdings()
         self._own: Authority | None = None
-        self._served: tuple[str, str] | None = None
+        self._file: NodeFile | None = None
+        self.served: tuple[str, str] | None = None
+        """Certificates and key in PEM, as `context` was made of them."""
         self._made = self._looked = moment(0)
         self._clock_wrong = False
 
@@ -84,9 +93,9 @@ class Keeper:
         self._judge(now)
         try:
             served = self._certificate(now)
-            if served != self._served or not timedelta(0) <= now - self._made < _FRESH:
+            if served != self.served or not timedelta(0) <= now - self._made < _FRESH:
                 self.context = server_context(*served)
-                self._served, self._made = served, now
+                self.served, self._made = served, now
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             self._emit(Event.TLS_FAILED, reason=str(error))
 
@@ -106,6 +115,27 @@ class Keeper:
             return None
         return TABLE, AUTHORITY, written(*self._own.pem())
 
+    def to_revoke(self) -> Sequence[Value]:
+        """The registers to write so that what this node has replaced is revoked."""
+        file, now = self._file, self._wall()
+        if file is None:
+            return ()
+        former = [Chain.from_pem(one).first for one in file.former]
+        return [(TABLE, *revocation.register(one, now)) for one in former]
+
+    def revocations(self) -> bytes:
+        """The list of revoked certificates; b"" if the authority may not sign one."""
+        now = self._now()
+        authority = self._authority(now)
+        if not authority.may_revoke:
+            return b""
+        return revocation.signed(authority, self._holdings.revoked, now)
+
+    @property
+    def organization(self) -> str:
+        """How the site is called."""
+        return self._organization()
+
     def _certificate(self, now: datetime) -> tuple[str, str]:
         """The certificates and the key to serve with."""
         authority = self._authority(now)
@@ -115,7 +145,8 @@ class Keeper:
         known = self._keys.node()
         wrong = self._wrong(known, authority, now)
         if known is None or wrong:
-            known = self._issue(authority, now, wrong)
+            known = self._issue(authority, now, wrong, known)
+        self._file = self._without_revoked(known)
         return known.certificates, known.key
 
     def _authority(self, now: datetime) -> Authority:
@@ -145,9 +176,12 @@ class Keeper:
         if not issued_by(chain.first, authority.chain.first):
             return "the authority is another one"
         if known.renewed != self._holdings.renewed:
-            return "an operator wants a new one"
-        if frozenset(names(chain.first)) != self._names().all:
+            return _WANTED
+        wanted = self._names()
+        if frozenset(names(chain.first)) != wanted.all:
             return "the node's names are others"
+        if lists(chain.first) != (wanted.lists if authority.may_revoke else ()):
+            return "the list of revoked certificates is elsewhere"
         return self._outdated(chain, authority, known, now)
 
     def _outdated(self, chain: Chain, authority: Authority, known: NodeFile, now: datetime) -> str:
@@ -163,10 +197,30 @@ class Keeper:
             return "two thirds of its time are over"
         return ""
 
-    def _issue(self, authority: Authority, now: datetime, why: str) -> NodeFile:
+    def _without_revoked(self, known: NodeFile) -> NodeFile:
+        """What is on the list need not be remembered any longer."""
+        left = tuple(
+            one
+            for one in known.former
+            if revocation.name(Chain.from_pem(one).first) not in self._table
+        )
+        if left != known.former:
+            known = msgspec.structs.replace(known, former=left)
+            self._keys.keep_node(known)
+        return known
+
+    def _issue(
+        self, authority: Authority, now: datetime, why: str, known: NodeFile | None
+    ) -> NodeFile:
         key, wanted = new_key(), self._names()
-        chain = authority.issue(key, wanted.hosts, wanted.addresses, now)
-        file = NodeFile(chain.pem(), key_pem(key), self._wall(), self._holdings.renewed)
+        points = wanted.lists if authority.may_revoke else ()
+        chain = authority.issue(key, wanted.hosts, wanted.addresses, now, points)
+        # Until they are on the list, which takes a register, they are remembered here.
+        former = known.former if known is not None else ()
+        if known is not None and why == _WANTED:
+            former = (*former, pem(Chain.from_pem(known.certificates).first))[-_MOST_FORMER:]
+        renewed = self._holdings.renewed
+        file = NodeFile(chain.pem(), key_pem(key), self._wall(), renewed, former)
         self._keys.keep_node(file)
         self._emit(
             Event.TLS_CERTIFICATE_ISSUED,

@@ -13,6 +13,8 @@ from appliance.config import NodeSettings, SiteSettings
 from appliance.trust.certificate import Address
 
 T = TypeVar("T")
+LIST_PATH = "/ca.crl"
+_HTTP = 80
 _USUAL = ("", "mail.", "smtp.")
 """Before a domain of the site: what people type in as their server."""
 _MOST = 100
@@ -25,10 +27,11 @@ _LOCAL = re.compile(r"\|-- ([0-9.]+)\n\s+/32 host LOCAL\n")
 
 @dataclass(frozen=True)
 class Names:
-    """Host names (the node's own first) and addresses."""
+    """Host names (the node's own first) and addresses; URLs of the list of what was revoked."""
 
     hosts: tuple[str, ...]
     addresses: tuple[Address, ...]
+    lists: tuple[str, ...] = ()
 
     @property
     def all(self) -> frozenset[str]:
@@ -40,11 +43,25 @@ def names_of(node: NodeSettings, site: SiteSettings) -> Names:
     """The names of a node; where it listens on all addresses, those that the machine has now."""
     domains = [prefix + domain for domain in site.domains for prefix in _USUAL]
     hosts = [found for name in (str(node.hostname), *domains) if (found := _ascii(name))]
-    listening = [endpoint.address for endpoint in (*node.served, *node.smtp.proxy_listen)]
+    page = node.account.endpoints if node.account is not None else ()
+    served = (*node.served, *node.smtp.proxy_listen, *page)
+    listening = [endpoint.address for endpoint in served]
     every = any(address.is_unspecified for address in listening)
     addresses = [*node.virtual, *listening, *(_of_machine() if every else ())]
     known = [address for address in addresses if not address.is_unspecified]
-    return Names(_first(hosts or ["localhost"]), _first(known))
+    return Names(_first(hosts or ["localhost"]), _first(known), _first(_lists(node)))
+
+
+def _lists(node: NodeSettings) -> Iterator[str]:
+    """Plain HTTP: who checks a certificate can't trust one for it. What moves comes first."""
+    plain = node.account.http if node.account is not None else ()
+    for one in sorted(plain, key=lambda one: one.address not in node.virtual):
+        hosts = [one.host]
+        if one.address.is_unspecified:
+            hosts = [*map(str, node.virtual), _ascii(str(node.hostname))]
+        for host in hosts:
+            port = f":{one.port}" if one.port != _HTTP else ""
+            yield f"http://{f'[{host}]' if ':' in host else host}{port}{LIST_PATH}"
 
 
 def _first(found: Iterable[T]) -> tuple[T, ...]:

@@ -35,6 +35,7 @@ T = TypeVar("T")
 SERVICES = ("mail", "delivery", "control")
 SMTP, HTTP, LINK, PAIRING = 2525, 2580, 2526, 2527
 SUBMISSION, SUBMISSIONS = 2587, 2465
+PAGE, PLAIN = 8443, 8480
 LEASES = 64
 """The most leases that one delivery process has in hand."""
 PATIENCE = 60.0
@@ -73,6 +74,12 @@ head_delay = "200ms"
 solo_grace = "500ms"
 no_progress = "3s"
 adopt_delay = "{adopt_delay}"
+"""
+
+_PAGE = """
+[account]
+listen = ["{address}:{page}"]
+http = ["{address}:{plain}"]
 """
 
 _SITE = """\
@@ -134,7 +141,7 @@ def addresses(many: int) -> Sequence[str]:
 class Settings:
     """What a test changes: addresses are host:port; `spools` replaces the spool folders.
 
-    `search`: nodes keep an index, too.
+    `search`: nodes keep an index, too. `page`: users can change their passwords.
     """
 
     hop: str
@@ -144,6 +151,7 @@ class Settings:
     clients: str = "127.0.0.0/8"
     site: str = ""
     search: bool = False
+    page: bool = False
     addresses: Sequence[str] = ()
     spools: dict[str, Path] = field(default_factory=dict)
     peers: dict[str, str] = field(default_factory=dict)
@@ -193,6 +201,9 @@ class Node:
             adopt_delay=settings.adopt_delay,
             search=str(settings.search).lower(),
         )
+        if settings.page:
+            node += _PAGE.format(address=self.address, page=PAGE, plain=PLAIN)
+            self.services = (*self.services, "account")
         (self.data / "node.toml").write_text(node, encoding="ascii")
         site = (
             _SITE.format(hop=settings.hop, leases=settings.leases, clients=settings.clients)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from appliance.config.account import AccountSettings
 from appliance.config.balance import BalanceSettings, ServerSettings
 from appliance.config.delivery import DeliverySettings, DnsSettings
 from appliance.config.failover import (
@@ -87,6 +88,7 @@ def test_site() -> None:
         ("### `[[failover.paths]]`", HeartbeatPath),
         ("### `[[failover.routers]]`", RouterSettings),
         ("### `[[failover.track]]`", TrackSettings),
+        ("### `[account]`", AccountSettings),
         ("### `[balance]`", BalanceSettings),
         ("### `[[balance.servers]]`", ServerSettings),
     ],
