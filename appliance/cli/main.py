@@ -33,6 +33,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "switchover": ("switchover", "Leave the virtual addresses to the other node."),
     "maintenance": ("maintenance", "Keep the virtual addresses away from this node."),
     "balance": ("balance", "See how clients are spread over the nodes, and change it."),
+    "backup": ("backup", "Make encrypted backups, check them; recovery keys."),
+    "restore": ("restore", "Make a new node from a backup."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "route": ("route", "See where mail goes; pause a domain or next hop, and resume it."),
     "policy": ("policy", "Restrictions, rates, verified recipients: see what they did."),

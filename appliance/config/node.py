@@ -122,6 +122,21 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class BackupSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where backups of this node go: a folder, mostly on a stick; the newest `keep` stay there."""
+
+    target: str = ""
+    keep: int = 8
+
+    def __post_init__(self) -> None:
+        if self.target and not self.target.startswith("/"):
+            raise Wrong(
+                f"target {self.target!r} is no absolute path", 'for example "/media/backup"'
+            )
+        if self.keep < 1:
+            raise Wrong("keep must be at least 1", "that many backups stay in the target")
+
+
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of node.toml. `name` tells people the nodes apart; `hostname` greets in SMTP.
 
@@ -141,6 +156,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceSettings | None = None
     search: SearchSettings = SearchSettings()
     account: AccountSettings | None = None
+    backup: BackupSettings = BackupSettings()
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
     failover: FailoverSettings | None = None

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from appliance.control.client_backups import BackupCalls
 from appliance.control.client_monitor import MonitorCalls
 from appliance.control.schema import (
     API,
@@ -80,7 +81,7 @@ class ApiError(Exception):
         self.failure = failure
 
 
-class Client(MonitorCalls):
+class Client(MonitorCalls, BackupCalls):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
     def __init__(self, path: Path, timeout: float | None = 60.0) -> None:

@@ -133,6 +133,11 @@ class Event(StrEnum):
     HISTORY_WORKS = "history_works"
     MONITOR_FILE_DAMAGED = "monitor_file_damaged"
 
+    # backups
+    BACKUP_MADE = "backup_made"
+    BACKUP_FAILED = "backup_failed"
+    BACKUP_VERIFIED = "backup_verified"
+
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"

@@ -8,6 +8,8 @@ from importlib.metadata import version
 
 from appliance.config.pauses import TABLE as PAUSES
 from appliance.control.access import Access
+from appliance.control.backup_worker import BackupWorker
+from appliance.control.backups import BackupsApi
 from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
@@ -30,6 +32,12 @@ from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
 from appliance.control.tls import TlsApi
 from appliance.link.identity import KeyStore
+from appliance.services.backups import (
+    RecoveryKeyBook,
+    files,
+    worker_command,
+    worker_environment,
+)
 from appliance.services.clock import boot_seconds, moment, monotonic, wall
 from appliance.services.node import PROCESSES
 from appliance.services.passwords import Passwords
@@ -95,6 +103,21 @@ async def serve(context: Context) -> None:
     RoutesApi(observer, lambda: open_site(layout, node).current, site, mail, delivery, wall).add_to(
         api
     )
+    start = worker_command(layout.data, node.backup.keep)
+    backups = BackupWorker(
+        lambda what, path: [*start, what, path], worker_environment, monotonic, wall, context.emit
+    )
+    BackupsApi(
+        node.backup,
+        backups,
+        files,
+        observer,
+        site,
+        mail,
+        RecoveryKeyBook(),
+        wall,
+        context.emit,
+    ).add_to(api)
     trusted = [network.network for network in node.http.status]
     try:
         async with (
@@ -110,6 +133,7 @@ async def serve(context: Context) -> None:
             await context.stop.wait()
     finally:
         await own.close()
+        await backups.close()
         mail.close()
         if failover is not None:
             failover.close()

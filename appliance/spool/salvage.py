@@ -23,7 +23,8 @@ from appliance.replica.site_versions import SiteVersion
 from appliance.spool.bodies import Bodies
 from appliance.spool.snapshot import merge_part
 from appliance.spool.store import Damaged, Store
-from appliance.spool.wreck import MESSAGES, SEGMENTS, Wreck
+from appliance.spool.tables import MESSAGES, SEGMENTS
+from appliance.spool.wreck import Wreck
 
 BUDGET = 1 << 20
 """Bytes taken over in one turn; one message, or one segment, may be more."""

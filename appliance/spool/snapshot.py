@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 
 import msgspec
@@ -16,9 +17,12 @@ from appliance.replica.frames import (
     SnapshotPart,
 )
 from appliance.replica.message import MessageState, merged
+from appliance.replica.position import Positions
+from appliance.replica.site_versions import Header
 from appliance.spool.bodies import Bodies
 from appliance.spool.messages import Entry, key_of
 from appliance.spool.outgoing import body_frames
+from appliance.spool.site import SiteTables
 from appliance.spool.sizes import Sizes
 from appliance.spool.store import DAMAGED_THERE, Damaged, Store
 
@@ -65,19 +69,9 @@ class SnapshotReader:
                 if size >= self._sizes.part:
                     break
             yield SnapshotPart(known, tuple(copies))
-        yield from self._site()
+        site = self._store.site
+        yield from site_parts(site, list(site.lineage), self._store.journal.positions())
         yield SnapshotEnd()
-
-    def _site(self) -> Iterator[Frame]:
-        """The site's versions and registers. What changes meanwhile is in the journal."""
-        site, known = self._store.site, self._store.journal.positions()
-        for header in list(site.lineage):
-            if header.id in site.lineage:
-                yield SnapshotPart(known, (), (site.version(header.id),))
-        after = ("", "")
-        while some := tuple(site.registers(after, _REGISTERS)):
-            yield SnapshotPart(known, (), (), some)
-            after = some[-1].table, some[-1].key
 
     def _content(self, entry: Entry) -> Generator[Frame, None, tuple[bytes | None, bool]]:
         """Inline content, or chunks sent ahead; and whether it is what was accepted."""
@@ -103,6 +97,19 @@ class SnapshotReader:
         )
 
 
+def site_parts(
+    site: SiteTables, versions: Iterable[Header], known: Positions
+) -> Iterator[SnapshotPart]:
+    """The site's versions and registers. What changes meanwhile is in the journal."""
+    for header in versions:
+        with suppress(KeyError):  # forgotten meanwhile
+            yield SnapshotPart(dict(known), (), (site.version(header.id),))
+    after = ("", "")
+    while some := tuple(site.registers(after, _REGISTERS)):
+        yield SnapshotPart(dict(known), (), (), some)
+        after = some[-1].table, some[-1].key
+
+
 def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
     """Merge copies into what this node has, inside a transaction; raises Damaged, ValueError."""
     for version in part.versions:
@@ -119,23 +126,29 @@ def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
             continue
         if state.seq <= store.journal.incarnations[state.incarnation].pruned:
             continue  # it was here, and was pruned since
-        if copy.damaged:
-            store.lose(copy.queue_id, state.incarnation, state.seq, DAMAGED_THERE)
-            continue
-        if copy.content is None and not copy.external:
-            raise Damaged(f"{copy.queue_id} came without content")
-        if copy.content is not None and sha256(copy.content).digest() != copy.digest:
-            raise Damaged(f"content of {copy.queue_id} does not match its digest")
-        entry = Entry(
-            key,
-            copy.queue_id,
-            copy.size,
-            copy.digest,
-            copy.external,
-            running - copy.age,
-            copy.envelope,
-            state,
-            None,
-        )
-        store.messages.add(entry, copy.content)
-        store.found(key)
+        add_copy(store, copy, running)
+
+
+def add_copy(store: Store, copy: Copy, running: int) -> None:
+    """A message that is not here, inside a transaction; raises Damaged, ValueError."""
+    state, key = _decode_state(copy.state), key_of(copy.queue_id, store.journal)
+    if copy.damaged:
+        store.lose(copy.queue_id, state.incarnation, state.seq, DAMAGED_THERE)
+        return
+    if copy.content is None and not copy.external:
+        raise Damaged(f"{copy.queue_id} came without content")
+    if copy.content is not None and sha256(copy.content).digest() != copy.digest:
+        raise Damaged(f"content of {copy.queue_id} does not match its digest")
+    entry = Entry(
+        key,
+        copy.queue_id,
+        copy.size,
+        copy.digest,
+        copy.external,
+        running - copy.age,
+        copy.envelope,
+        state,
+        None,
+    )
+    store.messages.add(entry, copy.content)
+    store.found(key)

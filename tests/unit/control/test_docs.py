@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.control import schema, schema_history
+from appliance.control import schema, schema_backups, schema_history
 from appliance.ipc import balance, delivery, failover, search
 from appliance.mail import views
 from appliance.monitor import snapshot
@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 _INNER = {views.QueueFilter}
 STRUCTS = [
     value
-    for module in (schema, schema_history, snapshot, views)
+    for module in (schema, schema_backups, schema_history, snapshot, views)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
