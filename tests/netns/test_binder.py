@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,7 @@ from tests.support.patience import patiently
 pytestmark = pytest.mark.netns
 
 ROOT = Path(__file__).parents[2]
+_DISCARD = 9  # RFC 863
 
 
 class Told(list[tuple[Event, object]]):
@@ -96,6 +99,13 @@ def neighbours(host: Host) -> dict[str, str]:
         for each in words
         if "lladdr" in each and each[0] in map(str, BOTH)
     }
+
+
+def send_datagram(host: Host, to: VirtualAddress) -> None:
+    """The host's kernel asks its neighbours who has the address."""
+    kind = socket.AF_INET if to.address.version == 4 else socket.AF_INET6
+    with host.namespace.entered(), socket.socket(kind, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", (str(to), _DISCARD))
 
 
 @pytest.fixture
@@ -233,18 +243,17 @@ async def test_without_the_right_it_says_which(capability: str, at_a: Lab) -> No
 
 
 async def test_neighbours_learn_who_has_an_address_now(binder: NetlinkBinder, lab: Lab) -> None:
+    async def learnt(host: Host) -> bool:
+        return neighbours(lab.client) == dict.fromkeys(map(str, BOTH), hardware(host))
+
     assign(lab.b)
     for one in BOTH:
-        lab.client.namespace.run("ping", "-c", "1", "-w", "5", str(one))
-    assert neighbours(lab.client) == dict.fromkeys(map(str, BOTH), hardware(lab.b))
+        send_datagram(lab.client, one)
+    await until(partial(learnt, lab.b), "the client asked who has the addresses")
     withdraw(lab.b)
     await binder.acquire(BOTH)
     binder.announce(BOTH)
-
-    async def learnt() -> bool:
-        return neighbours(lab.client) == dict.fromkeys(map(str, BOTH), hardware(lab.a))
-
-    await until(learnt, "the client knows who has the addresses")
+    await until(partial(learnt, lab.a), "the client was told who has the addresses")
 
 
 async def test_tshark_sees_the_announcements(binder: NetlinkBinder, lab: Lab) -> None:
