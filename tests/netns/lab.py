@@ -26,6 +26,7 @@ PREFIX, PREFIX6 = 24, 64
 VIRTUAL = "192.0.2.10"  # RFC 5737: for documentation, so it is nobody's outside
 VIRTUAL6 = "2001:db8::10"
 CLIENT = "192.0.2.20"
+CLIENT6 = "2001:db8::20"
 _NEEDED = ("ip", "nft", "nsenter", "setpriv")
 
 _RULES = """\

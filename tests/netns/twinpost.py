@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
+
+import msgspec
 
 from tests.netns.contender import INTERVAL, PRIORITIES, SMTP, signal_all
 from tests.netns.lab import BACK, FRONT, PREFIX, PREFIX6, VIRTUAL, VIRTUAL6, Host, Lab
@@ -21,7 +25,8 @@ hostname = "{name}.site.test"
 disk_reserve = "1MiB"
 
 [smtp]
-listen = ["{front}:{smtp}", "{virtual}:{smtp}", "[{virtual6}]:{smtp}"]
+listen = {listen}
+{smtp}
 
 [http]
 listen = ["{front}:{http}"]
@@ -38,10 +43,13 @@ adopt_delay = "6s"
 
 [failover]
 interval = "{interval}ms"
+{failover}
+"""
 
+_ROUTER = """
 [[failover.routers]]
-vrid = 1
-addresses = ["{virtual}/{prefix}", "{virtual6}/{prefix6}"]
+vrid = {vrid}
+addresses = {addresses}
 interface = "eth{bridge}"
 priority = {priority}
 """
@@ -60,6 +68,25 @@ class Wiring(Enum):
     TWO = (FRONT, BACK)
 
 
+class VirtualRouter(msgspec.Struct, frozen=True):
+    """Virtual addresses that move together, and each node's priority for them."""
+
+    vrid: int
+    addresses: Sequence[IPv4Interface | IPv6Interface]
+    priorities: Mapping[str, int]
+
+
+ONE_ROUTER = VirtualRouter(
+    1, (ip_interface(f"{VIRTUAL}/{PREFIX}"), ip_interface(f"{VIRTUAL6}/{PREFIX6}")), PRIORITIES
+)
+
+
+def virtual_endpoints(routers: Iterable[VirtualRouter]) -> Sequence[str]:
+    """Where SMTP is served at their addresses."""
+    found = [one.ip for router in routers for one in router.addresses]
+    return [f"[{one}]:{SMTP}" if one.version == 6 else f"{one}:{SMTP}" for one in found]
+
+
 class LabNode(Node):
     """One node in its namespace."""
 
@@ -68,7 +95,7 @@ class LabNode(Node):
     def __init__(self, host: Host, peer: Host, wiring: Wiring, data: Path) -> None:
         super().__init__(host.name, host.addresses[FRONT], data)
         self.host = host
-        self._peer = peer
+        self.peer = peer
         self._wiring = wiring
 
     @property
@@ -76,28 +103,57 @@ class LabNode(Node):
         """Where it listens for its peer."""
         return f"{self.host.addresses[self._wiring.value[-1]]}:{LINK}"
 
+    @property
+    def routers(self) -> Sequence[VirtualRouter]:
+        """The virtual routers of its pair."""
+        return (ONE_ROUTER,)
+
+    @property
+    def listen(self) -> Sequence[str]:
+        """Where its mail process takes mail: its own address and the virtual ones."""
+        return [f"{self.address}:{SMTP}", *virtual_endpoints(self.routers)]
+
+    @property
+    def failover(self) -> str:
+        """More lines for the table [failover]."""
+        return ""
+
+    @property
+    def smtp_table(self) -> str:
+        """More lines for the table [smtp]."""
+        return ""
+
+    @property
+    def tables(self) -> str:
+        """More tables."""
+        return ""
+
     def write(self, settings: Settings, peer: str) -> None:
         """Write its settings: those of every pair, and where it is in the lab."""
         super().write(settings, peer)
         node = _NODE.format(
             name=self.name,
-            front=self.host.addresses[FRONT],
-            smtp=SMTP,
+            front=self.address,
+            listen=json.dumps(self.listen),
+            smtp=self.smtp_table,
             http=HTTP,
-            virtual=VIRTUAL,
-            virtual6=VIRTUAL6,
             link=self.link,
             pairing=PAIRING,
             peer=peer,
             interval=round(INTERVAL * 1000),
-            prefix=PREFIX,
-            prefix6=PREFIX6,
-            bridge=FRONT,
-            priority=PRIORITIES[self.name],
+            failover=self.failover,
         )
+        for router in self.routers:
+            node += _ROUTER.format(
+                vrid=router.vrid,
+                addresses=json.dumps([str(one) for one in router.addresses]),
+                bridge=FRONT,
+                priority=router.priorities[self.name],
+            )
         for bridge in self._wiring.value:
-            ours, theirs = self.host.addresses[bridge], self._peer.addresses[bridge]
+            ours, theirs = self.host.addresses[bridge], self.peer.addresses[bridge]
             node += _PATH.format(ours=ours, theirs=theirs, port=HEARTBEAT)
+        node += self.tables
         (self.data / "node.toml").write_text(node, encoding="ascii")
 
     def command(self, *words: str) -> Sequence[str]:
@@ -108,11 +164,13 @@ class LabNode(Node):
 class Twinpost(Cluster):
     """Both nodes; started by `async with`, with the client's namespace entered."""
 
+    node_type: type[LabNode] = LabNode
+
     def __init__(self, lab: Lab, folder: Path, settings: Settings, wiring: Wiring) -> None:
         self.name = f"twinpost, {'one path' if wiring is Wiring.ONE else 'two paths'}"
         self.lab = lab
         a, b = (
-            LabNode(host, peer, wiring, folder / host.name)
+            self.node_type(host, peer, wiring, folder / host.name)
             for host, peer in ((lab.a, lab.b), (lab.b, lab.a))
         )
         self.a, self.b, self.nodes = a, b, (a, b)

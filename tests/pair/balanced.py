@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_LINES
@@ -90,11 +91,7 @@ class BalancedNode(Node):
 
     async def balance(self) -> BalanceView | None:
         """How its balancer is, None while there is nobody to ask."""
-        client = Client(self.layout.control_socket, timeout=10.0)
-        try:
-            return await asyncio.to_thread(client.balance)
-        except (NotRunning, ApiError):
-            return None
+        return await balance_of(self)
 
     async def balances(self, *states: str) -> bool:
         """Whether it takes clients, and has found its servers a and b in such states."""
@@ -103,6 +100,15 @@ class BalancedNode(Node):
             return False
         checked = all(server.checked is not None for server in view.servers)
         return checked and [server.state for server in view.servers] == list(states)
+
+
+async def balance_of(node: Node) -> BalanceView | None:
+    """How the balancer of a node is, None while there is nobody to ask."""
+    client = Client(node.layout.control_socket, timeout=10.0)
+    try:
+        return await asyncio.to_thread(client.balance)
+    except (NotRunning, ApiError):
+        return None
 
 
 class Balanced(Cluster):
@@ -163,3 +169,20 @@ async def recipient_reply(server: str, source: str, recipient: str) -> tuple[str
             return greeting.decode().split()[0], f"{code} {text.decode()}"
 
     return await asyncio.to_thread(ask)
+
+
+async def traces(node: Node, count: int) -> list[tuple[str, str]]:
+    """(client, node) of the Received field of each message to alice, once there are `count`."""
+
+    def read() -> list[bytes]:
+        client = Client(node.layout.control_socket)
+        entries = [entry for page in client.mailbox("alice") for entry in page.entries]
+        return [b"".join(client.content(entry.queue_id)) for entry in entries]
+
+    async def look() -> list[bytes] | None:
+        found = await asyncio.to_thread(read)
+        return found if len(found) == count else None
+
+    contents = await until(look, f"{count} messages in the mailbox")
+    found = [re.search(rb"\(\[(\S+)\]\)\r\n\tby (\S+) ", content) for content in contents]
+    return [(match[1].decode(), match[2].decode()) for match in found if match]

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import smtplib
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from appliance.control.client import Client
-from tests.pair.balanced import PROXIED, Balanced, BalancedNode, recipient_reply, send
-from tests.pair.harness import SMTP, Settings, addresses, until
+from tests.pair.balanced import PROXIED, Balanced, recipient_reply, send, traces
+from tests.pair.harness import SMTP, Settings, addresses
 
 DENIED = "554 5.7.1 Relay access denied"
 LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
-
-
-async def _mailbox(node: BalancedNode) -> list[bytes]:
-    """What is in alice's mailbox."""
-
-    def read() -> list[bytes]:
-        client = Client(node.layout.control_socket)
-        entries = [entry for page in client.mailbox("alice") for entry in page.entries]
-        return [b"".join(client.content(entry.queue_id)) for entry in entries]
-
-    return await asyncio.to_thread(read)
-
-
-async def _traces(node: BalancedNode, count: int) -> list[tuple[str, str]]:
-    """(client, node) of the Received field of each message, once there are `count`."""
-
-    async def look() -> list[bytes] | None:
-        found = await _mailbox(node)
-        return found if len(found) == count else None
-
-    contents = await until(look, f"{count} messages in the mailbox")
-    found = [re.search(rb"\(\[(\S+)\]\)\r\n\tby (\S+) ", content) for content in contents]
-    return [(match[1].decode(), match[2].decode()) for match in found if match]
 
 
 async def test_clients_keep_their_address_and_their_rights(tmp_path: Path) -> None:
@@ -49,7 +24,7 @@ async def test_clients_keep_their_address_and_their_rights(tmp_path: Path) -> No
         active = await pair.serving("up", "up")
         for number in range(4):
             await send(virtual, friend, f"{number}")
-        assert sorted(await _traces(pair.b, 4)) == [
+        assert sorted(await traces(pair.b, 4)) == [
             (friend, "a.site.test"),
             (friend, "a.site.test"),
             (friend, "b.site.test"),
@@ -101,9 +76,9 @@ async def test_one_node_dies_and_the_other_serves(tmp_path: Path, active_dies: b
             # Also before a check has seen it: a client that finds a node gone gets the other.
             await send(virtual, friend, f"after {number}")
         assert await pair.serving(*states) is left
-        traces = await _traces(left, 5)
-        assert {client for client, _ in traces} == {friend}
-        assert [node for _, node in traces].count(f"{left.name}.site.test") >= 4
+        found = await traces(left, 5)
+        assert {client for client, _ in found} == {friend}
+        assert [node for _, node in found].count(f"{left.name}.site.test") >= 4
         dead.start()
         assert await pair.serving("up", "up") is left
         names = {(await recipient_reply(virtual, friend, "bob@site.test"))[0] for _ in "12"}
