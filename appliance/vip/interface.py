@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
+from ipaddress import IPv6Address
 
 from appliance.vip.binder import BinderFailed
 
@@ -16,6 +17,8 @@ _NAME_SIZE = 16
 _REQUEST = struct.Struct(f"{_NAME_SIZE}s24x")
 _FLAGS = struct.Struct("=H")
 _HARDWARE = struct.Struct("=H6s")
+_ALL_NODES = "ff02::1"
+_DISCARD = 9  # RFC 863: any port, nothing is sent there
 
 
 def interface_index(name: str) -> int:
@@ -40,6 +43,16 @@ def hardware_address(name: str) -> bytes:
     """Its Ethernet address; raises OSError if there is no such interface."""
     _, hardware = _HARDWARE.unpack_from(_ask(_SIOCGIFHWADDR, name), _NAME_SIZE)
     return bytes(hardware)
+
+
+def source_address(name: str) -> IPv6Address | None:
+    """The address from which this machine speaks to IPv6 neighbours there; None if it has none."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as any_socket:
+        try:
+            any_socket.connect((_ALL_NODES, _DISCARD, 0, socket.if_nametoindex(name)))
+        except OSError:
+            return None
+        return IPv6Address(any_socket.getsockname()[0].partition("%")[0])
 
 
 def _ask(request: int, name: str) -> bytes:

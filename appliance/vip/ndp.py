@@ -1,4 +1,4 @@
-"""The Neighbor Discovery packets round a virtual IPv6 address (RFC 4861, 4862): bytes only."""
+"""The Neighbor Discovery packets round a virtual IPv6 address (RFC 4861): bytes only."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _MESSAGE = struct.Struct("!BBHI16s")
 _OVERRIDE = 0x20000000
 _ALL_NODES = IPv6Address("ff02::1").packed
 _SOLICITED_NODE = IPv6Address("ff02::1:ff00:0").packed
-_UNSPECIFIED = bytes(16)
-_TARGET_LINK_LAYER = 2
+_SOURCE_LINK_LAYER, _TARGET_LINK_LAYER = 1, 2
 
 
 def unsolicited_advertisement(address: IPv6Address, hardware: bytes) -> bytes:
@@ -31,21 +30,24 @@ def unsolicited_advertisement(address: IPv6Address, hardware: bytes) -> bytes:
     return _frame(hardware, own, _ALL_NODES, ADVERTISEMENT, _OVERRIDE, own + option)
 
 
-def probe(address: IPv6Address, hardware: bytes) -> bytes:
-    """The frame that Duplicate Address Detection sends (RFC 4862 §5.4.2).
+def probe(address: IPv6Address, hardware: bytes, source: IPv6Address) -> bytes:
+    """The frame that asks for `address` (RFC 4861 §7.2.2): whoever has it answers to `source`.
 
-    Whoever has `address` answers to all nodes.
+    Not the one of Duplicate Address Detection: that is answered to all nodes, who would turn to
+    whoever answers, be it a machine that just is not dead enough.
     """
     own = address.packed
     solicited = _SOLICITED_NODE[:13] + own[13:]
-    return _frame(hardware, _UNSPECIFIED, solicited, _SOLICITATION, 0, own)
+    option = struct.pack("!BB6s", _SOURCE_LINK_LAYER, 1, hardware)
+    return _frame(hardware, source.packed, solicited, _SOLICITATION, 0, own + option)
 
 
 def claim(message: bytes) -> tuple[IPv6Address, bytes] | None:
     """The address that this ICMPv6 message advertises, and the hardware address it gives for it.
 
     None from all else: not an advertisement, damaged, or without the hardware address, which one
-    to all nodes has (RFC 4861 §4.4). The kernel has checked the checksum.
+    to all nodes has, and so has the answer to a probe (RFC 4861 §4.4). The kernel has checked the
+    checksum.
     """
     if len(message) < _MESSAGE.size:
         return None

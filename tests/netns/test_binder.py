@@ -17,10 +17,11 @@ import pytest
 
 from appliance.monitor.events import Event
 from appliance.vip import netlink
-from appliance.vip.binder import BinderFailed, VirtualAddress
+from appliance.vip.binder import Address, BinderFailed, VirtualAddress
 from appliance.vip.guardian import take_away
 from appliance.vip.netlink import NetlinkBinder
 from appliance.vip.table import LIFETIME
+from appliance.vip.watch import InterfaceWatch
 from tests.netns.addresses import (
     BOTH,
     IPV4,
@@ -242,18 +243,46 @@ async def test_without_the_right_it_says_which(capability: str, at_a: Lab) -> No
         assert await patiently(process.wait()) == 0
 
 
-async def test_neighbours_learn_who_has_an_address_now(binder: NetlinkBinder, lab: Lab) -> None:
+class SecondHolder:
+    """Hears that another machine answers for the addresses."""
+
+    def __init__(self) -> None:
+        self.found: set[VirtualAddress] = set()
+
+    def carrier(self, interface: str, up: bool) -> None:
+        pass
+
+    def foreign(self, address: Address, hardware: str) -> None:
+        self.found.update(one for one in BOTH if one.address == address)
+
+
+@pytest.mark.parametrize("others_end", [True, False], ids=["a dead one", "one that lives on"])
+async def test_neighbours_learn_who_has_an_address_now(
+    others_end: bool, binder: NetlinkBinder, lab: Lab
+) -> None:
+    """Also while the other still has it, and answers whoever asks for it."""
+
     async def learnt(host: Host) -> bool:
         return neighbours(lab.client) == dict.fromkeys(map(str, BOTH), hardware(host))
+
+    async def found() -> bool:
+        return second.found == set(BOTH)
 
     assign(lab.b)
     for one in BOTH:
         send_datagram(lab.client, one)
     await until(partial(learnt, lab.b), "the client asked who has the addresses")
-    withdraw(lab.b)
+    second = SecondHolder()
+    watch = InterfaceWatch(BOTH, lambda: BOTH, second)
+    await watch.start()
+    if others_end:
+        withdraw(lab.b)
     await binder.acquire(BOTH)
     binder.announce(BOTH)
-    await until(partial(learnt, lab.a), "the client was told who has the addresses")
+    if not others_end:
+        await until(found, "it is known that there is another")
+    await until(partial(learnt, lab.a), "the client was told who has the addresses", 5.0)
+    watch.close()
 
 
 async def test_tshark_sees_the_announcements(binder: NetlinkBinder, lab: Lab) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from appliance.vip.announce import Announcer, frames
+from appliance.vip.announce import Announcer, announcements
 from appliance.vip.binder import Address, BinderFailed, VirtualAddress
 from appliance.vip.watch import InterfaceWatch
 from tests.netns.addresses import BOTH, IPV4, IPV6, announce, assign, hardware, send
@@ -118,15 +118,15 @@ async def test_what_is_not_held_and_what_comes_back_to_its_sender_is_no_claim(
     one: VirtualAddress, seen: Seen, lab: Lab
 ) -> None:
     own, other = (bytes.fromhex(hardware(host).replace(":", "")) for host in (lab.a, lab.b))
-    send(lab.client, frames(one.address + 1, other))
-    send(lab.client, frames(one.address, own))
-    send(lab.client, frames(one.address, other))
+    send(lab.client, announcements(one.address + 1, other))
+    send(lab.client, announcements(one.address, own))
+    send(lab.client, announcements(one.address, other))
     assert await patiently(seen.foreigners.get()) == (one.address, other.hex(":"))
 
 
 @pytest.mark.usefixtures("watch")
 async def test_an_advertisement_from_beyond_a_router_is_no_claim(seen: Seen, lab: Lab) -> None:
-    advertisement = bytearray(frames(IPV6.address, b"router")[0])
+    advertisement = bytearray(announcements(IPV6.address, b"router")[0])
     advertisement[_HOP_LIMIT_AT] -= 1
     send(lab.client, [bytes(advertisement)])
     announce(lab.b, IPV6)
@@ -146,6 +146,6 @@ async def test_another_interface_with_the_name_is_watched_as_well(seen: Seen, la
 
 async def _heard(one: VirtualAddress, seen: Seen, lab: Lab) -> bool:
     """Said as often as it takes: an interface that has just come up may lose a frame."""
-    send(lab.a, frames(one.address, b"second")[:1], "far")
+    send(lab.a, announcements(one.address, b"second")[:1], "far")
     told = [seen.foreigners.get_nowait() for _ in range(seen.foreigners.qsize())]
     return (one.address, b"second".hex(":")) in told

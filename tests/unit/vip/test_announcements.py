@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.vip import arp, ndp
-from appliance.vip.announce import frames
+from appliance.vip.announce import announcements
 
 HARDWARE = bytes.fromhex("0200c0000211")
 IPV4 = IPv4Address("192.0.2.10")
 IPV6 = IPv6Address("2001:db8::10")
+SOURCE = IPv6Address("fe80::c0ff:fe00:211")
 ETHERNET = 14
 IP6 = 40
 
@@ -48,27 +49,32 @@ ADVERTISEMENT = """
     20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 10
     02 01 02 00 c0 00 02 11
 """
-# "Neighbor Solicitation for 2001:db8::10" from ::
+# "Neighbor Solicitation for 2001:db8::10 from 02:00:c0:00:02:11"
 SOLICITATION = """
     33 33 ff 00 00 10  02 00 c0 00 02 11  86 dd
-    60 00 00 00  00 18 3a ff
-    00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+    60 00 00 00  00 20 3a ff
+    fe 80 00 00 00 00 00 00 00 00 c0 ff fe 00 02 11
     ff 02 00 00 00 00 00 00 00 00 00 01 ff 00 00 10
-    87 00 4c cf  00 00 00 00
+    87 00 c8 21  00 00 00 00
     20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 10
+    01 01 02 00 c0 00 02 11
 """
 
 hardware_addresses = st.binary(min_size=6, max_size=6)
 
 
-def test_an_ipv4_address_is_announced_in_both_forms_and_probed_for() -> None:
-    expected = [bytes.fromhex(each) for each in (ANNOUNCEMENT, REPLY, ARP_PROBE)]
-    assert list(frames(IPV4, HARDWARE)) == expected
+def test_an_ipv4_address_is_announced_in_both_forms() -> None:
+    expected = [bytes.fromhex(each) for each in (ANNOUNCEMENT, REPLY)]
+    assert list(announcements(IPV4, HARDWARE)) == expected
 
 
-def test_an_ipv6_address_is_advertised_to_all_nodes_and_probed_for() -> None:
-    expected = [bytes.fromhex(each) for each in (ADVERTISEMENT, SOLICITATION)]
-    assert list(frames(IPV6, HARDWARE)) == expected
+def test_an_ipv6_address_is_advertised_to_all_nodes() -> None:
+    assert announcements(IPV6, HARDWARE) == (bytes.fromhex(ADVERTISEMENT),)
+
+
+def test_probes_turn_nobody_to_whoever_answers() -> None:
+    assert arp.probe(IPV4, HARDWARE) == bytes.fromhex(ARP_PROBE)
+    assert ndp.probe(IPV6, HARDWARE, SOURCE) == bytes.fromhex(SOLICITATION)
 
 
 @pytest.mark.parametrize("golden", [ANNOUNCEMENT, REPLY])
@@ -87,14 +93,14 @@ def test_an_advertisement_claims_its_target() -> None:
 
 @given(st.ip_addresses(v=4).filter(lambda address: int(address) > 0), hardware_addresses)
 def test_what_arp_announces_is_heard(address: IPv4Address, hardware: bytes) -> None:
-    announcement, reply, _ = frames(address, hardware)
+    announcement, reply = announcements(address, hardware)
     assert arp.claim(announcement[ETHERNET:]) == (address, hardware)
     assert arp.claim(reply[ETHERNET:]) == (address, hardware)
 
 
 @given(st.ip_addresses(v=6), hardware_addresses)
 def test_what_is_advertised_is_heard(address: IPv6Address, hardware: bytes) -> None:
-    advertisement, _ = frames(address, hardware)
+    (advertisement,) = announcements(address, hardware)
     assert ndp.claim(advertisement[ETHERNET + IP6 :]) == (address, hardware)
 
 
@@ -102,7 +108,7 @@ def test_what_is_advertised_is_heard(address: IPv6Address, hardware: bytes) -> N
 def test_the_checksum_makes_the_sum_of_all_words_vanish(
     address: IPv6Address, hardware: bytes
 ) -> None:
-    for frame in frames(address, hardware):
+    for frame in (*announcements(address, hardware), ndp.probe(address, hardware, SOURCE)):
         message = frame[ETHERNET + IP6 :]
         covered = frame[ETHERNET + 8 : ETHERNET + IP6] + bytes([0, len(message), 0, 58]) + message
         words = (covered[n] << 8 | covered[n + 1] for n in range(0, len(covered), 2))
