@@ -23,6 +23,7 @@ from tests.netns.watch import Holders
 _LEAD = 0.5  # seconds of probing before a fault
 _AFTER = 1.0  # and after everything is as it was
 _TAKEN_OVER = 30.0
+_ANSWER = 8.0
 
 
 Deed = Callable[[Contender, Host], Awaitable[None]]
@@ -62,13 +63,16 @@ class Outcome(msgspec.Struct, frozen=True):
 class ProbeProcess:
     """The probe in the client's namespace."""
 
-    def __init__(self, lab: Lab, run: str, to: str = f"{VIRTUAL}:{SMTP}") -> None:
+    def __init__(
+        self, lab: Lab, run: str, to: str = f"{VIRTUAL}:{SMTP}", patience: float = _ANSWER
+    ) -> None:
+        """`patience`: seconds that each attempt waits for its 250."""
         self._folder = TemporaryDirectory()
         self._result = Path(self._folder.name) / "result.json"
         self._process = subprocess.Popen(
             lab.client.namespace.command(
                 *(sys.executable, "-m", "tests.netns.probe", "--to", to, "--run", run),
-                *("--result", str(self._result)),
+                *("--result", str(self._result), "--patience", f"{patience}"),
             ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

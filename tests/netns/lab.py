@@ -47,6 +47,8 @@ class Host:
         self.name = name
         self.namespace = Namespace()
         self.addresses = tuple(_NETS[bridge] + str(number) for bridge in bridges)
+        self.address6 = f"2001:db8::{number}"
+        """On the front bridge."""
         self._number = number
         self._bridges = bridges
 
@@ -71,9 +73,7 @@ class Host:
             switch.run("ip", "link", "set", port, "master", BRIDGES[bridge], "up")
             lines = [f"address add {address}/{PREFIX} dev eth{bridge}"]
             if bridge == FRONT:
-                lines.append(
-                    f"address add 2001:db8::{self._number}/{PREFIX6} dev eth{bridge} nodad"
-                )
+                lines.append(f"address add {self.address6}/{PREFIX6} dev eth{bridge} nodad")
             _ip(self.namespace, *lines, f"link set eth{bridge} up")
 
 

@@ -25,7 +25,6 @@ from tests.bench.load import Client, Load, Run
 
 EVERY = 0.01
 _CONNECT = 1.0  # a SYN that was lost is repeated after one second: by then others have gone
-_ANSWER = 8.0
 _MOST_OPEN = 1000
 
 
@@ -58,8 +57,9 @@ def longest_gap(instants: Sequence[float], since: float, until: float) -> float:
 class Probe(Run):
     """Attempts in a steady rhythm, whether those before have come to an end or not."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, patience: float) -> None:
         super().__init__(load)
+        self._patience = patience
         self.greeted: list[float] = []
         self.got_250: list[float] = []
         self._attempts: set[asyncio.Task[None]] = set()
@@ -98,7 +98,7 @@ class Probe(Run):
             self.errors[type(error).__name__] += 1
             return
         try:
-            async with asyncio.timeout(_ANSWER):
+            async with asyncio.timeout(self._patience):
                 await asyncio.shield(client.closed)
         except TimeoutError:
             client.give_up()
@@ -130,7 +130,7 @@ class _Attempt(Client):
         self._transport.abort()
 
 
-async def _probe(load: Load) -> Probed:
+async def _probe(load: Load, patience: float) -> Probed:
     stop = asyncio.Event()
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
@@ -141,7 +141,7 @@ async def _probe(load: Load) -> Probed:
         stop.set()
 
     watching = loop.create_task(end_with_input())
-    probe = Probe(load)
+    probe = Probe(load, patience)
     print(json.dumps({"started": monotonic()}), flush=True)
     await probe.go_on(stop)
     watching.cancel()
@@ -154,13 +154,14 @@ def main() -> None:
     parser.add_argument("--to", required=True, metavar="HOST:PORT")
     parser.add_argument("--run", required=True, help="opens the token of every message")
     parser.add_argument("--result", required=True, type=Path, metavar="FILE")
+    parser.add_argument("--patience", type=float, required=True, help="seconds for a 250")
     parser.add_argument("--seconds", type=float, default=120.0)
     options = parser.parse_args()
     host, _, port = options.to.rpartition(":")
     load = Load(
         to=(host, int(port)), run=options.run, seconds=options.seconds, per_connection=1, size=1024
     )
-    options.result.write_bytes(msgspec.json.encode(uvloop.run(_probe(load))))
+    options.result.write_bytes(msgspec.json.encode(uvloop.run(_probe(load, options.patience))))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tests.netns.lab import BACK, CLIENT, CLIENT6, FRONT, VIRTUAL, VIRTUAL6, Hos
 from tests.netns.twinpost import LabNode, Twinpost, Wiring, virtual_endpoints
 from tests.netns.watch import Holders
 from tests.pair.balanced import PROXIED, balance_of, send, traces
-from tests.pair.harness import HTTP, SERVICES, Settings, until
+from tests.pair.harness import HTTP, Settings, until
 from tests.pair.moving import twinpost
 from tests.pair.verdict import told
 
@@ -55,7 +55,7 @@ table inet lab {{
 class BalancedNode(LabNode):
     """One node, with a balancer for both at the virtual addresses."""
 
-    services = (*SERVICES, "failover", "balance")
+    services = (*LabNode.services, "balance")
 
     @property
     def listen(self) -> Sequence[str]:

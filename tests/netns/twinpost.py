@@ -90,7 +90,10 @@ def virtual_endpoints(routers: Iterable[VirtualRouter]) -> Sequence[str]:
 class LabNode(Node):
     """One node in its namespace."""
 
-    services = (*SERVICES, "failover")
+    services: Sequence[str] = (*SERVICES, "failover")
+    routers: Sequence[VirtualRouter] = (ONE_ROUTER,)
+    failover = ""
+    """More lines for the table [failover]."""
 
     def __init__(self, host: Host, peer: Host, wiring: Wiring, data: Path) -> None:
         super().__init__(host.name, host.addresses[FRONT], data)
@@ -104,19 +107,9 @@ class LabNode(Node):
         return f"{self.host.addresses[self._wiring.value[-1]]}:{LINK}"
 
     @property
-    def routers(self) -> Sequence[VirtualRouter]:
-        """The virtual routers of its pair."""
-        return (ONE_ROUTER,)
-
-    @property
     def listen(self) -> Sequence[str]:
         """Where its mail process takes mail: its own address and the virtual ones."""
         return [f"{self.address}:{SMTP}", *virtual_endpoints(self.routers)]
-
-    @property
-    def failover(self) -> str:
-        """More lines for the table [failover]."""
-        return ""
 
     @property
     def smtp_table(self) -> str:
