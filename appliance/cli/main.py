@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "Run a pair on this machine and watch it."),
     "node": ("node", "Run one node: its services, watched and started again."),
     "service": ("service", "Run one service of a node."),
+    "console": ("console", "Watch and run the pair in this terminal."),
     "status": ("status", "Show how the node and its pair are."),
     "send": ("send", "Send mail by SMTP: a file, standard input, or an mbox."),
     "queue": ("queue", "Look at the queue and change it."),

@@ -84,10 +84,14 @@ class ApiError(Exception):
 class Client(MonitorCalls, BackupCalls):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
-    def __init__(self, path: Path, timeout: float | None = 60.0) -> None:
-        """`timeout` in seconds, None for calls that take as long as they take."""
+    def __init__(self, path: Path, timeout: float | None = 60.0, *, other: bool = False) -> None:
+        """`timeout` in seconds, None for calls that take as long as they take.
+
+        `other`: asks the other node of the pair, over the link.
+        """
         self._path = path
         self._timeout = timeout
+        self._base = f"{API}/peer" if other else API
 
     def status(self) -> Status:
         """The node and its pair."""
@@ -95,16 +99,21 @@ class Client(MonitorCalls, BackupCalls):
 
     def queue(self, wanted: QueueFilter, limit: int = 1000) -> Iterator[QueuePage]:
         """The messages that fit, page by page, newest first."""
-        parameters: list[tuple[str, str]] = [("status", status) for status in wanted.status]
-        parameters += [("sender", wanted.sender), ("recipient", wanted.recipient)]
-        parameters += [("ended", "1" if wanted.ended else "0"), ("limit", str(limit))]
         after = ""
         while True:
-            page = self._get(f"/queue?{urlencode([*parameters, ('after', after)])}", QueuePage)
+            page = self.queue_page(wanted, limit, after)
             yield page
             after = page.after
             if not after:
                 return
+
+    def queue_page(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
+        """One page of them, from behind `after`."""
+        parameters: list[tuple[str, str]] = [("status", status) for status in wanted.status]
+        parameters += [("sender", wanted.sender), ("recipient", wanted.recipient)]
+        parameters += [("text", wanted.text), ("ended", "1" if wanted.ended else "0")]
+        parameters += [("limit", str(limit)), ("after", after)]
+        return self._get(f"/queue?{urlencode(parameters)}", QueuePage)
 
     def message(self, queue_id: str) -> MessageStory:
         """One message; raises ApiError with code "not_found"."""
@@ -290,7 +299,7 @@ class Client(MonitorCalls, BackupCalls):
         connection = _UnixConnection(self._path, self._timeout)
         headers: Mapping[str, str] = {"Content-Type": kind} if body else {}
         try:
-            connection.request(method, API + path, body, headers)
+            connection.request(method, self._base + path, body, headers)
             response = connection.getresponse()
             if response.status >= 300:
                 raise ApiError(_failure(response))

@@ -65,6 +65,7 @@ class Api:
                 status=tuple(RecipientStatus(one) for one in query.getall("status", [])),
                 sender=query.get("sender", ""),
                 recipient=query.get("recipient", ""),
+                text=query.get("text", ""),
                 ended=query.get("ended") == "1",
             )
         except ValueError as error:

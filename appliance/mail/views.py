@@ -90,12 +90,14 @@ class QueueFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which recipients are meant: those that fit everything given.
 
     `sender` and `recipient` are an address, "@domain" or "@.subdomains-of"; `status` none means
-    everything in the queue. `ended` looks at messages that left the queue, too.
+    everything in the queue. `text` is any part of the sender's or recipient's address, or the
+    beginning of the queue id. `ended` looks at messages that left the queue, too.
     """
 
     status: tuple[RecipientStatus, ...] = ()
     sender: str = ""
     recipient: str = ""
+    text: str = ""
     ended: bool = False
 
 

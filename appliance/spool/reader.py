@@ -247,12 +247,14 @@ def _entry(
         return None
     index = key >> NUMBER_BITS
     owner = scene.owner(index, seq)
+    queue_id = names.queue_id(key)
+    everyone = wanted.everyone(queue_id, envelope.sender)
     every = scene.recipients(envelope, _decode_state(state), scene.acts(index, owner), {})
-    meant = tuple([one for one in every if wanted.recipient(one)])
+    meant = tuple([one for one in every if wanted.recipient(one, everyone)])
     if not meant:
         return None
     return QueueEntry(
-        queue_id=names.queue_id(key),
+        queue_id=queue_id,
         sender=envelope.sender,
         size=size,
         age=max(0, scene.now - arrived),

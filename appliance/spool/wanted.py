@@ -14,17 +14,24 @@ class Wanted:
     def __init__(self, wanted: QueueFilter) -> None:
         self._sender = _pattern(wanted.sender)
         self._recipient = _pattern(wanted.recipient)
+        self._text = wanted.text.casefold()
         self._status = frozenset(wanted.status or (RecipientStatus if wanted.ended else IN_QUEUE))
 
     def sender(self, address: str) -> bool:
         """Whether a message from `address` can be meant."""
         return self._sender(address)
 
-    def recipient(self, view: RecipientView) -> bool:
+    def everyone(self, queue_id: str, sender: str) -> bool:
+        """Whether the text that is looked for stands in what all recipients share."""
+        return queue_id.casefold().startswith(self._text) or self._text in sender.casefold()
+
+    def recipient(self, view: RecipientView, everyone: bool) -> bool:
         """Whether this recipient is meant, by the address it had or the one it has."""
-        return view.status in self._status and (
-            self._recipient(view.address) or self._recipient(view.original)
-        )
+        if view.status not in self._status:
+            return False
+        if not (self._recipient(view.address) or self._recipient(view.original)):
+            return False
+        return everyone or self._text in f"{view.address}\n{view.original}".casefold()
 
 
 def _pattern(text: str) -> Callable[[str], bool]:

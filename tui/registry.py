@@ -1,0 +1,47 @@
+"""The console's screens. A new one is one entry here and one module; see docs/design.md."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tui.page import Page
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A screen: the key that leads to it, its title, where its class is, who may see it.
+
+    `place` is "module:Class" below tui.screens, imported when somebody goes there; the module's
+    name is the screen's. `least` is the role that one needs at least.
+    """
+
+    key: str
+    title: str
+    place: str
+    about: str
+    least: str = "viewer"
+
+    @property
+    def name(self) -> str:
+        """What the screen is called in code, and the file of its picture."""
+        return self.place.partition(":")[0]
+
+    def load(self) -> type[Page]:
+        """Its class."""
+        module, _, name = self.place.partition(":")
+        found: type[Page] = getattr(importlib.import_module(f"tui.screens.{module}"), name)
+        return found
+
+
+SCREENS = (
+    Entry("1", "Overview", "overview:Overview", "both nodes, and what is wrong"),
+    Entry("2", "Queue", "queue:Queue", "what waits, why, until when"),
+)
+
+
+def entry(name: str) -> Entry:
+    """The screen of that name."""
+    return next(one for one in SCREENS if one.name == name)
