@@ -23,6 +23,7 @@ from appliance.config.units import (
 )
 
 _LEAST_ADOPT_DELAY = Duration(5_000)
+_LEAST_BETWEEN_BACKUPS = Duration(600_000)
 
 OnPeerLoss = Literal["solo", "refuse"]
 
@@ -123,16 +124,22 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where backups of this node go: a folder, mostly on a stick; the newest `keep` stay there."""
+    """Where backups of this node go: a folder, mostly on a stick; the newest `keep` stay there.
+
+    `every`: one is made by itself so often if there is a target.
+    """
 
     target: str = ""
     keep: int = 8
+    every: Duration = Duration(86_400_000)
 
     def __post_init__(self) -> None:
         if self.target and not self.target.startswith("/"):
             raise Wrong(
                 f"target {self.target!r} is no absolute path", 'for example "/media/backup"'
             )
+        if self.every < _LEAST_BETWEEN_BACKUPS:
+            raise Wrong(f"every must be at least {_LEAST_BETWEEN_BACKUPS}", 'for example "1d"')
         if self.keep < 1:
             raise Wrong("keep must be at least 1", "that many backups stay in the target")
 

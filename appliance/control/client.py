@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from appliance.control.client_backups import BackupCalls
+from appliance.control.client_jobs import JobCalls
 from appliance.control.client_monitor import MonitorCalls
 from appliance.control.schema import (
     API,
@@ -81,7 +82,7 @@ class ApiError(Exception):
         self.failure = failure
 
 
-class Client(MonitorCalls, BackupCalls):
+class Client(MonitorCalls, BackupCalls, JobCalls):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
     def __init__(self, path: Path, timeout: float | None = 60.0, *, other: bool = False) -> None:

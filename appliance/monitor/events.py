@@ -138,6 +138,11 @@ class Event(StrEnum):
     BACKUP_FAILED = "backup_failed"
     BACKUP_VERIFIED = "backup_verified"
 
+    # jobs
+    JOB_DONE = "job_done"
+    JOB_FAILED = "job_failed"
+    JOBS_NOT_REMEMBERED = "jobs_not_remembered"
+
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"

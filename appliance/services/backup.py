@@ -92,7 +92,8 @@ def create(data: Path, folder: Path, keep: int, tell: Tell) -> Made:
         reader = Reader(file)
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         reader.check_seal(recipients, lambda done: told("checking", done, reader.size))
-    removed = target.keep(str(node.name), keep) if keep else []
+    # One that lacks something is no reason to part with an older one that may have it.
+    removed = [] if made.damaged else target.keep(str(node.name), keep)
     return msgspec.structs.replace(made, removed=tuple(removed))
 
 

@@ -15,6 +15,7 @@ from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
 from appliance.control.figures import History, HistoryApi, Sampler
 from appliance.control.handlers import Handlers
+from appliance.control.jobs import JobsApi
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
 from appliance.control.mailbox_import import ImportApi
@@ -39,6 +40,7 @@ from appliance.services.backups import (
     worker_environment,
 )
 from appliance.services.clock import boot_seconds, moment, monotonic, wall
+from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.node import PROCESSES
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
@@ -118,6 +120,10 @@ async def serve(context: Context) -> None:
         wall,
         context.emit,
     ).add_to(api)
+    around = Surroundings(layout, node, observer, backups, search)
+    jobs = scheduler(around, (), moment, context.emit)
+    JobsApi(jobs).add_to(api)
+    working = asyncio.create_task(jobs.run())
     trusted = [network.network for network in node.http.status]
     try:
         async with (
@@ -133,6 +139,8 @@ async def serve(context: Context) -> None:
             await context.stop.wait()
     finally:
         await own.close()
+        working.cancel()
+        await asyncio.wait([working])
         await backups.close()
         mail.close()
         if failover is not None:

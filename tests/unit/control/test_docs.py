@@ -9,16 +9,16 @@ import msgspec
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.control import schema, schema_backups, schema_history
+from appliance.control import schema, schema_backups, schema_history, schema_jobs
 from appliance.ipc import balance, delivery, failover, search
 from appliance.mail import views
-from appliance.monitor import snapshot
+from appliance.monitor import jobs, snapshot
 
 DOCS = Path(__file__).parents[3] / "docs"
 _INNER = {views.QueueFilter}
 STRUCTS = [
     value
-    for module in (schema, schema_backups, schema_history, snapshot, views)
+    for module in (schema, schema_backups, schema_history, schema_jobs, jobs, snapshot, views)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)

@@ -1,0 +1,1 @@
+"""What a node does by itself now and then: never mail, never in its way."""
