@@ -37,6 +37,9 @@ test-crash: dev ## kill processes and nodes under load, ROUNDS=200 times
 test-net: dev ## faults of a pair in network namespaces, keepalived beside it (as root, 40 min)
 	NETNS=full $(bin)/python -m pytest tests/netns $(PYTEST)
 
+test-install: dev ## a bundle on two Debian 13 machines in namespaces (as root, 10 min)
+	INSTALL=1 $(bin)/python -m pytest -s tests/install $(PYTEST)
+
 bench: runtime ## measure the pair, and Postfix beside it where it is installed (BENCH="--help")
 	@$(bin)/python -m tests.bench $(BENCH)
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bundle import files, keys, trust, verify
+from bundle import files, keys, system, trust, verify
 from bundle.errors import Refused
 from bundle.install import Prefix, install, target
 from bundle.keys import PublicKey
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("install", help="install a bundle beside what is there, and use it")
     _bundle_options(one)
     one.add_argument("--allow-downgrade", action="store_true", help="also an older release")
+    one.add_argument("--no-system", action="store_true", help="no units, no user, no firewall")
     one.set_defaults(run=_install)
 
     one = commands.add_parser("build", help="make a bundle of this checkout")
@@ -94,6 +95,8 @@ def _install(arguments: argparse.Namespace) -> None:
         tell=print,
     )
     print(f"Twinpost {version} is in {prefix.current}.")
+    if not arguments.no_system:
+        system.activate(prefix.release(version), print)
 
 
 def _trusted(arguments: argparse.Namespace, prefix: Prefix) -> PublicKey:

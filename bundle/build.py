@@ -55,6 +55,7 @@ def build(checkout: Path, target: Path, signer: Signer, tell: Callable[[str], No
         own = own_wheel(checkout, Path(folder) / "source", wheels)
         _write_requirements(checkout, own, root / REQUIREMENTS)
         _licences(wheels, root / "licences")
+        shutil.copytree(checkout / "bundle" / "system", root / "system")
         for name in ("CHANGELOG.md", "LICENSE"):
             shutil.copyfile(checkout / name, root / name)
         manifest = describe(root, version(checkout), test=signer.test)

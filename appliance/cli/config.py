@@ -50,6 +50,18 @@ def check(file: Path | None, data: Path) -> None:
 
 @command.command()
 @data_option
+def firewall(data: Path) -> None:
+    """Print what node.toml has to let in, as rules for `nft -f`; all else is refused."""
+    from appliance.config import open_layout
+    from appliance.config.firewall import ruleset
+
+    with config_errors():
+        _, node = open_layout(data)
+    click.echo(ruleset(node), nl=False)
+
+
+@command.command()
+@data_option
 @json_option
 def show(data: Path, as_json: bool) -> None:
     """Show all settings in force, the defaults included."""

@@ -18,6 +18,7 @@ import uvloop
 from appliance.config import Layout, NodeSettings, open_layout
 from appliance.monitor.events import EventLog, LogFile, LogThread
 from appliance.services.notify import Notifier
+from appliance.services.privileges import keep_only
 from appliance.services.site import StoredSite, open_site
 
 SUPERVISOR = "TWINPOST_SUPERVISOR"
@@ -116,6 +117,7 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
     """Run one service until it is told to stop; raises ConfigError and what `serve` raises."""
     manner = _MANNERS.get(name, Manner())
     die_with_parent(os.environ, manner.orphaned)
+    keep_only(name)
     notifier = Notifier.from_environment(os.environ)
     layout, node = open_layout(data)
     site = open_site(layout, node)

@@ -1,0 +1,69 @@
+"""What a release puts into a Debian around it: units, a user, limits. All of it can be put again.
+
+Files of the release in use are written where they belong; one that an administrator wants otherwise
+gets a drop-in beside it (`systemctl edit`), which stays.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bundle import files
+from bundle.errors import Refused
+
+_UNITS = Path("usr/lib/systemd/system")
+_PLACES = {
+    "twinpost.service": _UNITS / "twinpost.service",
+    "twinpost-firewall.service": _UNITS / "twinpost-firewall.service",
+    "twinpost-firewall.path": _UNITS / "twinpost-firewall.path",
+    "twinpost-firewall-again.service": _UNITS / "twinpost-firewall-again.service",
+    "sysusers.conf": Path("usr/lib/sysusers.d/twinpost.conf"),
+    "journald.conf": Path("usr/lib/systemd/journald.conf.d/twinpost.conf"),
+    "profile.sh": Path("etc/profile.d/twinpost.sh"),
+}
+_ENABLED = ("twinpost.service", "twinpost-firewall.service", "twinpost-firewall.path")
+
+
+def place(release: Path, root: Path) -> bool:
+    """Write the files of `release` below `root`; whether any of them is another than before."""
+    changed = False
+    for name, target in _PLACES.items():
+        content, path = (release / "system" / name).read_bytes(), root / target
+        if path.exists() and path.read_bytes() == content:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, content)
+        changed = True
+    return changed
+
+
+def activate(release: Path, tell: Callable[[str], None]) -> None:
+    """Have systemd run `release`; raises Refused, OSError."""
+    if not Path("/run/systemd/system").is_dir():
+        raise Refused(
+            "systemd does not run here", "start it by hand: twinpost node --data /var/lib/twinpost"
+        )
+    if not Path("/usr/sbin/nft").exists():
+        raise Refused("there is no nft, the firewall's command", "apt install nftables")
+    place(release, Path("/"))
+    _systemd(["systemd-sysusers", "twinpost.conf"])
+    _systemd(["systemctl", "daemon-reload"])
+    _systemd(["systemctl", "try-reload-or-restart", "systemd-journald.service"])
+    _systemd(["systemctl", "enable", "--quiet", *_ENABLED])
+    if Path("/var/lib/twinpost/node.toml").exists():
+        tell("Starting the node.")
+        _systemd(["systemctl", "restart", *_ENABLED])
+    else:
+        tell("The node has no settings yet: write /var/lib/twinpost/node.toml, then")
+        tell("  systemctl start twinpost")
+
+
+def _systemd(command: Sequence[str]) -> None:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it failed without a word"])[-1]
+        raise Refused(f"{' '.join(command)}: {last}", "see journalctl -xe; then install again")

@@ -1,0 +1,115 @@
+"""A Debian 13 with its own systemd, booted in namespaces: a machine but for its kernel.
+
+It is switched off hard by killing its init, and boots again from the same disk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.netns.lab import Host
+from tests.netns.namespace import Failed
+
+_BOOT = Path(__file__).with_name("boot.sh")
+_CACHE = Path("/var/cache/twinpost-tests/debian13")
+_PACKAGES = "systemd-sysv,dbus,python3,openssl,nftables,iproute2,procps"
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/twinpost/current/venv/bin"
+_AS_NODE = ("setpriv", "--reuid=twinpost", "--regid=twinpost", "--clear-groups", "--")
+_MAKE_DEBIAN = (
+    *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"),
+    f"--include={_PACKAGES}",
+)
+NEEDED = ("mmdebstrap", "ip", "nft", "nsenter", "setpriv", "unshare", "openssl")
+
+
+def debian() -> Path:
+    """A bare Debian 13, made once."""
+    if not _CACHE.exists():
+        _CACHE.parent.mkdir(parents=True, exist_ok=True)
+        draft = _CACHE.with_name("draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        subprocess.run(
+            [*_MAKE_DEBIAN, "trixie", str(draft)],
+            check=True,
+        )
+        draft.rename(_CACHE)
+    return _CACHE
+
+
+class Machine:
+    """One machine: its disk is the folder `root`, its network that of `host`."""
+
+    def __init__(self, host: Host, root: Path) -> None:
+        self.host = host
+        self.root = root
+        subprocess.run(["cp", "-a", "--reflink=auto", str(debian()), str(root)], check=True)
+        self._boot: subprocess.Popen[bytes] | None = None
+
+    def power_on(self) -> None:
+        """Boot, and wait until systemd has started everything."""
+        group = f"twinpost-{os.getpid()}-{self.host.name}"
+        self._boot = subprocess.Popen(
+            self.host.namespace.command(str(_BOOT), str(self.root), group),
+            stdin=subprocess.DEVNULL,
+        )
+        # Until there is a bus, systemctl has nobody to ask.
+        self._until("test", "-S", "/run/dbus/system_bus_socket")
+        self.run("systemctl", "is-system-running", "--wait", check=False)
+
+    def power_off(self) -> None:
+        """Without a word, as when the power goes."""
+        if self._boot is not None:
+            os.kill(self._init, signal.SIGKILL)
+            self._boot.wait(60)
+            self._boot = None
+
+    def run(self, *words: str, check: bool = True, given: str | None = None) -> str:
+        """Run a command as root on the machine; raises Failed, with all that it said."""
+        done = subprocess.run(
+            self._entered(*words), input=given, capture_output=True, text=True, timeout=300
+        )
+        if check and done.returncode:
+            raise Failed(f"{self.host.name}: {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def twinpost(self, *words: str) -> str:
+        """A command of Twinpost's, as the node's user; raises Failed."""
+        return self.run(*_AS_NODE, "twinpost", *words)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A command of Twinpost's that goes on beside; its output is to be read."""
+        command = self._entered(*_AS_NODE, "twinpost", *words)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def _entered(self, *words: str) -> Sequence[str]:
+        environment = ("env", "-i", f"PATH={_PATH}")
+        return ["nsenter", f"--target={self._init}", "--all", "--", *environment, *words]
+
+    def put(self, path: str, text: str) -> None:
+        """Write a file of the node's."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+
+    @property
+    def _init(self) -> int:
+        """The process id, here, of the machine's first process."""
+        assert self._boot is not None, "the machine is off"
+        unshare = self._boot.pid  # boot.sh and nsenter have replaced themselves by it
+        children = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
+        return int(children[0])
+
+    def _until(self, *words: str) -> None:
+        while True:
+            assert self._boot is not None
+            assert self._boot.poll() is None, "the machine did not boot"
+            try:
+                self.run(*words)
+            except (Failed, IndexError, ValueError):
+                continue
+            return

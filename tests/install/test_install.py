@@ -1,0 +1,157 @@
+"""A bundle on two bare Debian 13 machines with systemd: installed, paired, killed, updated."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.install.machine import Machine
+from tests.install.site import Site, site
+from tests.netns.lab import VIRTUAL
+from tests.netns.namespace import Failed
+
+_PATIENCE = 120.0
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Ask again until it is so."""
+    end = time.monotonic() + _PATIENCE
+    while not done():
+        assert time.monotonic() < end, "it did not come about in two minutes"
+
+
+def mode(machine: Machine) -> str:
+    status = machine.run("twinpost", "status", "--json", check=False)
+    return str(msgspec.json.decode(status)["mode"]) if status.startswith("{") else "down"
+
+
+def subjects(machine: Machine) -> list[str]:
+    """The subjects in alice's mailbox on that node."""
+    machine.run("rm", "-rf", "/tmp/alice.mbox")
+    try:
+        machine.run("twinpost", "mailbox", "export", "alice", "--to", "/tmp/alice.mbox")
+    except Failed:
+        return []
+    text = machine.run("cat", "/tmp/alice.mbox")
+    return [line[9:] for line in text.splitlines() if line.startswith("Subject: ")]
+
+
+def has_all(machine: Machine, sent: Sequence[str]) -> bool:
+    """Perhaps more than once: a client that lost its connection has sent again."""
+    return set(sent) <= set(subjects(machine))
+
+
+def send_until_taken(pair: Site, subject: str) -> None:
+    """As a client does: again, until it gets its 250."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            pair.send(subject)
+        except (OSError, smtplib.SMTPException):
+            assert time.monotonic() < end, "no 250 in two minutes"
+            continue
+        return
+
+
+def holds(machine: Machine) -> bool:
+    return f" {VIRTUAL}/" in machine.run("ip", "-4", "address", "show", "dev", "eth0")
+
+
+def test_a_pair_of_machines_from_bundle_to_update(tmp_path: Path) -> None:
+    with site(tmp_path) as pair:
+        first, second = pair.stick.burn("1.0.0"), pair.stick.burn("1.0.1")
+        refuses_what_it_should(pair, first)
+        for machine in pair.machines:
+            pair.install(machine, first, "--allow-test-key")
+        pair.configure(pair.a, pair.lab.b, 150)
+        pair.configure(pair.b, pair.lab.a, 100)
+        pair.pair()
+        until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+        has_no_more_rights_than_it_needs(pair.a)
+        lets_in_its_own_ports_only(pair)
+        sent = [f"before {number}" for number in range(20)]
+        for subject in sent:
+            send_until_taken(pair, subject)
+        sent += loses_nothing_when_the_power_goes(pair, sent)
+        sent += loses_nothing_in_an_update(pair, second)
+        for machine in pair.machines:
+            until(partial(has_all, machine, sent))
+
+
+def refuses_what_it_should(pair: Site, name: str) -> None:
+    """Neither a bundle by a key for tests, nor one with another fingerprint than on paper."""
+    with pytest.raises(Failed, match="made for tests"):
+        pair.install(pair.a, name)
+    pair.stick.fingerprint, right = pair.stick.fingerprint[::-1], pair.stick.fingerprint
+    with pytest.raises(Failed, match="not the key on the paper"):
+        pair.install(pair.a, name, "--allow-test-key")
+    pair.stick.fingerprint = right
+    assert not (pair.a.root / "opt/twinpost/current").exists()
+
+
+def has_no_more_rights_than_it_needs(machine: Machine) -> None:
+    units = ("twinpost.service", "twinpost-firewall.service")
+    machine.run("systemd-analyze", "security", "--no-pager", "--threshold=30", *units)
+    pids = machine.run("pgrep", "--full", "appliance.cli service").split()
+    rights = {}
+    for pid in pids:
+        name = machine.run("cat", f"/proc/{pid}/cmdline").split("\0")[5]
+        status = machine.run("cat", f"/proc/{pid}/status")
+        assert "\nNoNewPrivs:\t1\n" in status
+        rights[name] = int(status.split("CapEff:\t")[1].split()[0], 16)
+    bind, admin, raw, lock, nice = 1 << 10, 1 << 12, 1 << 13, 1 << 14, 1 << 23
+    assert rights.pop("failover") == admin | raw | lock | nice
+    assert rights.pop("mail") == bind
+    assert set(rights) >= {"delivery", "control", "search"}
+    assert set(rights.values()) == {0}
+
+
+def lets_in_its_own_ports_only(pair: Site) -> None:
+    own = pair.a.host.addresses[0]
+    with pair.a.host.namespace.entered():
+        listener = socket.create_server((own, 9999))
+    with listener, pair.lab.client.namespace.entered():
+        with pytest.raises(TimeoutError):
+            socket.create_connection((own, 9999), timeout=1).close()
+        with pytest.raises(TimeoutError):  # the link is the other node's
+            socket.create_connection((own, 2526), timeout=1).close()
+        with socket.create_connection((own, 25), timeout=5) as served:
+            assert served.recv(3) == b"220"
+
+
+def loses_nothing_when_the_power_goes(pair: Site, sent: list[str]) -> list[str]:
+    until(lambda: holds(pair.a))
+    pair.a.power_off()
+    after = [f"alone {number}" for number in range(5)]
+    started = time.monotonic()
+    for subject in after:
+        send_until_taken(pair, subject)
+        if subject == after[0]:
+            print(f"first 250 after the power went: {time.monotonic() - started:.1f} s")
+    until(partial(has_all, pair.b, sent + after))
+    pair.a.power_on()
+    until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+    return after
+
+
+def loses_nothing_in_an_update(pair: Site, name: str) -> list[str]:
+    """Backup first, then the addresses move, then the other; mail is sent all the time."""
+    sent: list[str] = []
+    backup, active = (pair.a, pair.b) if holds(pair.b) else (pair.b, pair.a)
+    for machine in (backup, active):
+        if machine is active:
+            machine.run("twinpost", "switchover")
+        pair.install(machine, name, "--allow-test-key")
+        assert machine.run("twinpost", "--version").split()[-1] == "1.0.1"
+        for number in range(5):
+            sent.append(f"update of {machine.host.name} {number}")
+            send_until_taken(pair, sent[-1])
+        until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+    return sent
