@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +132,7 @@ class _Demo:
         await asyncio.to_thread(_send_some, self._server)
         passwords = await asyncio.to_thread(self._passwords)
         if passwords:
-            self._say("\n".join(["New passwords, this once:", *passwords, ""]))
+            self._say("\n".join([*passwords, ""]))
         if self.headless:
             click.echo(f"READY {self.data.absolute()} smtp={self._server}")
         elif not self.watched:
@@ -177,6 +177,7 @@ class _Demo:
                 " --to bob@site.test FILE",
                 f"  cat {self.data}/passwords    # to send as a user, in TLS: ports 2587 and 2465",
                 *([f"  https://{page}    # where users change their password"] if page else []),
+                f"  cat {self.data}/operators    # to log in at the console",
                 f"  twinpost mailbox list --data {self.data}/b",
                 f"  twinpost queue list --data {self.data}/a",
                 f"  twinpost switchover --data {self.data}/a    # from b, if b has the address",
@@ -190,16 +191,20 @@ class _Demo:
         )
 
     def _passwords(self) -> Sequence[str]:
-        """Passwords of users who had none, in lines."""
-        from appliance.cli.demo_passwords import hand_out
+        """Passwords of users and operators who had none, in lines."""
+        from appliance.cli.demo_passwords import hand_out, hand_out_to_operators
         from appliance.control.client import ApiError, Client, NotRunning
 
         client = Client(self.members[0].layout.control_socket)
         try:
-            new = hand_out(self.data / "passwords", client)
+            users = hand_out(self.data / "passwords", client)
+            operators = hand_out_to_operators(self.data / "operators", client)
         except (ApiError, NotRunning, OSError) as error:
-            return [f"  users have none: {error}"]
-        return [f"  {name:10} {password}" for name, password in sorted(new.items())]
+            return [f"Some have no password: {error}"]
+        return [
+            *_passwords("New passwords of users, this once:", users),
+            *_passwords("New passwords of operators, for the console:", operators),
+        ]
 
     @property
     def _server(self) -> Endpoint:
@@ -207,6 +212,11 @@ class _Demo:
 
     def _say(self, text: str) -> None:
         click.echo(text, err=self.headless)
+
+
+def _passwords(title: str, passwords: Mapping[str, str]) -> Sequence[str]:
+    lines = [f"  {name:10} {password}" for name, password in sorted(passwords.items())]
+    return [title, *lines] if lines else []
 
 
 def _status(layout: Layout) -> tuple[str, Status | None]:

@@ -1,4 +1,4 @@
-"""The demo's users get random passwords, once for each data directory; none is a default."""
+"""The demo's people get random passwords, once for each data directory; none is a default."""
 
 from __future__ import annotations
 
@@ -26,6 +26,26 @@ def hand_out(path: Path, client: Client) -> Mapping[str, str]:
         _write(path, {**kept, **new})
     for name, password in new.items():
         client.set_password(name, password)
+    return new
+
+
+def hand_out_to_operators(path: Path, client: Client) -> Mapping[str, str]:
+    """Make an operator of each role where there is none at all; as `hand_out`."""
+    from appliance.control.roles import Role
+    from appliance.identity.credential import generated
+
+    if client.operators():
+        return {}
+    roles = {
+        "admin": Role.ADMINISTRATOR,
+        "operator": Role.OPERATOR,
+        "viewer": Role.VIEWER,
+    }
+    kept = _read(path)
+    new = {name: kept.get(name) or generated() for name in roles}
+    _write(path, {**kept, **new})
+    for name, password in new.items():
+        client.add_operator(name, roles[name], password)
     return new
 
 

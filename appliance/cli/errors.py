@@ -49,6 +49,8 @@ def node_errors() -> Iterator[None]:
     codes = {
         "bad_request": Exit.USAGE,
         "forbidden": Exit.NO_PERMISSION,
+        "unauthorized": Exit.NO_PERMISSION,
+        "too_often": Exit.TEMPORARY,
         "not_found": Exit.NEGATIVE,
         "refused": Exit.NEGATIVE,
         "unavailable": Exit.TEMPORARY,

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "policy": ("policy", "Restrictions, rates, verified recipients: see what they did."),
     "tls": ("tls", "Certificates: show, import, export, renew."),
     "user": ("user", "Users: who has a mailbox, and may send."),
+    "operator": ("operator", "Operators: who may see and change what at the console."),
     "alias": ("alias", "Aliases: addresses that stand for others."),
     "config": ("config", "Settings: check, show, export, change, go back."),
 }

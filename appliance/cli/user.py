@@ -43,7 +43,7 @@ def list_(data: Path, as_json: bool) -> None:
         (
             one.name,
             one.mailbox,
-            "disabled" if one.disabled else _since(one.password_set_at),
+            "disabled" if one.disabled else since(one.password_set_at),
             safe(", ".join(one.addresses), CELL),
         )
         for one in found
@@ -69,11 +69,12 @@ def show(data: Path, as_json: bool, name: str) -> None:
     click.echo(f"mailbox      {found.mailbox}")
     click.echo(f"addresses    {safe(', '.join(found.addresses)) or 'none'}")
     click.echo(f"may send as  {safe(', '.join(found.may_send_as)) or 'these addresses only'}")
-    click.echo(f"password     {_since(found.password_set_at)}")
+    click.echo(f"password     {since(found.password_set_at)}")
     click.echo(f"may log in   {'no, disabled' if found.disabled else 'yes'}")
 
 
-def _password_options(function: Function) -> Function:
+def password_options(function: Function) -> Function:
+    """--stdin and --generate, for `new_password`."""
     function = click.option("--stdin", is_flag=True, help="Read the password from standard input.")(
         function
     )
@@ -89,7 +90,7 @@ def _password_options(function: Function) -> Function:
 @click.option("--address", "addresses", multiple=True, help="Its address; again for more.")
 @click.option("--may-send-as", "rights", multiple=True, help='Also "@example.org", or "*".')
 @click.option("--no-password", is_flag=True, help="Nobody can log in as this user yet.")
-@_password_options
+@password_options
 @while_alone_option
 def add(
     data: Path,
@@ -119,13 +120,13 @@ def add(
     )
     with node_errors():
         said = client.add_users(AddUsers((user,), "", while_alone))
-    _tell(said, password if generate else None)
+    tell(said, password if generate else None)
 
 
 @command.command()
 @data_option
 @click.argument("name")
-@_password_options
+@password_options
 @while_alone_option
 def password(data: Path, name: str, stdin: bool, generate: bool, while_alone: bool) -> None:
     """Give a user another password, on the node itself."""
@@ -133,7 +134,7 @@ def password(data: Path, name: str, stdin: bool, generate: bool, while_alone: bo
     chosen = new_password(stdin, generate)
     with node_errors():
         said = client.set_password(name, chosen, while_alone)
-    _tell(said, chosen if generate else None)
+    tell(said, chosen if generate else None)
 
 
 def _action(action: str, text: str) -> click.Command:
@@ -149,14 +150,15 @@ def _action(action: str, text: str) -> click.Command:
     return change
 
 
-def _tell(said: str, password: str | None) -> None:
-    """The password alone on standard output, for scripts."""
+def tell(said: str, password: str | None) -> None:
+    """Tell what happened; the password alone on standard output, for scripts."""
     click.echo(safe(said), err=password is not None)
     if password is not None:
         click.echo(password)
 
 
-def _since(set_at: int | None) -> str:
+def since(set_at: int | None) -> str:
+    """Since when there is a password."""
     if set_at is None:
         return "none"
     return "since " + datetime.fromtimestamp(set_at / 1000, UTC).strftime("%Y-%m-%d")

@@ -46,7 +46,10 @@ class Layout:
         for private in (self.keys, self.spool, self.run, self.monitor):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
             if private.stat().st_uid == os.geteuid():
-                private.chmod(0o700)  # an older release made some of them for everybody
+                # An older release made some of them for everybody. The console's group may
+                # pass through `run`, to the one socket there that is for it.
+                group = private.stat().st_mode & 0o010 if private == self.run else 0
+                private.chmod(0o700 | group)
 
 
 def open_layout(data: Path) -> tuple[Layout, NodeSettings]:

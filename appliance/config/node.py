@@ -144,6 +144,16 @@ class BackupSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise Wrong("keep must be at least 1", "that many backups stay in the target")
 
 
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Operators at the console. Members of `group` may connect to the API, and log in there.
+
+    `idle`: how long a session lasts without a call.
+    """
+
+    group: str | None = None
+    idle: Duration = Duration(15 * 60_000)
+
+
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of node.toml. `name` tells people the nodes apart; `hostname` greets in SMTP.
 
@@ -164,6 +174,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     search: SearchSettings = SearchSettings()
     account: AccountSettings | None = None
     backup: BackupSettings = BackupSettings()
+    console: ConsoleSettings = ConsoleSettings()
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
     failover: FailoverSettings | None = None

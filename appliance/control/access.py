@@ -6,38 +6,85 @@ import os
 import pwd
 import socket
 import struct
+from array import array
+from contextlib import suppress
 
 from aiohttp import web
 
 from appliance.control.http import Forbidden
 from appliance.control.own_api import Vouchers
 from appliance.control.roles import Role, Who
+from appliance.control.sessions import Sessions
 
 _UCRED = struct.Struct("3i")
+_SO_PEERGROUPS = 59
+_MOST_GROUPS = 1024  # bytes: more Python does not ask for
+_ROOT = 0
+_BEARER = "Bearer "
+_IDLE = "Twinpost-Idle"
+"""A header of calls that a program makes by itself: they keep no session alive."""
 
 
 class Access:
-    """Knows root and the node's user as administrators."""
+    """Root and the node's user are administrators, unless they present a session.
 
-    def __init__(self, vouchers: Vouchers) -> None:
+    Of the others the members of `group` may present one; nobody may if it is None.
+    """
+
+    def __init__(self, vouchers: Vouchers, sessions: Sessions, group: int | None) -> None:
         self._vouchers = vouchers
+        self._sessions = sessions
+        self._group = group
 
-    def who(self, request: web.Request) -> Who:
-        """Who calls; raises Forbidden."""
-        number = _uid(request)
+    async def who(self, request: web.Request) -> Who:
+        """Who calls; raises Forbidden, Unauthorized, Unavailable."""
+        number = _credentials(request)[0]
+        own = number in (_ROOT, _node())
         # Whatever the mode of the socket file has become.
-        if number not in (0, os.geteuid()):
+        if not own and (self._group is None or self._group not in _groups(request)):
             raise Forbidden("only root and the node's user may", "use sudo")
-        return self._vouchers.who(request) or Who(_name(number), Role.ADMINISTRATOR)
+        if own and (vouched := self._vouchers.who(request)):
+            return vouched
+        if token := bearer(request):
+            return await self._sessions.who(token, idle=_IDLE in request.headers)
+        return Who(_name(number), Role.ADMINISTRATOR if own else None)
+
+    @staticmethod
+    def client(request: web.Request) -> str:
+        """Whose wrong passwords are counted together."""
+        return f"uid {_credentials(request)[0]}"
 
 
-def _uid(request: web.Request) -> int:
-    """The user at the other end of the Unix socket, as the kernel knows it."""
+def _node() -> int:
+    return os.geteuid()
+
+
+def bearer(request: web.Request) -> str | None:
+    """The token of a session (RFC 6750 §2.1)."""
+    given = request.headers.get("Authorization", "")
+    return given.removeprefix(_BEARER) if given.startswith(_BEARER) else None
+
+
+def _credentials(request: web.Request) -> tuple[int, int]:
+    """User and group at the other end of the Unix socket, as the kernel knows them."""
+    raw = _socket(request).getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, user, group = _UCRED.unpack(raw)
+    return user, group
+
+
+def _groups(request: web.Request) -> frozenset[int]:
+    """All groups of that process; of one with hundreds of them, the first only."""
+    others = array("I")
+    with suppress(OSError):
+        raw = _socket(request).getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS)
+        others.frombytes(raw)
+    return frozenset((_credentials(request)[1], *others))
+
+
+def _socket(request: web.Request) -> socket.socket:
     assert request.transport is not None
-    peer = request.transport.get_extra_info("socket")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    number: int = _UCRED.unpack(credentials)[1]
-    return number
+    found: socket.socket = request.transport.get_extra_info("socket")
+    return found
 
 
 def _name(number: int) -> str:

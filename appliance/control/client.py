@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -14,6 +14,7 @@ import msgspec
 from appliance.control.client_backups import BackupCalls
 from appliance.control.client_jobs import JobCalls
 from appliance.control.client_monitor import MonitorCalls
+from appliance.control.client_people import OperatorCalls
 from appliance.control.schema import (
     API,
     AddAliases,
@@ -82,17 +83,23 @@ class ApiError(Exception):
         self.failure = failure
 
 
-class Client(MonitorCalls, BackupCalls, JobCalls):
+class Client(MonitorCalls, BackupCalls, JobCalls, OperatorCalls):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
-    def __init__(self, path: Path, timeout: float | None = 60.0, *, other: bool = False) -> None:
+    def __init__(
+        self, path: Path, timeout: float | None = 60.0, *, session: str = "", other: bool = False
+    ) -> None:
         """`timeout` in seconds, None for calls that take as long as they take.
 
-        `other`: asks the other node of the pair, over the link.
+        `session`: the token of one, for whose operator it asks. `other`: asks the other node of the
+        pair, over the link.
         """
         self._path = path
         self._timeout = timeout
+        self._session = session
         self._base = f"{API}/peer" if other else API
+        self.idle = False
+        """Nobody asked for the next calls: they keep no session alive."""
 
     def status(self) -> Status:
         """The node and its pair."""
@@ -294,11 +301,19 @@ class Client(MonitorCalls, BackupCalls, JobCalls):
         connection, response = self._ask("POST", path, msgspec.json.encode(body))
         return _decoded(connection, response, wanted)
 
+    def _delete(self, path: str, wanted: type[T]) -> T:
+        connection, response = self._ask("DELETE", path)
+        return _decoded(connection, response, wanted)
+
     def _ask(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = _UnixConnection(self._path, self._timeout)
-        headers: Mapping[str, str] = {"Content-Type": kind} if body else {}
+        headers = {"Content-Type": kind} if body else {}
+        if self._session:
+            headers["Authorization"] = f"Bearer {self._session}"
+        if self.idle:
+            headers["Twinpost-Idle"] = "1"
         try:
             connection.request(method, self._base + path, body, headers)
             response = connection.getresponse()

@@ -13,22 +13,32 @@ from appliance.control.schema import Failure
 T = TypeVar("T")
 WHO = web.RequestKey("who", Who)
 """Who calls; set before a handler runs."""
+FAILURE = web.RequestKey("failure", Failure)
+"""How a call failed; set when it has."""
 
 
-class BadRequest(Exception):
+class Failed(Exception):
+    """A call is not carried out; `hint` says what to do."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+class BadRequest(Failed):
     """The request itself is wrong; `hint` says what is right."""
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.hint = hint
+
+class Unauthorized(Failed):
+    """Whoever asks must log in."""
 
 
-class Forbidden(Exception):
+class Forbidden(Failed):
     """Not for whoever asks; `hint` says for whom."""
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.hint = hint
+
+class TooOften(Failed):
+    """Later, perhaps."""
 
 
 def user(request: web.Request) -> str:
@@ -51,6 +61,9 @@ def as_json(value: object, status: int = 200) -> web.Response:
     )
 
 
-def failure(status: int, code: str, error: str, hint: str = "") -> web.Response:
+def failed(
+    request: web.Request, status: int, code: str, error: str, hint: str = ""
+) -> web.Response:
     """A `Failure` as JSON."""
-    return as_json(Failure(code=code, error=error, hint=hint), status)
+    failure = request[FAILURE] = Failure(code=code, error=error, hint=hint)
+    return as_json(failure, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,9 +18,16 @@ _SHUTDOWN = 5.0
 
 @asynccontextmanager
 async def serving(
-    api: web.Application, path: Path, public: web.Application, endpoints: Sequence[Endpoint]
+    api: web.Application,
+    path: Path,
+    public: web.Application,
+    endpoints: Sequence[Endpoint],
+    group: int | None = None,
 ) -> AsyncIterator[None]:
-    """Serve `api` on the Unix socket `path` and `public` on TCP; raises OSError."""
+    """Serve `api` on the Unix socket `path` and `public` on TCP; raises OSError.
+
+    Members of `group` may connect to `path`, too.
+    """
     api_runner = web.AppRunner(api, access_log=None, shutdown_timeout=_SHUTDOWN)
     public_runner = web.AppRunner(public, access_log=None, shutdown_timeout=_SHUTDOWN)
     await api_runner.setup()
@@ -29,6 +37,8 @@ async def serving(
             await web.TCPSite(public_runner, endpoint.host, endpoint.port).start()
         with listening_socket(path) as sock:
             await web.SockSite(api_runner, sock).start()
+        if group is not None:
+            _let_in(path, group)
         inode = _inode(path)
         try:
             yield
@@ -37,6 +47,14 @@ async def serving(
     finally:
         await public_runner.cleanup()
         await api_runner.cleanup()
+
+
+def _let_in(path: Path, group: int) -> None:
+    """The folder may be passed through, not read; its other sockets stay the owner's."""
+    os.chown(path.parent, -1, group)
+    path.parent.chmod(0o710)
+    os.chown(path, -1, group)
+    path.chmod(0o660)
 
 
 def _inode(path: Path) -> int:

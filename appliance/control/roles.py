@@ -25,12 +25,13 @@ _ORDER = (Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR)
 class Who:
     """Somebody who calls. `role` is None for whoever must log in first.
 
-    `local`: of this node; else the other node passes the call on.
+    `local`: of this node; else the other node passes the call on. `session`: an operator of it.
     """
 
     name: str
     role: Role | None
     local: bool = True
+    session: bool = False
 
 
 NODE = Who("the other node", Role.ADMINISTRATOR)

@@ -18,7 +18,7 @@ from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
 from appliance.control.handlers import Handler, Handlers, failures
 from appliance.control.history import history
-from appliance.control.http import BadRequest, as_json, decoded, failure, user
+from appliance.control.http import BadRequest, as_json, decoded, failed, user
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
 from appliance.control.protocols import Commands
@@ -168,7 +168,7 @@ class Public:
         client = _address(request.remote)
         if client is None or not any(client in network for network in self._trusted):
             hint = "add the network to [http] status in node.toml"
-            return failure(403, "forbidden", "not from this address", hint)
+            return failed(request, 403, "forbidden", "not from this address", hint)
         return await handler(request)
 
 

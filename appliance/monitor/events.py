@@ -80,6 +80,7 @@ class Event(StrEnum):
     OUTCOME_REFUSED = "outcome_refused"
     SPOOL_FAILED = "spool_failed"
     COMMAND = "command"
+    AUDIT = "audit"
 
     # the site
     SITE_CHANGED = "site_changed"

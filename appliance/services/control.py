@@ -7,21 +7,19 @@ import secrets
 from importlib.metadata import version
 
 from appliance.config.pauses import TABLE as PAUSES
-from appliance.control.access import Access
 from appliance.control.backup_worker import BackupWorker
 from appliance.control.backups import BackupsApi
 from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
 from appliance.control.figures import History, HistoryApi, Sampler
-from appliance.control.handlers import Handlers
 from appliance.control.jobs import JobsApi
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
 from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
-from appliance.control.own_api import OwnApi, Vouchers
+from appliance.control.own_api import OwnApi
 from appliance.control.peer import Peer
 from appliance.control.peer_api import PeerApi
 from appliance.control.peer_desk import PeerDesk
@@ -40,11 +38,12 @@ from appliance.services.backups import (
     worker_environment,
 )
 from appliance.services.clock import boot_seconds, moment, monotonic, wall
+from appliance.services.control_access import Door
 from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.node import PROCESSES
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
-from appliance.services.site import open_site, site_reader
+from appliance.services.site import following, open_site, site_reader
 from appliance.spool.reader import Reader
 from appliance.trust.view import TlsDesk
 
@@ -87,10 +86,10 @@ async def serve(context: Context) -> None:
         lambda: site.table(PAUSES),
         search,
     )
-    vouchers = Vouchers()
-    own = OwnApi(layout.control_socket, vouchers)
+    door = Door(context, lambda table: observer.read(site.table, table), mail)
+    api = door.handlers
+    own = OwnApi(layout.control_socket, door.vouchers)
     line = PeerLine(layout.mail_socket)
-    api = Handlers(Access(vouchers))
     Api(observer, layout.log_file("failover")).add_to(api)
     PeerApi(Peer(line, PeerDesk(line, own))).add_to(api)
     history = History(layout.monitor / "history.db", moment, context.emit)
@@ -127,17 +126,20 @@ async def serve(context: Context) -> None:
     trusted = [network.network for network in node.http.status]
     try:
         async with (
+            following(layout.mail_socket, context.site),
             line.followed(),
             serving(
                 api.application,
                 layout.control_socket,
                 Public(observer, trusted).application(),
                 node.http.listen,
+                door.group,
             ),
         ):
             context.ready()
             await context.stop.wait()
     finally:
+        door.close()
         await own.close()
         working.cancel()
         await asyncio.wait([working])

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from appliance.control.access import Access
 from appliance.control.handlers import Handlers
-from appliance.control.own_api import Vouchers
 from appliance.ipc.balance import BalanceView, ServerView
 from appliance.ipc.failover import FailoverView, HeartbeatView, PathView, RouterView
 from appliance.ipc.mail import Target
@@ -32,11 +30,12 @@ from appliance.mail.views import (
     TlsView,
     Unavailable,
 )
+from tests.support.operators import Door
 
 
 def handlers() -> Handlers:
     """Handlers that root and the user of this process may call."""
-    return Handlers(Access(Vouchers()))
+    return Door().handlers
 
 
 PEER = PeerView(name="b", node_id="b" * 16, connected=True, last_heard_ago=10, lag=0, lag_ms=0)

@@ -11,10 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from appliance.control.access import Access
-from appliance.control.handlers import Handlers
 from appliance.control.listen import serving
-from appliance.control.own_api import OwnApi, Vouchers
+from appliance.control.own_api import OwnApi
 from appliance.control.peer import Peer
 from appliance.control.peer_api import PeerApi
 from appliance.control.peer_desk import PeerDesk
@@ -24,6 +22,7 @@ from appliance.ipc.mail import SERVER_CODEC, Call, Said, TellPeerCall, WatchPeer
 from appliance.ipc.server import Peer as IpcClient
 from appliance.ipc.server import serve
 from appliance.spool.peer_socket import PeerSocket
+from tests.support.operators import Door
 
 
 class MailSide:
@@ -70,10 +69,10 @@ class Side:
     def __post_init__(self) -> None:
         self.folder.mkdir()
         self.path = self.folder / "control.sock"
-        vouchers = Vouchers()
-        self.handlers = Handlers(Access(vouchers))
+        door = Door()
+        self.handlers = door.handlers
         self.line = PeerLine(self.folder / "mail.sock")
-        self.own = OwnApi(self.path, vouchers)
+        self.own = OwnApi(self.path, door.vouchers)
         self.peer = Peer(self.line, PeerDesk(self.line, self.own))
         PeerApi(self.peer).add_to(self.handlers)
 

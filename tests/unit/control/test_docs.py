@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
+import appliance.control
 from appliance.cli.errors import Exit
-from appliance.control import schema, schema_backups, schema_history, schema_jobs
 from appliance.ipc import balance, delivery, failover, search
 from appliance.mail import views
 from appliance.monitor import jobs, snapshot
 
 DOCS = Path(__file__).parents[3] / "docs"
+SCHEMAS = [
+    importlib.import_module(one.name)
+    for one in pkgutil.iter_modules(appliance.control.__path__, "appliance.control.")
+    if one.name.startswith("appliance.control.schema")
+]
 _INNER = {views.QueueFilter}
 STRUCTS = [
     value
-    for module in (schema, schema_backups, schema_history, schema_jobs, jobs, snapshot, views)
+    for module in (*SCHEMAS, jobs, snapshot, views)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
