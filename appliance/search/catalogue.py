@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 import msgspec
 
-VERSION = 1
+VERSION = 2
 
 
 class Kind(IntEnum):

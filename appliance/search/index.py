@@ -27,7 +27,7 @@ from appliance.search.catalogue import (
 )
 from appliance.search.merge import merge_segments
 from appliance.search.partition import Folder, Step, sync_folder
-from appliance.search.postings import Pool, build
+from appliance.search.pool import Pool, build
 from appliance.search.segment import Damaged, Segment
 from appliance.search.unit import Unit, described, merged_unit, units_of
 

@@ -19,7 +19,7 @@ from appliance.search.catalogue import Document, Mark
 from appliance.search.census import Census, compare
 from appliance.search.entry import entry, state_of
 from appliance.search.index import Index
-from appliance.search.postings import Pool
+from appliance.search.pool import Pool
 from appliance.search.source import Source
 from appliance.search.text import MESSAGE_LIMIT, extract
 

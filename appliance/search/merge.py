@@ -10,8 +10,9 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.search.positions import Ids
 from appliance.search.postings import FIELDS, Builder, Built, Posted
-from appliance.search.segment import Ids, Segment, Term, reading
+from appliance.search.segment import Segment, Term, reading
 
 
 def merge_segments(

@@ -1,16 +1,16 @@
 """Segments of a Whoosh index, written from postings that were pooled in memory.
 
 The files are those of Whoosh's W3 codec: stock Whoosh opens, searches and merges them. Its own
-writer sends each posting through tuples, sorts, checks and a file; here a word's postings grow in
-two lists and are encoded once. That is what makes indexing several times faster.
+writer sends each posting through tuples, sorts, checks and a file; here a word's postings come
+sorted and encoded (`pool`) and are written once. That makes indexing several times faster.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from mmap import mmap
 from operator import sub
@@ -24,6 +24,7 @@ from whoosh.fields import STORED, TEXT, Schema
 from whoosh.filedb.filestore import RamStorage
 
 from appliance.search.catalogue import File
+from appliance.search.positions import count
 from appliance.search.terms import TermTable
 from appliance.search.words import TOKENS
 
@@ -33,9 +34,6 @@ INDEX = "MAIN"
 FIELDS = ("attachment", "body", "from", "head", "subject", "to")
 """In order. `head` has the words of all the others but `body`: a word that is asked for without
 a field is looked up twice, not five times."""
-MOST_WORDS = 20_000
-"""Words of one field of a message that are indexed."""
-
 _BLOCK = 512
 _COMPRESSED_FROM = 512
 """Below this, the time that zlib takes to begin is not worth what it saves."""
@@ -44,7 +42,6 @@ _PICKLE = 3
 _MAGIC = b"W3Bl"
 _TERM = struct.Struct("!BfIBBfIIqi")  # what W3TermInfo reads, its extent included
 _NUMBER = struct.Struct("!H")
-_COUNT = struct.Struct("!I")
 _LENGTH = struct.Struct("!i")
 # Bounds of lengths in a block, as bytes on Whoosh's scale: with these its scorer skips nothing.
 _SHORTEST, _LONGEST = 0, 255
@@ -63,87 +60,6 @@ def schema() -> Any:
     analyzer = RegexTokenizer(TOKENS) | LowercaseFilter()
     text = {name: TEXT(analyzer=analyzer) for name in FIELDS}
     return Schema(queue_id=STORED(), **text)
-
-
-def encode_positions(positions: Sequence[int]) -> bytes:
-    """As `whoosh.formats.Positions` reads it: a count, then pickled differences.
-
-    Its decoder takes whatever gives numbers. Where all are below 256 that is a bytes object, whose
-    pickle has them as they are: so a block of them is decoded in one go (`segment.places`).
-    """
-    count = len(positions)
-    steps = [positions[0], *map(sub, positions[1:], positions)] if count > 1 else positions
-    if count < 256 and max(steps) < 256:
-        return SHORT_HEAD[count] + bytes(steps) + SHORT_TAIL
-    return _COUNT.pack(count) + dumps(list(steps), 2)
-
-
-SHORT_TAIL = b"q\0."
-SHORT_HEAD = [_COUNT.pack(count) + b"\x80\x03C" + bytes([count]) for count in range(256)]
-_ONES = [encode_positions([position]) for position in range(MOST_WORDS)]
-
-Terms = dict[str, tuple[list[int], list[int | list[int]]]]
-"""By word: its documents, ascending, and in each of them its place, or its places."""
-
-
-@dataclass
-class Pool:
-    """Documents on their way to a segment."""
-
-    queue_ids: list[str] = field(default_factory=list)
-    lengths: list[tuple[int, ...]] = field(default_factory=list)
-    terms: dict[str, Terms] = field(default_factory=lambda: {name: {} for name in FIELDS})
-
-    words: int = 0
-    """Of all documents."""
-
-    def __len__(self) -> int:
-        return len(self.queue_ids)
-
-    def add(self, queue_id: str, fields: Mapping[str, Sequence[str]]) -> None:
-        """Add a document: the words of each of FIELDS, in order."""
-        document = len(self.queue_ids)
-        lengths = []
-        for name in FIELDS:
-            words = fields[name]
-            if len(words) > MOST_WORDS:
-                words = words[:MOST_WORDS]
-            lengths.append(len(words))
-            _post(self.terms[name], document, words)
-        self.words += sum(lengths)
-        self.queue_ids.append(queue_id)
-        self.lengths.append(tuple(lengths))
-
-    def posted(self, name: str) -> Iterator[Posted]:
-        """The postings of a field, word by word."""
-        terms = self.terms[name]
-        terms.pop("", None)  # a gap that no phrase reaches over
-        encoded = sorted((word.encode(), word) for word in terms)
-        return ((raw, terms[word][0], _encoded(terms[word][1])) for raw, word in encoded)
-
-
-def _post(terms: Terms, document: int, words: Sequence[str]) -> None:
-    """Every word of every message comes through here: no call, nothing that can be done later."""
-    get = terms.get
-    for position, word in enumerate(words):
-        entry = get(word)
-        if entry is None:
-            terms[word] = ([document], [position])
-            continue
-        documents, places = entry
-        if documents[-1] != document:
-            documents.append(document)
-            places.append(position)
-            continue
-        last = places[-1]
-        if isinstance(last, int):
-            places[-1] = [last, position]
-        else:
-            last.append(position)
-
-
-def _encoded(places: Sequence[int | list[int]]) -> list[bytes]:
-    return [_ONES[one] if isinstance(one, int) else encode_positions(one) for one in places]
 
 
 @dataclass(frozen=True)
@@ -230,11 +146,10 @@ class Builder:
 def _block(ids: Sequence[int], values: Sequence[bytes]) -> tuple[float, float, bytes]:
     """One block: the sum of its weights (counts of positions), the highest, its bytes."""
     if len(ids) == 1:
-        most = total = float(_COUNT.unpack_from(values[0])[0])
+        most = total = float(count(values[0]))
         data = dumps(((ids[0],), None if most == 1.0 else most, (values[0],)), _PICKLE)
     else:
-        # A field has at most MOST_WORDS positions: the two low bytes are the count.
-        weights = [value[3] | value[2] << 8 for value in values]
+        weights = list(map(count, values))
         total, most = float(sum(weights)), float(max(weights))
         shown: object = tuple(map(float, weights))
         if min(weights) == most:
@@ -246,14 +161,3 @@ def _block(ids: Sequence[int], values: Sequence[bytes]) -> tuple[float, float, b
         data = zlib.compress(data, 1)
     header = dumps((len(ids), ids[-1], most, int(compressed), _SHORTEST, _LONGEST), _PICKLE)
     return total, most, header + data
-
-
-def build(pool: Pool) -> Built:
-    """A segment of everything in `pool`."""
-    builder = Builder()
-    for queue_id, lengths in zip(pool.queue_ids, pool.lengths, strict=True):
-        builder.document(queue_id, lengths)
-    for name in FIELDS:
-        for _ in builder.field(name, pool.posted(name)):
-            pass
-    return builder.finish()

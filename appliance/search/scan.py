@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from appliance.search.catalogue import Kind, Lookups
-from appliance.search.segment import Mask, Places, Segment, Term, places, reading
+from appliance.search.positions import Places, decode_all
+from appliance.search.segment import Mask, Segment, Term, reading
 from appliance.search.tree import (
     And,
     Identity,
@@ -148,7 +149,7 @@ class Scan:
             if len(chosen) < len(ids):
                 ids, values = ids[chosen], [values[one] for one in chosen.tolist()]
             with reading(self._segment.path):
-                here = places(ids, values) - offset
+                here = decode_all(ids, values) - offset
             starts = here if starts is None else starts[_among(starts, here)]
             if not len(starts):
                 break

@@ -11,9 +11,8 @@ import io
 import mmap
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from pickle import UnpicklingError, load, loads
 from typing import Any, NamedTuple
@@ -25,18 +24,15 @@ from whoosh.filedb.filetables import FileFormatError, OrderedHashReader
 from whoosh.filedb.structfile import StructFile
 
 from appliance.search.catalogue import File
-from appliance.search.postings import FIELDS, SHORT_HEAD, SHORT_TAIL, seal
+from appliance.search.positions import Ids
+from appliance.search.postings import FIELDS, seal
 
-Ids = NDArray[np.int32]
 Mask = NDArray[np.bool_]
-Places = NDArray[np.int64]
 _TERM = struct.Struct("!BfIBBfIIqi")
 _NUMBER = struct.Struct("!H")
 _LENGTH = struct.Struct("!i")
 _DIRECTORY = struct.Struct("!qi")
 _HEAD = 4
-_SHORT = len(SHORT_HEAD[1]) + len(SHORT_TAIL)
-_SHORT_MARK = SHORT_HEAD[1][4:7]
 _DAMAGE = (
     OSError,
     ValueError,
@@ -209,39 +205,6 @@ class Segment:
         """Whoosh's reader of what is stored with each document."""
         with reading(self.path):
             return W3PerDocReader(self._inside, self.segment)
-
-
-def places(ids: Ids, values: Sequence[bytes]) -> Places:
-    """Where a word stands: document << 16 | position for each of its places, ascending.
-
-    `values` are what `postings.encode_positions` gave for the documents `ids`.
-    """
-    sizes = np.fromiter(map(len, values), np.int64, len(values))
-    data = np.frombuffer(b"".join(values), np.uint8)
-    starts = sizes.cumsum() - sizes
-    short = sizes == data[starts + 3].astype(np.int64) + _SHORT
-    for at, byte in enumerate(_SHORT_MARK, 4):
-        short &= data[starts + at] == byte
-    counts = data[starts + 3][short].astype(np.int64)
-    begins = starts[short] + len(SHORT_HEAD[1])
-    inside = np.arange(int(counts.sum())) - np.repeat(counts.cumsum() - counts, counts)
-    steps = data[np.repeat(begins, counts) + inside].astype(np.int64)
-    found = _summed(ids[short], counts, steps)
-    if short.all():
-        return found
-    lists = [loads(values[one][4:]) for one in np.flatnonzero(~short).tolist()]
-    counts = np.fromiter(map(len, lists), np.int64, len(lists))
-    steps = np.fromiter(chain.from_iterable(lists), np.int64, int(counts.sum()))
-    return np.sort(np.concatenate([found, _summed(ids[~short], counts, steps)]), kind="stable")
-
-
-def _summed(ids: Ids, counts: NDArray[np.int64], steps: NDArray[np.int64]) -> Places:
-    """Steps from place to place, `counts` of them for each document, as places."""
-    firsts = counts.cumsum() - counts
-    sums = steps.cumsum()
-    before = np.repeat(sums[firsts] - steps[firsts], counts)
-    found: Places = np.repeat(ids.astype(np.int64) << 16, counts) + sums - before
-    return found
 
 
 def _contents(data: memoryview) -> dict[str, memoryview]:

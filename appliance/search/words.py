@@ -10,7 +10,9 @@ LONGEST = 64
 
 # Scripts written without spaces: each character is a word, and a question of several a phrase.
 _ALONE = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_ASCII = re.compile(r"[a-z0-9]+")
+_PLAIN = {
+    number: chr(number).lower() if chr(number).isalnum() else " " for number in range(128)
+}
 _ANY = re.compile(rf"[{_ALONE}]|[^\W_{_ALONE}]+")
 _SHOWN = re.compile(rf"[{_ALONE}]|(?:[^\W_{_ALONE}][\u0300-\u036f]*)+")
 TOKENS = r"[^\W_]+"
@@ -27,8 +29,11 @@ def fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of `text` in order, ready to be indexed."""
-    folded = fold(text)
-    found = (_ASCII if folded.isascii() else _ANY).findall(folded)
+    if text.isascii():
+        found = text.translate(_PLAIN).split()
+    else:
+        folded = fold(text)
+        found = folded.translate(_PLAIN).split() if folded.isascii() else _ANY.findall(folded)
     if max(map(len, found), default=0) > LONGEST:
         return [word[:LONGEST] for word in found]
     return found

@@ -12,7 +12,7 @@ from appliance.search.catalogue import Document, Kind, Lookups, Mark
 from appliance.search.entry import entry
 from appliance.search.find import Found, Search
 from appliance.search.index import CATALOGUE, Index
-from appliance.search.postings import Pool
+from appliance.search.pool import Pool
 from appliance.search.text import extract
 from appliance.search.tree import (
     And,

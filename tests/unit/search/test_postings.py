@@ -7,8 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from whoosh.formats import Positions
 
-from appliance.search.postings import encode_positions
-from appliance.search.segment import places
+from appliance.search.positions import decode_all, encode
 
 position_lists = st.sets(
     st.integers(0, 300) | st.integers(0, 19_999), min_size=1, max_size=400
@@ -19,7 +18,7 @@ position_lists = st.sets(
 @example([list(range(255)), list(range(256)), list(range(0, 500, 2)), [0]])
 @example([[19_999], [300, 301]])
 def test_positions(some: list[list[int]]) -> None:
-    encoded = [encode_positions(each) for each in some]
+    encoded = [encode(each) for each in some]
     for each, value in zip(some, encoded, strict=True):
         assert Positions().decode_positions(value) == each
         assert Positions().decode_frequency(value) == len(each)
@@ -29,4 +28,4 @@ def test_positions(some: list[list[int]]) -> None:
         for document, each in zip(ids.tolist(), some, strict=True)
         for position in each
     ]
-    assert places(ids, encoded).tolist() == expected
+    assert decode_all(ids, encoded).tolist() == expected
