@@ -22,7 +22,7 @@ def merge_segments(
 
     Raises Damaged.
     """
-    builder = Builder()
+    builder = Builder(compress=True)
     places = list[Ids]()
     count = 0
     for segment, dead in zip(segments, gone, strict=True):

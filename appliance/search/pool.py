@@ -50,7 +50,7 @@ class Pool:
             words = fields[name]
             if len(words) > MOST_WORDS:
                 words = words[:MOST_WORDS]
-            numbers.extend(map(number, words))
+            numbers.extend(array("I", list(map(number, words))))
             lengths.append(len(words))
         self.words += sum(lengths)
         self.queue_ids.append(queue_id)
@@ -72,7 +72,7 @@ class Pool:
 
 def build(pool: Pool) -> Built:
     """A segment of everything in `pool`."""
-    builder = Builder()
+    builder = Builder(compress=False)
     for queue_id, lengths in zip(pool.queue_ids, pool.lengths, strict=True):
         builder.document(queue_id, lengths)
     words, ranks = pool.ranked()

@@ -29,9 +29,9 @@ _WIDE, _NUMBER, _WIDE_END = b"\x80\x02(", ord("M"), b"l."
 _PROTO_AT, _FORM_AT, _FIRST_AT = 5, 6, 8
 
 
-def count(value: bytes) -> int:
-    """How many places an encoded value has."""
-    return value[3] | value[2] << 8
+def counts_of(values: Sequence[bytes]) -> list[int]:
+    """How many places each encoded value has."""
+    return [value[3] | value[2] << 8 for value in values]
 
 
 def encode(positions: Sequence[int]) -> bytes:

@@ -24,7 +24,7 @@ from whoosh.fields import STORED, TEXT, Schema
 from whoosh.filedb.filestore import RamStorage
 
 from appliance.search.catalogue import File
-from appliance.search.positions import count
+from appliance.search.positions import counts_of
 from appliance.search.terms import TermTable
 from appliance.search.words import TOKENS
 
@@ -76,9 +76,13 @@ class Built:
 
 
 class Builder:
-    """Builds one segment: documents first, then the fields in the order of FIELDS."""
+    """Builds one segment: documents first, then the fields in the order of FIELDS.
 
-    def __init__(self) -> None:
+    `compress`: for a segment that is to stay; it takes time to write and to read.
+    """
+
+    def __init__(self, compress: bool) -> None:
+        self._compress = compress
         self._codec = W3Codec(blocklimit=_BLOCK)
         self._ram = RamStorage()
         self._schema = schema()
@@ -110,14 +114,20 @@ class Builder:
 
     def _write(self, ids: Sequence[int], values: Sequence[bytes]) -> bytes:
         start, last = len(self._posts), ids[-1]
-        if len(ids) <= _BLOCK:
-            total, highest, block = _block(ids, values)
+        if len(ids) == 1:
+            total, block = _one(last, values[0])
+            highest = total
+            whole = _MAGIC + _LENGTH.pack(-len(block)) + block
+        elif len(ids) <= _BLOCK:
+            total, highest, block = _block(ids, values, self._compress)
             whole = _MAGIC + _LENGTH.pack(-len(block)) + block
         else:
             total, highest, pieces = 0.0, 0.0, [_MAGIC]
             for first in range(0, len(ids), _BLOCK):
                 end = first + _BLOCK
-                weight, most, block = _block(ids[first:end], values[first:end])
+                weight, most, block = _block(
+                    ids[first:end], values[first:end], self._compress
+                )
                 # A negative length marks the last block.
                 pieces += (_LENGTH.pack(len(block) if end < len(ids) else -len(block)), block)
                 total += weight
@@ -143,20 +153,53 @@ class Builder:
         self._ram.files[self._segment.make_filename(extension)] = data
 
 
-def _block(ids: Sequence[int], values: Sequence[bytes]) -> tuple[float, float, bytes]:
+class _Pickled(dict[int, bytes]):
+    """Numbers of documents as they stand in a pickle: BININT1 or BININT2."""
+
+    def __missing__(self, number: int) -> bytes:
+        self[number] = dumps(number, _PICKLE)[2:-1]
+        return self[number]
+
+
+_pickled = _Pickled()
+_FLOATS = [dumps(float(number), _PICKLE)[2:-1] for number in range(256)]
+_ONE_BEGINS = b"\x80\x03(K\x01"
+_ONE_ENDS = b"K\0K\0K\xfft."
+_SIZES = [b"C" + bytes([size]) for size in range(256)]
+
+
+def _one(document: int, value: bytes) -> tuple[float, bytes]:
+    """What most words have, a block of one document: its weight, its bytes.
+
+    The same two pickles as in `_block`, put together by hand.
+    """
+    (weight,) = counts_of((value,))
+    size = len(value)
+    if weight > 255 or size > 255:
+        total, _, block = _block((document,), (value,), False)
+        return total, block
+    number, most = _pickled[document], _FLOATS[weight]
+    shown = b"N" if weight == 1 else most
+    return weight, b"".join(
+        (
+            *(_ONE_BEGINS, number, most, _ONE_ENDS),
+            *(b"\x80\x03", number, b"\x85", shown, _SIZES[size], value, b"\x85\x87."),
+        )
+    )
+
+
+def _block(
+    ids: Sequence[int], values: Sequence[bytes], compress: bool
+) -> tuple[float, float, bytes]:
     """One block: the sum of its weights (counts of positions), the highest, its bytes."""
-    if len(ids) == 1:
-        most = total = float(count(values[0]))
-        data = dumps(((ids[0],), None if most == 1.0 else most, (values[0],)), _PICKLE)
-    else:
-        weights = list(map(count, values))
-        total, most = float(sum(weights)), float(max(weights))
-        shown: object = tuple(map(float, weights))
-        if min(weights) == most:
-            shown = None if most == 1.0 else most
-        steps = (ids[0], *map(sub, ids[1:], ids))
-        data = dumps((steps, shown, tuple(values)), _PICKLE)
-    compressed = len(data) >= _COMPRESSED_FROM
+    weights = counts_of(values)
+    total, most = float(sum(weights)), float(max(weights))
+    shown: object = tuple(map(float, weights))
+    if min(weights) == most:
+        shown = None if most == 1.0 else most
+    steps = (ids[0], *map(sub, ids[1:], ids))
+    data = dumps((steps, shown, tuple(values)), _PICKLE)
+    compressed = compress and len(data) >= _COMPRESSED_FROM
     if compressed:
         data = zlib.compress(data, 1)
     header = dumps((len(ids), ids[-1], most, int(compressed), _SHORTEST, _LONGEST), _PICKLE)

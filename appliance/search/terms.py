@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Mapping
+from itertools import accumulate
 from pickle import dumps
 from sys import byteorder
 from zlib import crc32
@@ -26,21 +27,21 @@ class TermTable:
     """Words with what is known of each, added in ascending order."""
 
     def __init__(self) -> None:
-        self._out = bytearray(_HEADER.pack(b"HSH3", _CRC32, 0, 0))
-        self._places = array("q")
-        self._hashes = array("I")
+        self._entries = list[bytes]()
+        self._hashes = list[int]()
 
     def add(self, key: bytes, value: bytes) -> None:
         """The next entry."""
-        self._places.append(len(self._out))
+        self._entries.append(_ENTRY.pack(len(key), len(value)) + key + value)
         self._hashes.append(crc32(key))
-        self._out += _ENTRY.pack(len(key), len(value)) + key + value
 
     def finish(self, extras: Mapping[str, object]) -> bytes:
         """The whole file; `extras` are what Whoosh keeps beside the entries."""
-        out = self._out
+        header = _HEADER.pack(b"HSH3", _CRC32, 0, 0)
+        out = bytearray(header + b"".join(self._entries))
+        starts = list(accumulate(map(len, self._entries), initial=len(header)))[:-1]
         buckets: list[list[tuple[int, int]]] = [[] for _ in range(_BUCKETS)]
-        for hashed, place in zip(self._hashes, self._places, strict=True):
+        for hashed, place in zip(self._hashes, starts, strict=True):
             buckets[hashed & 255].append((hashed, place))
         tables = []
         for entries in buckets:
@@ -49,8 +50,8 @@ class TermTable:
         for table in tables:
             out += _TABLE.pack(*table)
         start = len(out)
-        kind = "I" if self._places and self._places[-1] < 1 << 32 else "q"
-        places = array(kind, self._places)
+        kind = "I" if starts and starts[-1] < 1 << 32 else "q"
+        places = array(kind, starts)
         if byteorder == "little":
             places.byteswap()
         out += dumps({**extras, "indextype": kind, "indexlen": len(places)}, 3)
