@@ -155,9 +155,9 @@ def status_text(view: SearchView) -> str:
         f"{counted(view.documents, 'message')} can be found, {bytes_text(view.size)}"
         f" in {counted(view.partitions, 'partition')}; {safe(view.activity)}."
     ]
-    if view.waiting:
+    if view.lag:
         waiting = f"{counted(view.waiting, 'message')} cannot be found yet"
-        lines.append(f"{waiting}, the oldest for {time_text(view.lag)}.")
+        lines.append(f"{waiting}; there have been some for {time_text(view.lag)}.")
     if view.damaged:
         lines.append(
             f"{counted(view.damaged, 'damaged partition')} will be rebuilt from the spool."

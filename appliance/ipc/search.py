@@ -72,9 +72,9 @@ class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
 class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     """How the index of a node is.
 
-    `documents` can be found, `waiting` are known of and cannot yet, the oldest of them for `lag`
-    milliseconds; `total`: messages in the spool when they were last counted. `complete`: nothing
-    older is missing. `damaged`: partitions that are to be rebuilt. `size` in bytes.
+    `documents` can be found, `waiting` are known of and cannot yet; for `lag` milliseconds not
+    everything could; `total`: messages in the spool when they were last counted. `complete`:
+    nothing older is missing. `damaged`: partitions that are to be rebuilt. `size` in bytes.
     """
 
     activity: str

@@ -198,10 +198,11 @@ class Catalogue:
             ),
         )
 
-    def known(self, queue_id: str) -> bool:
-        """Whether a message is in the index."""
-        sql = "SELECT 1 FROM document WHERE queue_id=?"
-        return self._db.execute(sql, (queue_id,)).get is not None
+    def known(self, queue_ids: Sequence[str]) -> set[str]:
+        """Those of some messages that are in the index."""
+        marks = ",".join("?" * len(queue_ids))
+        sql = f"SELECT queue_id FROM document WHERE queue_id IN ({marks})"
+        return {queue_id for (queue_id,) in _rows(self._db, sql, tuple(queue_ids))}
 
     def columns(self, first: int, end: int | None) -> list[Sequence[int]]:
         """(position, received, state, gone) of the documents from `first` to before `end`."""

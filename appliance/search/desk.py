@@ -33,7 +33,7 @@ from appliance.search.indexer import Indexer
 from appliance.search.query import Mistake, parse
 from appliance.search.snippet import Meant, snippet
 from appliance.search.source import Source
-from appliance.search.text import Text, extract
+from appliance.search.text import extract
 from appliance.search.tree import Node, meant
 
 MOST_HITS = 200
@@ -106,7 +106,7 @@ class Desk:
             lag=progress.lag,
             total=progress.total,
             complete=progress.complete,
-            partitions=index.partitions,
+            partitions=len(index.partitions),
             damaged=len(index.damaged),
             size=index.size,
         )
@@ -162,10 +162,11 @@ class Desk:
             queue_id, received, state = lookups.document(position)
         except LookupError:
             return None
-        mail = self._source.mail(queue_id)
-        if mail is None:
+        found = next(self._source.letters((queue_id,), _SHOWN), None)
+        if found is None:
             return None
-        text = self._text(queue_id)
+        mail, content = found
+        text = extract(content[:_SHOWN])
         pieces = snippet(text.body, words) if snippets else []
         recipients = mail.recipients[:_MOST_RECIPIENTS]
         return Hit(
@@ -178,12 +179,6 @@ class Desk:
             status=tuple([name for name, bit in STATE_NAMES.items() if State(state) & bit]),
             snippet=tuple([Piece(visible(piece, _PIECE), hit) for piece, hit in pieces]),
         )
-
-    def _text(self, queue_id: str) -> Text:
-        try:
-            return extract(self._source.content(queue_id, _SHOWN)[:_SHOWN])
-        except LookupError:
-            return Text()
 
     def _searched_to(self, lookups: Lookups, found: Found) -> int | None:
         if found.timely:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import apsw
 import numpy as np
@@ -25,38 +24,22 @@ from appliance.search.catalogue import (
     PartitionRow,
     open_catalogue,
 )
-from appliance.search.merge import merge_segments
 from appliance.search.partition import Folder, Step, sync_folder
 from appliance.search.pool import Pool, build
 from appliance.search.segment import Damaged, Segment
-from appliance.search.unit import Unit, described, merged_unit, units_of
+from appliance.search.unit import Unit, described, units_of
 
 CATALOGUE = "catalogue.db"
-_QUARANTINE = "quarantine"
-_KEPT_DAMAGED = 3
-"""Damaged partitions that are kept for somebody to look at."""
-_MANY = 8
-"""Small segments that an open partition may have before they are merged."""
-_GONE_SHARE = 0.05
-
-
-class Task(NamedTuple):
-    """Adjacent units of a partition to be merged."""
-
-    partition: int
-    units: tuple[Unit, ...]
 
 
 @dataclass
-class _Partition:
+class Partition:
+    """One of them, with why it cannot be read if so."""
+
     row: PartitionRow
     folder: Folder
     units: list[Unit]
     damaged: str = ""
-
-
-Fetch = Callable[[str], tuple[Document, dict[str, list[str]]] | None]
-"""A message by queue id: what is noted and the words of its fields; None if it is gone."""
 
 
 def _no_step(name: str) -> None:
@@ -66,10 +49,16 @@ def _no_step(name: str) -> None:
 class Index:
     """The index in `folder`; one thread changes it. Raises OSError and apsw.Error.
 
-    `room`: documents of a partition.
+    `room`: documents of a partition. `pause` is called now and then where a change takes long.
     """
 
-    def __init__(self, folder: Path, room: int = 10_000, step: Step = _no_step) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        room: int = 10_000,
+        step: Step = _no_step,
+        pause: Callable[[], None] = lambda: None,
+    ) -> None:
         self.folder = folder
         self.room = room
         self.units: tuple[Unit, ...] = ()
@@ -77,8 +66,10 @@ class Index:
         self.mark = Mark()
         self.era = 0
         """Grows whenever the index begins anew."""
-        self._step = step
-        self._partitions: list[_Partition] = []
+        self.step = step
+        self.pause = pause
+        self.partitions: list[Partition] = []
+        """The oldest first."""
         self._catalogue: Catalogue | None = None
         self._next = 1
         self._lock = threading.Lock()
@@ -88,12 +79,7 @@ class Index:
     @property
     def damaged(self) -> tuple[int, ...]:
         """Partitions that cannot be searched until they are rebuilt."""
-        return tuple([one.row.id for one in self._partitions if one.damaged])
-
-    @property
-    def partitions(self) -> int:
-        """How many partitions there are."""
-        return len(self._partitions)
+        return tuple([one.row.id for one in self.partitions if one.damaged])
 
     @property
     def documents(self) -> int:
@@ -116,7 +102,7 @@ class Index:
     def report(self, unit: Unit, why: str) -> None:
         """A search found a unit damaged: leave it out until its partition is rebuilt."""
         with self._lock:
-            for one in self._partitions:
+            for one in self.partitions:
                 if one.row.id == unit.partition and unit in one.units:
                     one.damaged, one.units = why, []
             self._publish()
@@ -135,11 +121,11 @@ class Index:
         self._next = self.catalogue.next_position()
         rows = self.catalogue.partitions()
         ends = [*(row.first for row in rows[1:]), None][: len(rows)]
-        self._partitions = [self._opened(row, end) for row, end in zip(rows, ends, strict=True)]
+        self.partitions = [self._opened(row, end) for row, end in zip(rows, ends, strict=True)]
         self._remove_strays()
         self._publish()
 
-    def _opened(self, row: PartitionRow, end: int | None) -> _Partition:
+    def _opened(self, row: PartitionRow, end: int | None) -> Partition:
         folder = self._folder(row.id)
         try:
             segments = folder.open(row)
@@ -147,15 +133,15 @@ class Index:
             columns = self.catalogue.columns(row.first, end)
             units = units_of(row.id, segments, columns)
         except (Damaged, FileNotFoundError, NotADirectoryError) as error:
-            return _Partition(row, folder, [], str(error))
-        return _Partition(row, folder, units)
+            return Partition(row, folder, [], str(error))
+        return Partition(row, folder, units)
 
     def _folder(self, partition: int) -> Folder:
         return Folder(self.folder / f"p{partition:06d}")
 
     def _remove_strays(self) -> None:
         """Folders of partitions that were never committed."""
-        known = {one.folder.path.name for one in self._partitions}
+        known = {one.folder.path.name for one in self.partitions}
         for path in self.folder.glob("p[0-9]*"):
             if path.name not in known:
                 shutil.rmtree(path)
@@ -165,7 +151,7 @@ class Index:
         if self._catalogue is not None:
             self._catalogue.close()
             self._catalogue = None
-        self.units, self._partitions = (), []
+        self.units, self.partitions = (), []
 
     def wipe(self) -> None:
         """Throw everything away and begin an empty index."""
@@ -183,36 +169,36 @@ class Index:
 
     def room_left(self) -> int:
         """Documents that the newest partition still takes; `room` if the next one begins."""
-        if not self._partitions or self._partitions[-1].damaged:
+        if not self.partitions or self.partitions[-1].damaged:
             return self.room
-        left = self.room - sum(file.documents for file in self._partitions[-1].row.files)
+        left = self.room - sum(file.documents for file in self.partitions[-1].row.files)
         return left if left > 0 else self.room
 
     def commit(self, pool: Pool, documents: Sequence[Document], mark: Mark) -> None:
         """Add documents, at most `room_left`, and move the mark; durable when it returns."""
-        last = self._partitions[-1] if self._partitions else None
+        last = self.partitions[-1] if self.partitions else None
         if last is None or last.damaged or self.room_left() == self.room:
             id_ = last.row.id + 1 if last else 1
-            last = _Partition(PartitionRow(id_, self._next), self._folder(id_), [])
+            last = Partition(PartitionRow(id_, self._next), self._folder(id_), [])
             last.folder.create()
-        built = build(pool)
+        built = build(pool, self.pause)
         kept, end = described(last.units), len(last.row.files)
-        row, files = last.folder.write(last.row, kept, [built], self._step, slice(end, end))
+        row, files = last.folder.write(last.row, kept, [built], self.step, slice(end, end))
         first = self._next
-        self._step("commit catalogue")
+        self.step("commit catalogue")
         with self.catalogue.changing():
             self.catalogue.set_partition(row)
             self.catalogue.add(first, documents)
             self.catalogue.set_mark(mark)
-        self._step("clean")
+        self.step("clean")
         last.folder.clean(row)
         segment = Segment(last.folder.path, files[0], built.segment)
         columns = [
             (position, one.received, one.state, 0) for position, one in enumerate(documents, first)
         ]
         with self._lock:
-            if last not in self._partitions:
-                self._partitions.append(last)
+            if last not in self.partitions:
+                self.partitions.append(last)
             last.row = row
             last.units += units_of(row.id, [segment], columns)
             self._next = first + len(documents)
@@ -243,110 +229,20 @@ class Index:
                 return None
         return None
 
-    # Merging.
+    # For those who keep it up (`upkeep`).
 
-    def due(self, idle: bool) -> Task | None:
-        """What to merge next: when idle, whatever makes searching faster."""
-        for number, one in enumerate(reversed(self._partitions)):
-            if one.damaged:
-                continue
-            small = [unit for unit in one.units if unit.documents < self.room // _MANY]
-            if len(small) >= _MANY and small == one.units[-len(small) :]:
-                return Task(one.row.id, tuple(small))
-            closed = number > 0
-            dead = sum(int(unit.gone.sum()) for unit in one.units)
-            total = sum(unit.documents for unit in one.units)
-            if idle and closed and (len(one.units) > 1 or dead > total * _GONE_SHARE):
-                return Task(one.row.id, tuple(one.units))
-        return None
+    def end(self, one: Partition) -> int:
+        """The position behind the last of a partition."""
+        later = self.partitions[self.partitions.index(one) + 1 :]
+        return later[0].row.first if later else self._next
 
-    def merge(self, task: Task) -> Generator[None]:
-        """Merge the units of a task, in steps between which documents may be committed."""
-        one = next(each for each in self._partitions if each.row.id == task.partition)
-        gone = [unit.gone.copy() for unit in task.units]
-        try:
-            built = yield from merge_segments([unit.segment for unit in task.units], gone)
-        except Damaged as error:
-            self.report(task.units[0], str(error))
-            return
-        if one.damaged:
-            return
-        at = one.units.index(task.units[0])
-        end = at + len(task.units)
-        kept = described([*one.units[:at], *one.units[end:]])
-        empty = built.segment.doc_count_all() == 0
-        row, files = one.folder.write(
-            one.row, kept, [] if empty else [built], self._step, slice(at, end)
-        )
-        alive = [~dead for dead in gone]
-        dropped = [
-            unit.positions[dead].tolist() for unit, dead in zip(task.units, gone, strict=True)
-        ]
-        self._step("commit catalogue")
-        with self.catalogue.changing():
-            self.catalogue.set_partition(row)
-            self.catalogue.forget(position for some in dropped for position in some)
-        self._step("clean")
-        one.folder.clean(row)
-        merged = [
-            merged_unit(task.units, alive, Segment(one.folder.path, file, built.segment))
-            for file in files
-        ]
+    def replace(self, one: Partition, row: PartitionRow, units: Sequence[Unit]) -> None:
+        """Show other contents of a partition, those that the catalogue names by now."""
         with self._lock:
-            one.row = row
-            one.units[at:end] = merged
+            one.row, one.units, one.damaged = row, list(units), ""
             self._publish()
-
-    # Rebuilding.
-
-    def rebuild(self, partition: int, fetch: Fetch) -> Generator[None]:
-        """Make a damaged partition anew from the spool; the damaged one is put aside."""
-        number = next(
-            place for place, one in enumerate(self._partitions) if one.row.id == partition
-        )
-        one = self._partitions[number]
-        later = self._partitions[number + 1 :]
-        end = later[0].row.first if later else self._next
-        pool, kept, lost = Pool(), list[tuple[int, Document]](), list[int]()
-        for position, queue_id, gone in self.catalogue.ids(one.row.first, end):
-            found = None if gone else fetch(queue_id)
-            if found is None:
-                lost.append(position)
-            else:
-                kept.append((position, found[0]))
-                pool.add(queue_id, found[1])
-            yield
-        self._put_aside(one)
-        one.folder.create()
-        built = [build(pool)] if kept else []
-        whole = slice(0, len(one.row.files))
-        row, files = one.folder.write(one.row, [], built, self._step, whole)
-        self._step("commit catalogue")
-        with self.catalogue.changing():
-            self.catalogue.set_partition(row)
-            self.catalogue.forget(lost)
-        segments = [
-            Segment(one.folder.path, file, each.segment)
-            for file, each in zip(files, built, strict=True)
-        ]
-        columns = self.catalogue.columns(row.first, end)
-        with self._lock:
-            one.row, one.damaged = row, ""
-            one.units = units_of(partition, segments, columns)
-            self._publish()
-
-    def _put_aside(self, one: _Partition) -> None:
-        aside = self.folder / _QUARANTINE
-        aside.mkdir(exist_ok=True)
-        if one.folder.path.exists():
-            name = f"{one.folder.path.name}-{one.row.generation}"
-            shutil.rmtree(aside / name, ignore_errors=True)
-            one.folder.path.rename(aside / name)
-        older = sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in older[:-_KEPT_DAMAGED]:
-            shutil.rmtree(path)
 
     def _publish(self) -> None:
         self.units = tuple(
-            [unit for one in reversed(self._partitions) for unit in reversed(one.units)]
+            [unit for one in reversed(self.partitions) for unit in reversed(one.units)]
         )

@@ -3,37 +3,40 @@ for no more than moments.
 
 New mail comes first: merges, rebuilding and the census are done in slices in between. The mark is
 committed with the messages, so after a crash what was not committed is read from the journal once
-more.
+more. While mail needs the machine all of it rests (`pace`).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appliance.mail.feed import Changes
 from appliance.mail.views import Unavailable
+from appliance.search.backlog import Backlog, Reached
 from appliance.search.catalogue import Document, Mark
 from appliance.search.census import Census, compare
 from appliance.search.entry import entry, state_of
+from appliance.search.follow import Follower, Gap
 from appliance.search.index import Index
-from appliance.search.pool import Pool
+from appliance.search.pace import Pace
+from appliance.search.pool import MANY_WORDS, Pool
 from appliance.search.source import Source
 from appliance.search.text import MESSAGE_LIMIT, extract
+from appliance.search.upkeep import due, merge, rebuild
 
-_SEGMENTS = 500
 _SLICE = 50
 """Messages of a turn, and milliseconds that a slice of other work takes."""
 _SMALL, _LARGE = 2_500, 5_000
 """Messages in a commit at most; LARGE when many wait."""
-_MANY_WORDS = 2_500_000
 _PATIENCE = 1_000
 """Milliseconds that a message waits for others before it is committed."""
-_PATIENCE_BEHIND = 3_000
-"""The same while the journal has more: fewer and larger commits catch up sooner."""
-_IDLE_AFTER = 5_000
+_PATIENCE_BEHIND = 5_000
+"""The same while others wait behind it: fewer and larger commits catch up sooner."""
+_NOTED = 1_000
+"""Changed messages that are noted in one transaction."""
+_SEEK = 1_000
+"""Milliseconds from one look for work that can wait to the next, if there was none."""
 _NOTE_STATES, _NOTE_MARK = 1_000, 10_000
 """Milliseconds from one note of states, or of the mark alone, to the next."""
 
@@ -53,14 +56,15 @@ class Activity(StrEnum):
     REBUILDING = "rebuilding"
     MERGING = "merging"
     IDLE = "idle"
+    RESTING = "resting: mail is busy"
     SHORT_OF_DISK = "stopped: the disk is short"
     SPOOL_AWAY = "waiting for the spool"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the indexer is: `waiting` messages known of that cannot be found yet, the oldest
-    of them for `lag` milliseconds; `total` is what the last census counted."""
+    """How far the indexer is: `waiting` messages known of that cannot be found yet; for `lag`
+    milliseconds not everything was found; `total` is what the last census counted."""
 
     activity: Activity
     waiting: int
@@ -79,27 +83,24 @@ class Indexer:
         source: Source,
         clock: Callable[[], int],
         spare: Callable[[], bool],
+        pace: Pace,
     ) -> None:
         self._index = index
         self._source = source
         self._clock = clock
         self._spare = spare
-        self._pending: deque[str] = deque()
+        self._pace = pace
+        self._backlog = Backlog()
+        self._follower = Follower(source, self._backlog, clock)
         self._pool = Pool()
         self._documents = list[Document]()
         self._pooled = set[str]()
-        self._touched: dict[str, None] = {}
-        self._gone = list[str]()
-        self._read: Mark | None = None
-        """Where the journal was read to; None until it was read."""
-        self._since: int | None = None
-        """When the oldest message that cannot be found yet was first known of."""
-        self._head = False
-        """Whether the journal had no more than was read of it last."""
-        self._looked = self._fresh = clock()
-        """When the journal was read last, and the latest moment up to which all is found."""
-        self._worked = 0
-        self._noted = 0
+        self._begun = 0
+        """When the first message came into the pool."""
+        self._reached: Reached | None = None
+        self._fresh = clock()
+        """The latest moment up to which all is found."""
+        self._noted = self._sought = -_SEEK
         self._rebuilt = dict[int, int]()
         self._work: Work | None = None
         self._working = Activity.IDLE
@@ -110,11 +111,11 @@ class Indexer:
     @property
     def progress(self) -> Progress:
         """How far it is; for any thread."""
-        waiting = len(self._pending) + len(self._pool)
+        waiting = len(self._backlog) + len(self._pool)
         return Progress(
             activity=self._activity,
             waiting=waiting,
-            lag=self._clock() - self._fresh if waiting or not self._head else 0,
+            lag=self._clock() - self._fresh if waiting or not self._follower.head else 0,
             complete=self._index.mark.complete and not self._index.damaged and not self._anew,
             total=self._total,
         )
@@ -138,7 +139,7 @@ class Indexer:
         except Unavailable:
             self._activity = Activity.SPOOL_AWAY
             self._source.close()
-            self._work = self._read = None
+            self._forget()
             return False
 
     def finish(self) -> None:
@@ -149,22 +150,28 @@ class Indexer:
     def _begin_anew(self) -> None:
         self._anew = False
         self._index.wipe()
-        self._pending.clear()
+        self._forget()
         self._drop_pool()
-        self._touched, self._gone = {}, []
-        self._read = self._work = self._since = None
+
+    def _forget(self) -> None:
+        """Whatever was read of the spool is read once more, from where the index ends."""
+        self._backlog.clear()
+        self._follower.forget()
+        self._work = self._reached = None
 
     def _turn(self) -> bool:
-        if self._read is None:
+        if self._follower.mark is None:
             self._start()
-        busy = self._take_some()
+        read = self._read_on()
+        if self._pace.resting():
+            self._activity = Activity.RESTING
+            return False
+        busy = self._take_some() or read
         if self._pool and self._is_due():
             self._commit()
             busy = True
         busy = self._note() or busy
-        busy = self._read_on() or busy
         if busy:
-            self._worked = self._clock()
             self._activity = Activity.INDEXING
         return self._slice() or busy
 
@@ -177,8 +184,7 @@ class Indexer:
         if not mark.spool:
             head = self._source.head()
             mark = Mark(spool, head.lsn, dict(head.tips))
-        self._read = mark
-        self._worked = self._clock()
+        self._follower.start(mark)
         # Even if nothing is missing: a record may say otherwise since an operator put an older
         # copy of the index back.
         self._begin(Activity.COUNTING, self._counted())
@@ -186,94 +192,74 @@ class Indexer:
     # New mail.
 
     def _read_on(self) -> bool:
-        """Read the journal on, once what was accepted before is on its way."""
-        mark = self._read
-        assert mark is not None
-        if self._pending or not self._index.mark.spool:
+        """Read the journal on; true if there may be more."""
+        if not self._index.mark.spool:
             return False  # in an empty index the census comes first: order is by arrival
-        now = self._clock()
-        changes = self._source.changes(mark.lsn, mark.tips, _SEGMENTS)
-        self._looked, self._head = now, changes.head
-        if changes.gap:
+        try:
+            more = self._follower.read()
+        except Gap:
+            mark = self._index.mark
             self._index.mark = Mark(mark.spool, mark.lsn, mark.tips)
-            head = self._source.head()
-            self._read = Mark(mark.spool, head.lsn, dict(head.tips))
+            self._follower.skip()
             self._begin(Activity.COUNTING, self._counted())
             return True
-        if changes.lsn == mark.lsn:
-            if not self._pool:
-                self._fresh = now
-            return False
-        self._receive(changes)
-        return True
+        self._settle()
+        return more
 
-    def _receive(self, changes: Changes) -> None:
-        assert self._read is not None
-        self._read = Mark(
-            self._read.spool, changes.lsn, dict(changes.tips), self._index.mark.complete
-        )
-        self._expect(changes.accepted)
-        self._touched |= dict.fromkeys(changes.touched)
-        self._gone += changes.gone
+    def _settle(self) -> None:
+        """See how far what is in the index reaches."""
+        if not self._pool:
+            self._reach(self._backlog.reached())
+            if self._reached is not None and self._reached.at is not None:
+                self._fresh = self._reached.at
 
-    def _expect(self, queue_ids: tuple[str, ...] | list[str]) -> None:
-        self._pending.extend(queue_ids)
-        if queue_ids and self._since is None:
-            self._since = self._clock()
+    def _reach(self, reached: Reached | None) -> None:
+        if reached is not None:
+            self._reached = reached
 
     def _take_some(self) -> bool:
         """Put some of what waits into the pool."""
-        took = False
-        for _ in range(_SLICE):
-            if not self._pending or self._is_full():
-                break
-            took = True
-            self._take(self._pending.popleft())
-        if took and not self._pending and not self._pool:
-            self._since = None
-        return took
+        room = min(_SLICE, self._limit() - len(self._pool))
+        queue_ids = self._backlog.take(room) if not self._is_full() else []
+        known = self._index.catalogue.known(queue_ids) | self._pooled if queue_ids else set()
+        new = [one for one in dict.fromkeys(queue_ids) if one not in known]
+        if new and not self._pool:
+            self._begun = self._clock()
+        for mail, content in self._source.letters(new, MESSAGE_LIMIT):
+            document, fields = entry(mail, extract(content))
+            self._pool.add(mail.queue_id, fields)
+            self._documents.append(document)
+            self._pooled.add(mail.queue_id)
+            self._pace.pause()
+        if queue_ids:
+            self._settle()
+        return bool(queue_ids)
 
-    def _take(self, queue_id: str) -> None:
-        if queue_id in self._pooled or self._index.catalogue.known(queue_id):
-            return
-        found = self.fetch(queue_id)
-        if found is not None:
-            self._pool.add(queue_id, found[1])
-            self._documents.append(found[0])
-            self._pooled.add(queue_id)
-
-    def fetch(self, queue_id: str) -> tuple[Document, dict[str, list[str]]] | None:
+    def _fetch(self, queue_id: str) -> tuple[Document, dict[str, list[str]]] | None:
         """A message as it is indexed; None if it is no longer there."""
-        mail = self._source.mail(queue_id)
-        if mail is None:
-            return None
-        try:
-            content = self._source.content(queue_id, MESSAGE_LIMIT)
-        except LookupError:
-            content = b""  # its envelope is still worth finding
-        return entry(mail, extract(content))
+        for mail, content in self._source.letters((queue_id,), MESSAGE_LIMIT):
+            return entry(mail, extract(content))
+        return None
+
+    def _limit(self) -> int:
+        many = len(self._backlog) > _LARGE
+        return min(_LARGE if many else _SMALL, self._index.room_left())
 
     def _is_full(self) -> bool:
-        many = len(self._pending) > _LARGE
-        limit = min(_LARGE if many else _SMALL, self._index.room_left())
-        return len(self._pool) >= limit or self._pool.words >= _MANY_WORDS
+        return len(self._pool) >= self._limit() or self._pool.words >= MANY_WORDS
 
     def _is_due(self) -> bool:
-        waited = self._clock() - self._since if self._since is not None else 0
-        patience = _PATIENCE if self._head else _PATIENCE_BEHIND
-        return self._is_full() or (not self._pending and waited >= patience)
+        patience = _PATIENCE_BEHIND if self._backlog else _PATIENCE
+        return self._is_full() or self._clock() - self._begun >= patience
 
     def _commit(self) -> None:
-        """Only when nothing waits is everything up to where the journal was read in hand."""
-        index = self._index
-        mark = self._read if self._read is not None and not self._pending else index.mark
-        complete = index.mark.complete
+        index, complete = self._index, self._index.mark.complete
+        self._reach(self._backlog.reached())
+        mark = self._reached.mark if self._reached is not None else index.mark
         index.commit(self._pool, self._documents, Mark(mark.spool, mark.lsn, mark.tips, complete))
         self._drop_pool()
-        if not self._pending:
-            self._since = None
-            if self._head:
-                self._fresh = self._looked
+        if self._reached is not None and self._reached.at is not None:
+            self._fresh = self._reached.at
 
     def _drop_pool(self) -> None:
         self._pool, self._documents, self._pooled = Pool(), [], set()
@@ -283,23 +269,19 @@ class Indexer:
 
         What a crash keeps from being noted, the next census finds.
         """
-        index, read = self._index, self._read
-        assert read is not None
-        if self._pending or self._pool or not index.mark.spool:
+        index, follower, reached = self._index, self._follower, self._reached
+        if self._backlog or self._pool or reached is None or not index.mark.spool:
             return False
-        changed = bool(self._touched or self._gone)
-        mark = Mark(read.spool, read.lsn, read.tips, index.mark.complete)
+        changed = follower.changed
+        mark = Mark(reached.mark.spool, reached.mark.lsn, reached.mark.tips, index.mark.complete)
         patience = _NOTE_STATES if changed else _NOTE_MARK
         if self._clock() - self._noted < patience or (not changed and mark == index.mark):
             return False
-        states = []
-        for queue_id in self._touched:
-            status = self._source.status(queue_id)
-            if status is not None:
-                states.append((queue_id, state_of(status)))
-        index.note(mark, states, self._gone)
-        self._touched, self._gone = {}, []
-        self._noted = self._clock()
+        touched, gone = follower.take_changes(_NOTED)
+        statuses = ((queue_id, self._source.status(queue_id)) for queue_id in touched)
+        states = [(one, state_of(status)) for one, status in statuses if status is not None]
+        index.note(mark, states, gone)
+        self._noted = self._clock() - (_NOTE_STATES if follower.changed else 0)
         return changed
 
     # Work that can wait.
@@ -312,7 +294,7 @@ class Indexer:
         if self._work is None:
             self._find_work()
         if self._work is None:
-            if not self._pool and not self._pending:
+            if not self._pool and not self._backlog:
                 self._activity = Activity.IDLE
             return False
         self._activity = self._working
@@ -322,17 +304,24 @@ class Indexer:
                 return False
             if self._clock() >= end:
                 return True
+            self._pace.pause()
         self._work = None
         return True
 
     def _find_work(self) -> None:
+        if self._clock() - self._sought < _SEEK:
+            return
         damaged = [one for one in self._index.damaged if self._may_rebuild(one)]
-        idle = self._clock() - self._worked > _IDLE_AFTER
         if damaged:
             self._rebuilt[damaged[0]] = self._clock()
-            self._begin(Activity.REBUILDING, self._index.rebuild(damaged[0], self.fetch))
-        elif (task := self._index.due(idle)) is not None:
-            self._begin(Activity.MERGING, self._index.merge(task))
+            self._begin(Activity.REBUILDING, rebuild(self._index, damaged[0], self._fetch))
+        elif (task := due(self._index, self._kept_up())) is not None:
+            self._begin(Activity.MERGING, merge(self._index, task))
+        else:
+            self._sought = self._clock()
+
+    def _kept_up(self) -> bool:
+        return self._follower.head and not self._backlog
 
     def _may_rebuild(self, partition: int) -> bool:
         """Not again and again: what breaks at once is not helped by that."""
@@ -343,12 +332,13 @@ class Indexer:
         """Take the census and make up for what it finds."""
         self._total = self._source.count()
         census: Census = yield from compare(self._source, self._index.catalogue)
-        while self._pending:
+        for some in census.missing.portions(_LARGE):
+            while len(self._backlog) > _LARGE:
+                yield True
+            self._backlog.expect(some)
+        while self._backlog or self._pool:
             yield True
-        self._expect(census.missing)
-        while self._pending or self._pool:
-            yield True
-        index, read = self._index, self._read
+        index, read = self._index, self._follower.mark
         assert read is not None
         mark = index.mark if index.mark.spool else read
         index.note(Mark(mark.spool, mark.lsn, mark.tips, True), census.states, census.gone)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from heapq import merge as merged
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.search.positions import Ids
-from appliance.search.postings import FIELDS, Builder, Built, Posted
+from appliance.search.positions import Numbers
+from appliance.search.postings import FIELDS, NUMBER, Builder, Built, Posted, posted
 from appliance.search.segment import Segment, Term, reading
+
+_WORDS = 500
+"""Words that are merged at a time."""
+
+Found = tuple[bytes, int, Term]
+"""A word and where a segment, by number, has it."""
 
 
 def merge_segments(
@@ -23,16 +29,15 @@ def merge_segments(
     Raises Damaged.
     """
     builder = Builder(compress=True)
-    places = list[Ids]()
+    places = list[Numbers]()
     count = 0
     for segment, dead in zip(segments, gone, strict=True):
         alive = ~dead
-        place = np.where(alive, np.cumsum(alive) - 1 + count, -1).astype(np.int32)
-        places.append(place)
+        places.append(np.where(alive, np.cumsum(alive) - 1 + count, -1))
         count += int(alive.sum())
         yield from _documents(builder, segment, alive)
     for name in FIELDS:
-        yield from builder.field(name, _posted(segments, places, name), step=200)
+        yield from builder.field(name, _posted(segments, places, name), step=_WORDS)
     return builder.finish()
 
 
@@ -46,24 +51,35 @@ def _documents(builder: Builder, segment: Segment, alive: NDArray[np.bool_]) -> 
                 yield
 
 
-def _posted(segments: Sequence[Segment], places: Sequence[Ids], name: str) -> Iterator[Posted]:
+def _posted(segments: Sequence[Segment], places: Sequence[Numbers], name: str) -> Iterator[Posted]:
     streams = [_numbered(number, segment, name) for number, segment in enumerate(segments)]
-    for word, some in groupby(merged(*streams, key=itemgetter(0, 1)), itemgetter(0)):
-        ids, values = list[int](), list[bytes]()
-        for _, number, term in some:
-            old, encoded = segments[number].postings(term)
-            new = places[number][old]
-            alive = new >= 0
-            if alive.all():
-                ids += new.tolist()
-                values += encoded
-            else:
-                kept = np.flatnonzero(alive).tolist()
-                ids += new[alive].tolist()
-                values += [encoded[one] for one in kept]
-        if ids:
-            yield word, ids, values
+    words = groupby(merged(*streams, key=itemgetter(0, 1)), itemgetter(0))
+    gathered = ((word, list(some)) for word, some in words)
+    while batch := list(islice(gathered, _WORDS)):
+        yield from _joined(segments, places, batch)
 
 
-def _numbered(number: int, segment: Segment, name: str) -> Iterator[tuple[bytes, int, Term]]:
+def _joined(
+    segments: Sequence[Segment],
+    places: Sequence[Numbers],
+    batch: Sequence[tuple[bytes, Sequence[Found]]],
+) -> Iterator[Posted]:
+    found = [each for _, some in batch for each in some]
+    arrays = zip(*(segments[number].arrays(term) for _, number, term in found), strict=True)
+    old, counts, where = (np.frombuffer(b"".join(some), NUMBER).astype(np.int64) for some in arrays)
+    sizes = np.array([term.documents for _, _, term in found])
+    bases = np.cumsum([0, *map(len, places)])[:-1]
+    ids = np.concatenate(places)[old + np.repeat(bases[[number for _, number, _ in found]], sizes)]
+    words = np.repeat(
+        np.arange(len(batch)), [sum(term.documents for _, _, term in some) for _, some in batch]
+    )
+    alive = ids >= 0
+    if not alive.all():
+        where = where[np.repeat(alive, counts)]
+        ids, counts, words = ids[alive], counts[alive], words[alive]
+    left, sizes = np.unique(words, return_counts=True)
+    return posted([batch[word][0] for word in left.tolist()], sizes, ids, counts, where)
+
+
+def _numbered(number: int, segment: Segment, name: str) -> Iterator[Found]:
     return ((word, number, term) for word, term in segment.terms(name))

@@ -7,15 +7,17 @@ of one sort of numbers that hold word, document and place.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from appliance.search.positions import Numbers, encode_all
-from appliance.search.postings import FIELDS, Builder, Built, Posted
+from appliance.search.positions import Numbers
+from appliance.search.postings import FIELDS, Builder, Built, Posted, posted
 
 MOST_WORDS = 20_000
 """Words of one field of a message that are indexed."""
+MANY_WORDS = 2_500_000
+"""Words of a pool that it is time to make a segment of: more would take too much memory."""
 _DOCUMENT, _WORD = 16, 32
 """Bits to the left of the place, and of the document."""
 
@@ -70,15 +72,17 @@ class Pool:
         return _posted(_ordered(self._fields[name], lengths, ranks), words)
 
 
-def build(pool: Pool) -> Built:
-    """A segment of everything in `pool`."""
+def build(pool: Pool, pause: Callable[[], None]) -> Built:
+    """A segment of everything in `pool`; `pause` is called in between."""
     builder = Builder(compress=False)
-    for queue_id, lengths in zip(pool.queue_ids, pool.lengths, strict=True):
+    for number, (queue_id, lengths) in enumerate(zip(pool.queue_ids, pool.lengths, strict=True)):
         builder.document(queue_id, lengths)
+        if number % 500 == 0:
+            pause()
     words, ranks = pool.ranked()
     for name in FIELDS:
         for _ in builder.field(name, pool.posted(name, words, ranks)):
-            pass
+            pause()
     return builder.finish()
 
 
@@ -96,11 +100,10 @@ def _ordered(numbers: array[int], lengths: Numbers, ranks: Numbers) -> Numbers:
 def _posted(keys: Numbers, encoded: Sequence[bytes]) -> Iterator[Posted]:
     pairs = keys >> _DOCUMENT
     firsts = np.flatnonzero(np.diff(pairs, prepend=-1))
+    counts = np.diff(firsts, append=len(keys))
     pairs = pairs[firsts]
-    ids = (pairs & 0xFFFF).tolist()
-    words = pairs >> _WORD - _DOCUMENT
-    values = encode_all(keys & 0xFFFF, firsts)
-    starts = np.flatnonzero(np.diff(words, prepend=-1))
-    ends = [*starts[1:].tolist(), len(ids)]
-    for word, start, end in zip(words[starts].tolist(), starts.tolist(), ends, strict=False):
-        yield encoded[word], ids[start:end], values[start:end]
+    numbers = pairs >> _WORD - _DOCUMENT
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    sizes = np.diff(starts, append=len(pairs))
+    words = list(map(encoded.__getitem__, numbers[starts].tolist()))
+    return posted(words, sizes, pairs & 0xFFFF, counts, keys & 0xFFFF)

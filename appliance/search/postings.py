@@ -3,6 +3,10 @@
 The files are those of Whoosh's W3 codec: stock Whoosh opens, searches and merges them. Its own
 writer sends each posting through tuples, sorts, checks and a file; here a word's postings come
 sorted and encoded (`pool`) and are written once. That makes indexing several times faster.
+
+Behind what stock Whoosh reads of a word stands the same once more, as three arrays of 16-bit
+numbers: places, how many of them in each document, documents. They are what we read (`segment`):
+nothing is unpickled or decompressed for a question, and stock Whoosh does not look there.
 """
 
 from __future__ import annotations
@@ -15,16 +19,17 @@ from itertools import islice
 from mmap import mmap
 from operator import sub
 from pickle import dumps
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
+import numpy as np
 from whoosh.analysis import LowercaseFilter, RegexTokenizer
 from whoosh.codec.whoosh3 import W3Codec
 from whoosh.fields import STORED, TEXT, Schema
 from whoosh.filedb.filestore import RamStorage
 
 from appliance.search.catalogue import File
-from appliance.search.positions import counts_of
+from appliance.search.positions import Numbers, encode_all
 from appliance.search.terms import TermTable
 from appliance.search.words import TOKENS
 
@@ -46,8 +51,44 @@ _LENGTH = struct.Struct("!i")
 # Bounds of lengths in a block, as bytes on Whoosh's scale: with these its scorer skips nothing.
 _SHORTEST, _LONGEST = 0, 255
 
-Posted = tuple[bytes, Sequence[int], Sequence[bytes]]
-"""A word, the documents it is in (ascending), and its encoded positions in each."""
+NUMBER = np.dtype("<u2")
+"""Of documents, counts and places in the arrays."""
+
+
+class Posted(NamedTuple):
+    """A word, the documents it is in (ascending); for each how often it is there, and its encoded
+    places; the same as arrays."""
+
+    word: bytes
+    ids: Sequence[int]
+    counts: Sequence[int]
+    values: Sequence[bytes]
+    arrays: bytes
+
+
+def posted(
+    words: Sequence[bytes], sizes: Numbers, ids: Numbers, counts: Numbers, places: Numbers
+) -> Iterator[Posted]:
+    """Words that are in `sizes` documents each: `ids`, with `counts` of `places` in each."""
+    firsts = counts.cumsum() - counts
+    ends = sizes.cumsum()
+    values = encode_all(places, firsts)
+    some_ids, some_counts, some_places = (
+        each.astype(NUMBER).tobytes() for each in (ids, counts, places)
+    )
+    listed, weights = ids.tolist(), counts.tolist()
+    bounds = np.append(firsts, len(places))
+    start = begin = 0
+    for word, end, last in zip(words, ends.tolist(), bounds[ends].tolist(), strict=True):
+        arrays = b"".join(
+            (
+                some_places[2 * begin : 2 * last],
+                some_counts[2 * start : 2 * end],
+                some_ids[2 * start : 2 * end],
+            )
+        )
+        yield Posted(word, listed[start:end], weights[start:end], values[start:end], arrays)
+        start, begin = end, last
 
 
 def seal(data: bytes | mmap) -> int:
@@ -108,34 +149,30 @@ class Builder:
         number = _NUMBER.pack(FIELDS.index(name))
         add, postings = self._terms.add, iter(posted)
         while some := list(islice(postings, step)):
-            for word, ids, values in some:
-                add(number + word, self._write(ids, values))
+            for one in some:
+                add(number + one.word, self._write(one))
             yield
 
-    def _write(self, ids: Sequence[int], values: Sequence[bytes]) -> bytes:
-        start, last = len(self._posts), ids[-1]
-        if len(ids) == 1:
-            total, block = _one(last, values[0])
-            highest = total
-            whole = _MAGIC + _LENGTH.pack(-len(block)) + block
-        elif len(ids) <= _BLOCK:
-            total, highest, block = _block(ids, values, self._compress)
-            whole = _MAGIC + _LENGTH.pack(-len(block)) + block
+    def _write(self, one: Posted) -> bytes:
+        start, first, last = len(self._posts), one.ids[0], one.ids[-1]
+        if first == last:
+            blocks = [_single(first, one.counts[0], one.values[0])]
         else:
-            total, highest, pieces = 0.0, 0.0, [_MAGIC]
-            for first in range(0, len(ids), _BLOCK):
-                end = first + _BLOCK
-                weight, most, block = _block(
-                    ids[first:end], values[first:end], self._compress
-                )
-                # A negative length marks the last block.
-                pieces += (_LENGTH.pack(len(block) if end < len(ids) else -len(block)), block)
-                total += weight
-                highest = max(highest, most)
-            whole = b"".join(pieces)
+            cuts = [slice(at, at + _BLOCK) for at in range(0, len(one.ids), _BLOCK)]
+            blocks = [
+                _block(one.ids[cut], one.counts[cut], one.values[cut], self._compress)
+                for cut in cuts
+            ]
+        pieces = [_MAGIC]
+        for block in blocks[:-1]:
+            pieces += (_LENGTH.pack(len(block)), block)
+        # A negative length marks the last block: what comes behind it Whoosh leaves alone.
+        pieces += (_LENGTH.pack(-len(blocks[-1])), blocks[-1], one.arrays)
+        whole = b"".join(pieces)
         self._posts += whole
+        total, most = sum(one.counts), max(one.counts)
         return _TERM.pack(
-            0, total, len(ids), _SHORTEST, _LONGEST, highest, ids[0], last, start, len(whole)
+            *(0, total, len(one.ids), _SHORTEST, _LONGEST, most, first, last, start, len(whole))
         )
 
     def finish(self) -> Built:
@@ -168,19 +205,14 @@ _ONE_ENDS = b"K\0K\0K\xfft."
 _SIZES = [b"C" + bytes([size]) for size in range(256)]
 
 
-def _one(document: int, value: bytes) -> tuple[float, bytes]:
-    """What most words have, a block of one document: its weight, its bytes.
-
-    The same two pickles as in `_block`, put together by hand.
-    """
-    (weight,) = counts_of((value,))
+def _single(document: int, count: int, value: bytes) -> bytes:
+    """What most words have, a block of one document: the same as from `_block`, by hand."""
     size = len(value)
-    if weight > 255 or size > 255:
-        total, _, block = _block((document,), (value,), False)
-        return total, block
-    number, most = _pickled[document], _FLOATS[weight]
-    shown = b"N" if weight == 1 else most
-    return weight, b"".join(
+    if count > 255 or size > 255:
+        return _block((document,), (count,), (value,), False)
+    number, most = _pickled[document], _FLOATS[count]
+    shown = b"N" if count == 1 else most
+    return b"".join(
         (
             *(_ONE_BEGINS, number, most, _ONE_ENDS),
             *(b"\x80\x03", number, b"\x85", shown, _SIZES[size], value, b"\x85\x87."),
@@ -189,18 +221,17 @@ def _one(document: int, value: bytes) -> tuple[float, bytes]:
 
 
 def _block(
-    ids: Sequence[int], values: Sequence[bytes], compress: bool
-) -> tuple[float, float, bytes]:
-    """One block: the sum of its weights (counts of positions), the highest, its bytes."""
-    weights = counts_of(values)
-    total, most = float(sum(weights)), float(max(weights))
-    shown: object = tuple(map(float, weights))
-    if min(weights) == most:
-        shown = None if most == 1.0 else most
+    ids: Sequence[int], counts: Sequence[int], values: Sequence[bytes], compress: bool
+) -> bytes:
+    """What the block says of itself, then documents, weights (counts) and places."""
+    most = float(max(counts))
+    weights: object = tuple(map(float, counts))
+    if min(counts) == most:
+        weights = None if most == 1.0 else most
     steps = (ids[0], *map(sub, ids[1:], ids))
-    data = dumps((steps, shown, tuple(values)), _PICKLE)
+    data = dumps((steps, weights, tuple(values)), _PICKLE)
     compressed = compress and len(data) >= _COMPRESSED_FROM
     if compressed:
         data = zlib.compress(data, 1)
     header = dumps((len(ids), ids[-1], most, int(compressed), _SHORTEST, _LONGEST), _PICKLE)
-    return total, most, header + data
+    return header + data

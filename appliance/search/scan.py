@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from appliance.search.catalogue import Kind, Lookups
-from appliance.search.positions import Places, decode_all
-from appliance.search.segment import Mask, Segment, Term, reading
+from appliance.search.segment import Mask, Places, Segment, Term
 from appliance.search.tree import (
     And,
     Identity,
@@ -142,14 +141,11 @@ class Scan:
 
         Rarest first: each word is looked at only where all those before it stand as they should.
         """
+        for term in sorted(terms):
+            within = self._any(within, (term,))
         starts: Places | None = None
         for term, offset in sorted(zip(terms, range(len(terms)), strict=True)):
-            ids, values = self._segment.postings(term, within)
-            chosen = np.flatnonzero(within[ids])
-            if len(chosen) < len(ids):
-                ids, values = ids[chosen], [values[one] for one in chosen.tolist()]
-            with reading(self._segment.path):
-                here = decode_all(ids, values) - offset
+            here = self._segment.places(term, within) - offset
             starts = here if starts is None else starts[_among(starts, here)]
             if not len(starts):
                 break

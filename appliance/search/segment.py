@@ -7,14 +7,13 @@ Whatever is wrong with the bytes comes out as Damaged.
 from __future__ import annotations
 
 import errno
-import io
 import mmap
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError, load, loads
+from pickle import UnpicklingError, loads
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,15 +23,14 @@ from whoosh.filedb.filetables import FileFormatError, OrderedHashReader
 from whoosh.filedb.structfile import StructFile
 
 from appliance.search.catalogue import File
-from appliance.search.positions import Ids
-from appliance.search.postings import FIELDS, seal
+from appliance.search.postings import FIELDS, NUMBER, seal
 
 Mask = NDArray[np.bool_]
+Ids = NDArray[np.uint16]
+Places = NDArray[np.int64]
 _TERM = struct.Struct("!BfIBBfIIqi")
 _NUMBER = struct.Struct("!H")
-_LENGTH = struct.Struct("!i")
 _DIRECTORY = struct.Struct("!qi")
-_HEAD = 4
 _DAMAGE = (
     OSError,
     ValueError,
@@ -174,32 +172,37 @@ class Segment:
 
     def ids(self, term: Term) -> Ids:
         """The documents of a word, ascending."""
-        if term.documents == 1:
-            return np.array([term.first], np.int32)
-        if term.documents == 2:
-            return np.array([term.first, term.last], np.int32)
-        return self.postings(term)[0]
+        return self._array(term, 0, term.documents)
 
-    def postings(self, term: Term, within: Mask | None = None) -> tuple[Ids, list[bytes]]:
-        """The documents of a word and its encoded positions in each.
-
-        With `within`, those documents of it and maybe others: blocks without any are passed over.
-        """
-        ids, values, lower = [], list[bytes](), 0
+    def places(self, term: Term, within: Mask) -> Places:
+        """document << 16 | place for each place of a word in documents of `within`, ascending."""
         with reading(self.path):
-            for header, content in _blocks(self._posts[term.offset : term.offset + term.length]):
-                upper = header[1] + 1
-                if within is None or within[lower:upper].any():
-                    steps, _, some = loads(zlib.decompress(content) if header[3] else content)
-                    ids.append(np.array(steps, np.int32).cumsum(dtype=np.int32))
-                    values += some
-                lower = upper
-            found = np.concatenate(ids) if ids else np.empty(0, np.int32)
-            if lower > self.documents or len(found) != len(values):
-                raise ValueError("postings do not add up")
-            if within is None and len(found) != term.documents:
-                raise ValueError("other postings than were counted")
-            return found, values
+            ids, counts = self.ids(term), self._array(term, 1, term.documents)
+            ends = counts.cumsum(dtype=np.int64)
+            places = self._array(term, 2, int(ends[-1]))
+            chosen = np.flatnonzero(within[ids])
+            counts = counts[chosen].astype(np.int64)
+            begins = counts.cumsum() - counts
+            at = np.arange(int(counts.sum()))
+            at += np.repeat(ends[chosen] - counts - begins, counts)
+            found: Places = np.repeat(ids[chosen].astype(np.int64) << 16, counts)
+            found |= places[at]
+            return found
+
+    def arrays(self, term: Term) -> tuple[bytes, bytes, bytes]:
+        """The documents of a word, how many places it has in each, and these; see `postings`."""
+        with reading(self.path):
+            counts = self._array(term, 1, term.documents)
+            places = self._array(term, 2, int(counts.sum(dtype=np.int64)))
+            return self.ids(term).tobytes(), counts.tobytes(), places.tobytes()
+
+    def _array(self, term: Term, number: int, size: int) -> Ids:
+        """One of the arrays at the end of what there is of a word; raises ValueError."""
+        behind = number * term.documents + size
+        length = behind * NUMBER.itemsize
+        if length > term.length:
+            raise ValueError("postings do not add up")
+        return np.frombuffer(self._posts, NUMBER, size, term.offset + term.length - length)
 
     def per_document(self) -> Any:
         """Whoosh's reader of what is stored with each document."""
@@ -219,15 +222,3 @@ def _contents(data: memoryview) -> dict[str, memoryview]:
 def _term(value: bytes) -> Term:
     _, _, documents, _, _, _, first, last, offset, length = _TERM.unpack(value)
     return Term(documents, first, last, offset, length)
-
-
-def _blocks(data: memoryview) -> Iterator[tuple[Any, bytes]]:
-    """(what a block says of itself, its content) one after the other."""
-    at, last = _HEAD, False
-    while not last:
-        (length,) = _LENGTH.unpack_from(data, at)
-        last, length = length < 0, abs(length)
-        at += _LENGTH.size
-        block = io.BytesIO(data[at : at + length])
-        yield load(block), block.read()
-        at += length

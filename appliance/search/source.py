@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from appliance.mail.feed import Changes, Mail
@@ -32,14 +32,11 @@ class Source(Protocol):
     def arrived(self, queue_id: str) -> int | None:
         """When a message arrived, in running time."""
 
-    def mail(self, queue_id: str) -> Mail | None:
-        """A message without its content; None if it is not there."""
-
     def status(self, queue_id: str) -> frozenset[RecipientStatus] | None:
         """Where a message's recipients stand; None if it is not there."""
 
-    def content(self, queue_id: str, limit: int) -> bytes:
-        """The beginning of a message; LookupError if there is no content."""
+    def letters(self, queue_ids: Iterable[str], limit: int) -> Iterator[tuple[Mail, bytes]]:
+        """Those of the messages that are there, with their beginnings, b"" if it is lost."""
 
     def close(self) -> None:
         """Let go of the spool until the next call."""

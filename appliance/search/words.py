@@ -10,9 +10,7 @@ LONGEST = 64
 
 # Scripts written without spaces: each character is a word, and a question of several a phrase.
 _ALONE = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_PLAIN = {
-    number: chr(number).lower() if chr(number).isalnum() else " " for number in range(128)
-}
+_PLAIN = {number: chr(number).lower() if chr(number).isalnum() else " " for number in range(128)}
 _ANY = re.compile(rf"[{_ALONE}]|[^\W_{_ALONE}]+")
 _SHOWN = re.compile(rf"[{_ALONE}]|(?:[^\W_{_ALONE}][\u0300-\u036f]*)+")
 TOKENS = r"[^\W_]+"

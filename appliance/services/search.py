@@ -14,6 +14,8 @@ from appliance.monitor.events import Emit, Event
 from appliance.search.desk import Desk
 from appliance.search.index import Index
 from appliance.search.indexer import Activity, Indexer
+from appliance.search.load import Machine
+from appliance.search.pace import Pacer
 from appliance.services.clock import monotonic, wall
 from appliance.services.process import Context
 from appliance.spool.feed import Feed
@@ -23,7 +25,7 @@ _POLL = 0.2
 """Seconds between two looks at the journal when there is nothing to do."""
 _RESERVES = 2
 """The index stops growing while there is still so many times `disk_reserve` left for mail."""
-_QUIET = (Activity.INDEXING, Activity.IDLE, Activity.MERGING)
+_QUIET = (Activity.INDEXING, Activity.IDLE, Activity.MERGING, Activity.RESTING)
 
 
 async def serve(context: Context) -> None:
@@ -33,16 +35,17 @@ async def serve(context: Context) -> None:
     # Postings are millions of small objects, none of them in a cycle: going through them again
     # and again would take a fifth of the time. What is in cycles is collected when idle.
     gc.set_threshold(100_000, 1_000, 1_000)
-    index = Index(layout.index)
-    feed, shown = Feed(layout.spool), Feed(layout.spool)
+    stop = threading.Event()
+    feed, shown, watched = (Feed(layout.spool) for _ in range(3))
+    pacer = Pacer(Machine(watched.records, monotonic).look, monotonic, stop.wait)
+    index = Index(layout.index, pause=pacer.pause)
     reserve = _RESERVES * int(context.node.disk_reserve)
-    indexer = Indexer(index, feed, monotonic, lambda: _free(layout.spool) > reserve)
+    indexer = Indexer(index, feed, monotonic, lambda: _free(layout.spool) > reserve, pacer)
 
     def told(by: str) -> None:
         context.emit(Event.COMMAND, action="reindex", by=by)
 
     desk = Desk(index, indexer, shown, monotonic, wall, told)
-    stop = threading.Event()
     running = asyncio.create_task(asyncio.to_thread(_run, index, indexer, stop, context.emit))
     socket = await serve_ipc(layout.search_socket, SERVER_CODEC, desk)
     stopped = asyncio.create_task(context.stop.wait())
@@ -56,6 +59,7 @@ async def serve(context: Context) -> None:
         await running
         desk.close()
         feed.close()
+        watched.close()
 
 
 def _run(index: Index, indexer: Indexer, stop: threading.Event, emit: Emit) -> None:

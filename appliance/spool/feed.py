@@ -6,7 +6,7 @@ from being checkpointed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import msgspec
 
 from appliance.mail.envelope import Envelope
 from appliance.mail.feed import Changes, Mail
-from appliance.mail.queue_id import QueueId
 from appliance.mail.views import RecipientStatus, Unavailable
 from appliance.replica.message import MessageState, RecipientState
 from appliance.replica.record import (
@@ -41,6 +40,7 @@ _ENDED = {
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _START = (-1, -(1 << 63), 0)
+_LETTER = "SELECT size, state, envelope, body FROM message LEFT JOIN content USING(key) WHERE key=?"
 
 Place = tuple[int, int, int]
 """Where a census is: stage, since, key."""
@@ -78,6 +78,12 @@ class Feed:
             lsn: int | None = db.execute("SELECT max(lsn) FROM journal").get
             tips = dict(rows(db, "SELECT idx, seq FROM incarnation"))
         return Changes(lsn=lsn or 0, tips=tips)
+
+    def records(self) -> int:
+        """How many records the journal has had."""
+        with self._reading() as (db, _):
+            found: int | None = db.execute("SELECT sum(seq) FROM incarnation").get
+        return found or 0
 
     def changes(self, lsn: int, tips: Mapping[int, int], limit: int) -> Changes:
         """What comes behind `lsn` and `tips`, of `limit` segments at most."""
@@ -142,25 +148,6 @@ class Feed:
             found: int | None = db.execute("SELECT arrived FROM message WHERE key=?", (key,)).get
             return found
 
-    def mail(self, queue_id: str) -> Mail | None:
-        """A message without its content; None if it is not here."""
-        with self._reading() as (db, names):
-            row = db.execute(
-                "SELECT size, state, envelope FROM message WHERE key=?", (_key(names, queue_id),)
-            ).fetchone()
-        if row is None:
-            return None
-        size, state, packed = row
-        envelope = _decode_envelope(packed)
-        return Mail(
-            queue_id=queue_id,
-            sender=envelope.sender,
-            recipients=tuple([one.address for one in envelope.recipients]),
-            received_at=envelope.received_at,
-            size=size,
-            status=_status(state),
-        )
-
     def status(self, queue_id: str) -> frozenset[RecipientStatus] | None:
         """Where the recipients of a message stand; None if it is not here."""
         with self._reading() as (db, names):
@@ -169,18 +156,30 @@ class Feed:
             ).get
         return _status(state) if state is not None else None
 
-    def content(self, queue_id: str, limit: int) -> bytes:
-        """The first `limit` bytes of a message at least; LookupError if there is no content."""
+    def letters(self, queue_ids: Iterable[str], limit: int) -> Iterator[tuple[Mail, bytes]]:
+        """Those of the messages that are here, each with its first `limit` bytes at least.
+
+        A message whose content is lost comes without.
+        """
+        found = list[tuple[Mail, bytes | None]]()
+        with self._reading() as (db, names):
+            for queue_id in queue_ids:
+                row = db.execute(_LETTER, (_key(names, queue_id),)).fetchone()
+                if row is not None:
+                    found.append((_mail(queue_id, *row[:3]), row[3]))
+        for mail, body in found:
+            yield mail, self._external(mail.queue_id, limit) if body is None else body
+
+    def _external(self, queue_id: str, limit: int) -> bytes:
+        blocks, size = list[bytes](), 0
         try:
-            body = self._content.read(QueueId(queue_id))
-            if body is not None:
-                return body
-            blocks, size = list[bytes](), 0
             for block in self._content.chunks(queue_id):
                 blocks.append(block)
                 size += len(block)
                 if size >= limit:
                     break
+        except LookupError:
+            return b""
         except (apsw.Error, OSError) as error:
             self.close()
             raise Unavailable(f"the spool cannot be read: {error}") from error
@@ -234,6 +233,18 @@ def _key(names: Names, queue_id: str) -> int:
         return names.key(queue_id)
     except LookupError:
         return -1
+
+
+def _mail(queue_id: str, size: int, state: bytes, packed: bytes) -> Mail:
+    envelope = _decode_envelope(packed)
+    return Mail(
+        queue_id=queue_id,
+        sender=envelope.sender,
+        recipients=tuple([one.address for one in envelope.recipients]),
+        received_at=envelope.received_at,
+        size=size,
+        status=_status(state),
+    )
 
 
 def _status(packed: bytes) -> frozenset[RecipientStatus]:

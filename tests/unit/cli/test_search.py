@@ -78,7 +78,7 @@ def test_status(node: Node, capsys: Capture) -> None:
     ]
     assert node.run("search", "status") == Exit.OK
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "2 messages cannot be found yet, the oldest for 3 s.",
+        "2 messages cannot be found yet; there have been some for 3 s.",
         "1 damaged partition will be rebuilt from the spool.",
         "The index is not complete yet.",
     ]

@@ -13,6 +13,7 @@ from whoosh.qparser import QueryParser
 from appliance.search.catalogue import Document
 from appliance.search.index import CATALOGUE, Index
 from appliance.search.query import parse
+from appliance.search.upkeep import due, merge, rebuild
 from tests.unit.search.oracle import Letter, add, find, found_ids, letter, opened
 
 STEPS = ("write segment", "write contents", "name contents", "sync folder", "commit catalogue")
@@ -86,10 +87,10 @@ def test_a_crash_in_a_merge(tmp_path: Path, step: str) -> None:
     add(index, some(0, 12), 3)
     index.note(index.mark, [], ids(2, 4))
     fuse.step = step
-    task = index.due(idle=True)
+    task = due(index, idle=True)
     assert task is not None
     with pytest.raises(Crash):
-        drain(index.merge(task))
+        drain(merge(index, task))
     again = opened(tmp_path, 10)
     assert found_ids(again, TIDE) == ids(4, 12) + ids(0, 2)
     add(again, some(12, 14))
@@ -165,7 +166,7 @@ def test_damage_costs_only_its_own_rebuild(
         fetched.append(queue_id)
         return contents[queue_id].entry() if queue_id in contents else None
 
-    drain(again.rebuild(2, fetch))
+    drain(rebuild(again, 2, fetch))
     assert not again.damaged
     left = [one for one in ids(0, 30) if one != letters[15].queue_id]
     assert found_ids(again, TIDE) == left
@@ -186,7 +187,7 @@ def test_mail_goes_on_into_a_new_partition_beside_a_damaged_one(tmp_path: Path) 
     assert again.damaged == (1,)
     assert found_ids(again, TIDE) == ids(5, 8)
     contents = {one.queue_id: one for one in some(0, 5)}
-    drain(again.rebuild(1, lambda queue_id: contents[queue_id].entry()))
+    drain(rebuild(again, 1, lambda queue_id: contents[queue_id].entry()))
     assert found_ids(again, TIDE) == ids(0, 8)
 
 
@@ -236,9 +237,9 @@ def test_everything_is_on_the_disk_before_the_catalogue_names_it(
     index.open()
     add(index, some(0, 12), 3)
     if merging:
-        task = index.due(idle=True)
+        task = due(index, idle=True)
         assert task is not None
-        drain(index.merge(task))
+        drain(merge(index, task))
     assert not missing
     assert index.catalogue.changing().pragma("synchronous") == 2
     index.close()

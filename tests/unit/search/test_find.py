@@ -24,6 +24,7 @@ from appliance.search.tree import (
     Standing,
     Word,
 )
+from appliance.search.upkeep import due, merge
 from tests.unit.search.oracle import (
     Letter,
     add,
@@ -115,11 +116,11 @@ def test_merging_changes_nothing_but_drops_what_is_gone(
         index.note(index.mark, [], lost)
         expected = [brute_force(gone(some, lost), node) for node in asked]
         assert [found_ids(index, node) for node in asked] == expected
-        while task := index.due(idle=True):
-            for _ in index.merge(task):
+        while task := due(index, idle=True):
+            for _ in merge(index, task):
                 pass
         assert not index.damaged
-        closed = [unit.partition for unit in index.units if unit.partition < index.partitions]
+        closed = [unit.partition for unit in index.units if unit.partition < len(index.partitions)]
         assert len(closed) == len(set(closed))
         assert [found_ids(index, node) for node in asked] == expected
         again = opened(Path(folder), room)

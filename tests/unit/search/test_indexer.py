@@ -17,6 +17,19 @@ from tests.unit.search.oracle import found_ids
 from tests.unit.spool_reader.writer import A, Writer
 
 
+class Unhurried:
+    """A machine that has time."""
+
+    def __init__(self) -> None:
+        self.rests = False
+
+    def resting(self) -> bool:
+        return self.rests
+
+    def pause(self) -> None:
+        """Nothing to wait for."""
+
+
 class Rig:
     """A spool's writer, an index beside it, and a clock that only the test moves."""
 
@@ -25,6 +38,7 @@ class Rig:
         self.writer = Writer(folder / "spool")
         self.now = 0
         self.spare = True
+        self.pace = Unhurried()
         self.start()
 
     def start(self) -> None:
@@ -33,7 +47,7 @@ class Rig:
         source: Source = self.feed
         self.index = Index(self.folder / "index", 20)
         self.index.open()
-        self.indexer = Indexer(self.index, source, lambda: self.now, lambda: self.spare)
+        self.indexer = Indexer(self.index, source, lambda: self.now, lambda: self.spare, self.pace)
 
     def stop(self) -> None:
         self.index.close()
@@ -230,7 +244,7 @@ def test_without_a_spool_it_waits(tmp_path: Path) -> None:
     feed = Feed(tmp_path / "spool")
     index = Index(tmp_path / "index")
     index.open()
-    indexer = Indexer(index, feed, lambda: 0, lambda: True)
+    indexer = Indexer(index, feed, lambda: 0, lambda: True, Unhurried())
     assert not indexer.turn()
     assert indexer.progress.activity is Activity.SPOOL_AWAY
     index.close()

@@ -87,25 +87,26 @@ def test_where_recipients_stand(writer: Writer, feed: Feed) -> None:
         RecipientStatus.BOUNCED,
         RecipientStatus.QUEUED,
     }
-    mail = feed.mail(name)
-    assert mail is not None
+    ((mail, _),) = feed.letters((name,), 1)
     assert (mail.sender, len(mail.recipients)) == ("sender@site.test", 3)
     assert set(feed.status(writer.accept(held=True)) or ()) == {RecipientStatus.HELD}
 
 
 def test_content(writer: Writer, feed: Feed) -> None:
-    assert feed.content(writer.accept(content=b"small"), 3) == b"small"
+    small = writer.accept(content=b"small")
     large = writer.accept(content=bytes(200_000), external=True)
-    assert 100_000 <= len(feed.content(large, 100_000)) < 200_000
+    told = list(feed.letters((large, "unknown", small), 100_000))
+    assert [mail.queue_id for mail, _ in told] == [large, small]
+    assert 100_000 <= len(told[0][1]) < 200_000
+    assert told[1][1] == b"small"
     (writer.content / large).unlink()
-    with pytest.raises(LookupError):
-        feed.content(large, 1)
+    assert [body for _, body in feed.letters((large, small), 3)] == [b"", b"small"]
 
 
 @pytest.mark.parametrize("name", ["", "x", "64RK2C9H640099", "0000000000ZZZZ"])
 def test_who_is_not_here(writer: Writer, feed: Feed, name: str) -> None:
     writer.accept()
-    assert feed.mail(name) is None
+    assert not list(feed.letters((name,), 1))
     assert feed.status(name) is None
     assert feed.arrived(name) is None
 

@@ -1,0 +1,102 @@
+"""How fast the indexer may go: search must not slow mail down, and must keep up with the floor.
+
+Low priority is not enough. On two cores that mail keeps busy, a process at nice 19 halves its rate:
+what it takes of the caches, of the disk and of each other's idle moments is not given back. So the
+indexer rests while mail needs the machine, falls behind on purpose, and catches up afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+PROMISED = 750
+"""Records a second in the journal up to which the index keeps up, whatever else the machine does.
+
+Three records are a message that is accepted, leased and delivered; 10,000 messages a minute are
+500 records a second.
+"""
+_RESERVED = 0.5
+"""Cores that are left idle for what mail may need in the next moment."""
+_CALM_AFTER = 1_000
+"""Milliseconds for which a higher rate is remembered."""
+_LOOK_EVERY = 200
+_LEAST, _LONGEST = 0.05, 200
+"""The share of a core below which it is better to rest; milliseconds of a rest at a time."""
+
+
+class Load(NamedTuple):
+    """What the machine did since the last look: `idle` cores, where what this process used counts
+    as idle, and `records` a second in the journal."""
+
+    idle: float
+    records: float
+
+
+class Pace(Protocol):
+    """What the indexer asks on its way."""
+
+    def resting(self) -> bool:
+        """Whether to do nothing for the moment."""
+
+    def pause(self) -> None:
+        """Called every few milliseconds of work; returns when it may go on."""
+
+
+class Rule:
+    """Decides from the loads of the last moments; pure."""
+
+    def __init__(self) -> None:
+        self._idle = 0.0
+        self._busy_until = 0
+
+    def share(self, now: int, load: Load) -> float:
+        """The share of one core that the indexer may take; `now` in milliseconds."""
+        if load.records > PROMISED:
+            self._busy_until = now + _CALM_AFTER
+        # The busier of two moments: mail gets the core at once, the index after a while.
+        idle, self._idle = min(load.idle, self._idle), load.idle
+        if now >= self._busy_until:
+            return 1.0
+        share = idle - _RESERVED
+        return min(share, 1.0) if share >= _LEAST else 0.0
+
+
+class Pacer:
+    """A Pace by what `look` sees. `wait` sleeps for some seconds, and is True if it is time to
+    stop: from then on nothing rests any more. `clock` is in milliseconds."""
+
+    def __init__(
+        self, look: Callable[[], Load], clock: Callable[[], int], wait: Callable[[float], bool]
+    ) -> None:
+        self._look = look
+        self._clock = clock
+        self._wait = wait
+        self._rule = Rule()
+        self._looked = self._resumed = clock()
+        self._share = 1.0
+        look()
+
+    def resting(self) -> bool:
+        return self._now() == 0.0
+
+    def pause(self) -> None:
+        share = self._now()
+        while share < 1.0:
+            worked = self._clock() - self._resumed
+            rest = _LONGEST if share == 0.0 else min(worked * (1 - share) / share, _LONGEST)
+            if self._wait(rest / 1000):
+                return
+            self._resumed = self._clock()
+            if share > 0.0:
+                return
+            share = self._now()
+
+    def _now(self) -> float:
+        now = self._clock()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            self._share = self._rule.share(now, self._look())
+        if self._share == 1.0:
+            self._resumed = now
+        return self._share

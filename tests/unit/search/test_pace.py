@@ -1,0 +1,149 @@
+"""The indexer rests while mail needs the machine, keeps up with the floor, and catches up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.mail.views import Unavailable
+from appliance.search.indexer import Activity
+from appliance.search.load import Machine
+from appliance.search.pace import PROMISED, Load, Pacer, Rule
+from tests.unit.search.test_indexer import Rig
+
+FLOOR = 10_000 / 60 * 3
+"""Records a second of 10,000 messages a minute, accepted, leased and delivered."""
+
+
+def test_the_floor_is_kept_up_with_whatever_else_the_machine_does() -> None:
+    assert FLOOR < PROMISED
+    assert Rule().share(0, Load(0.0, FLOOR)) == 1.0
+
+
+def test_above_it_the_index_takes_what_is_idle_but_for_a_reserve() -> None:
+    rule = Rule()
+    shares = [
+        rule.share(now, Load(idle, 2 * PROMISED))
+        for now, idle in enumerate((8.0, 8.0, 1.0, 1.0, 0.4, 0.0, 2.0, 2.0))
+    ]
+    # A moment in which much is idle is not believed before the next one says so, too.
+    assert shares == [0.0, 1.0, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0]
+
+
+def test_a_pause_between_two_bursts_is_not_the_end_of_them() -> None:
+    rule = Rule()
+    assert rule.share(0, Load(0.0, 5 * PROMISED)) == 0.0
+    assert rule.share(200, Load(0.0, 0.0)) == 0.0
+    assert rule.share(999, Load(0.0, 0.0)) == 0.0
+    assert rule.share(1000, Load(0.0, 0.0)) == 1.0
+
+
+class Machinery:
+    """A clock that waiting moves, and loads one after the other."""
+
+    def __init__(self, *loads: Load) -> None:
+        self.now = 0
+        self.rested = list[int]()
+        self.stopping = False
+        self._loads = iter((Load(2.0, 0.0), *loads))
+        self._last = Load(2.0, 0.0)
+
+    def look(self) -> Load:
+        self._last = next(self._loads, self._last)
+        return self._last
+
+    def wait(self, seconds: float) -> bool:
+        self.rested.append(round(seconds * 1000))
+        self.now += self.rested[-1]
+        return self.stopping
+
+    def pacer(self) -> Pacer:
+        return Pacer(self.look, lambda: self.now, self.wait)
+
+
+BUSY, HALF, CALM = Load(0.0, 3000.0), Load(1.0, 3000.0), Load(2.0, 10.0)
+
+
+def test_pauses_give_back_what_the_share_is_less_than_a_core() -> None:
+    machine = Machinery(HALF, HALF, HALF, HALF)
+    pacer = machine.pacer()
+    machine.now = 400
+    pacer.pause()  # nothing is known yet: it rests until the second look
+    machine.rested.clear()
+    for _ in range(3):
+        machine.now += 10
+        pacer.pause()
+    assert machine.rested == [10, 10, 10]
+
+
+def test_in_the_middle_of_work_it_waits_until_mail_is_calm() -> None:
+    machine = Machinery(*[BUSY] * 20, *[CALM] * 20)
+    pacer = machine.pacer()
+    machine.now = 200
+    assert pacer.resting()
+    pacer.pause()
+    assert not pacer.resting()
+    assert 4000 <= sum(machine.rested) <= 5400
+
+
+def test_a_stop_ends_every_rest() -> None:
+    machine = Machinery(*[BUSY] * 100)
+    pacer = machine.pacer()
+    machine.now, machine.stopping = 200, True
+    pacer.pause()
+    assert len(machine.rested) == 1
+
+
+def test_without_load_nothing_rests() -> None:
+    machine = Machinery(*[CALM] * 100)
+    pacer = machine.pacer()
+    for _ in range(50):
+        machine.now += 100
+        pacer.pause()
+    assert not machine.rested
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.stop()
+    rig.writer.close()
+
+
+def test_a_resting_indexer_says_so_and_how_far_it_is_behind(rig: Rig) -> None:
+    rig.settle()
+    rig.pace.rests = True
+    names = [rig.accept("tide") for _ in range(30)]
+    for _ in range(20):
+        rig.now += 300
+        assert not rig.indexer.turn()
+    progress = rig.indexer.progress
+    assert progress.activity is Activity.RESTING
+    assert (progress.waiting, progress.complete) == (30, True)
+    assert progress.lag >= 19 * 300
+    assert rig.find("tide") == []
+    rig.pace.rests = False
+    rig.settle()
+    assert rig.find("tide") == names[::-1]
+    assert rig.indexer.progress.lag == 0
+
+
+def test_the_load_of_this_machine() -> None:
+    now = 0
+    told = iter([1000, 1700])
+
+    def records() -> int:
+        try:
+            return next(told)
+        except StopIteration:
+            raise Unavailable("no spool") from None
+
+    machine = Machine(records, lambda: now)
+    now = 500
+    load = machine.look()
+    assert load.records == 1400
+    assert load.idle >= 0
+    assert machine.look().records == 0  # the spool is away: nothing comes in
