@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from appliance.balance.dial import dial
 from appliance.balance.listen import listening_socket
@@ -20,6 +20,8 @@ from appliance.pools.algorithms import Pool, Server
 _CLOSE_GRACE = 10.0
 """Seconds in which the rest of an ended connection has to be taken."""
 _LOOK_EVERY = 1.0
+IDLE = 1.0
+"""Seconds: longer than a server usually takes for a reply."""
 _MUTE = "it took the connection, but said nothing"
 _OURS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE}
@@ -89,6 +91,21 @@ class Balancer:
         """Take no more clients there; those that are here may finish."""
         self._listeners.pop(endpoint).close()
         self._emit(Event.BALANCE_CLOSED, address=endpoint.host, port=endpoint.port)
+
+    def see_off(self, host: str) -> None:
+        """End the connections to this address of ours on which nothing moves."""
+        now = asyncio.get_running_loop().time()
+        for splice in self._at(host):
+            if now - splice.moved > IDLE:
+                splice.close()
+
+    def cut_off(self, host: str) -> None:
+        """Drop those of an address that is not ours any more: nothing reaches them from there."""
+        for splice in self._at(host):
+            splice.abort()
+
+    def _at(self, host: str) -> Sequence[Splice]:
+        return [splice for splice in self._splices if _reached(splice) == host]
 
     async def watch(self) -> None:
         """End connections on which nothing moves; runs until cancelled."""
@@ -208,6 +225,16 @@ def _header(splice: Splice) -> bytes:
 
 
 def _client(splice: Splice) -> str:
+    return _host(splice, "peername")
+
+
+def _reached(splice: Splice) -> str:
+    """The address of this machine to which the client connected."""
+    return _host(splice, "sockname")
+
+
+def _host(splice: Splice, end: str) -> str:
+    """ "" if the client is gone."""
     transport = splice.client.transport
-    peer = transport.get_extra_info("peername") if transport is not None else None
-    return str(peer[0]) if peer else ""
+    name = transport.get_extra_info(end) if transport is not None else None
+    return str(name[0]) if name else ""

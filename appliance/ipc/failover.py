@@ -71,7 +71,8 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, tag=0):
     `peer_alive`: heard on any path, the link included; None while nobody can know. `held`: the
     virtual addresses that this node holds now. `states`: (vrid, state of RFC 9568) of each
     virtual router. `aside`: the peer is to deliver: in maintenance, or without a carrier.
-    `peer_serves` False: the peer is heard, and says that it serves no mail.
+    `peer_serves` False: the peer is heard, and says that it serves no mail. `leaving`: of `held`,
+    what this node is about to give up in order.
     """
 
     peer_alive: bool | None
@@ -79,6 +80,7 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, tag=0):
     states: tuple[tuple[int, str], ...]
     aside: bool = False
     peer_serves: bool = True
+    leaving: tuple[str, ...] = ()
 
 
 NOTHING_HELD = Standing(None, (), ())

@@ -14,6 +14,7 @@ from appliance.balance.desk import Desk
 from appliance.config.balance import BalanceSettings, ServerSettings
 from appliance.ipc.balance import SERVER_CODEC
 from appliance.ipc.server import serve as serve_ipc
+from appliance.ipc.standing import StandingWatch
 from appliance.monitor.events import Event
 from appliance.pools.algorithms import (
     Algorithm,
@@ -24,6 +25,7 @@ from appliance.pools.algorithms import (
     Weighted,
 )
 from appliance.services.clock import monotonic
+from appliance.services.departures import Departures
 from appliance.services.moving import Follower, listen
 from appliance.services.process import Context
 
@@ -50,7 +52,7 @@ async def serve(context: Context) -> None:
         context.layout.failover_socket, balancer, moving, emit, Event.BALANCE_NOT_LISTENING
     )
     socket = await serve_ipc(context.layout.balance_socket, SERVER_CODEC, desk)
-    running = asyncio.create_task(_run(checker, balancer, follower))
+    running = asyncio.create_task(_run(checker, balancer, follower, _departing(context, balancer)))
     stopped = asyncio.create_task(context.stop.wait())
     context.ready()
     try:
@@ -67,8 +69,21 @@ async def serve(context: Context) -> None:
         socket.close()
 
 
-async def _run(checker: Checker, balancer: Balancer, follower: Follower) -> None:
+def _departing(context: Context, balancer: Balancer) -> StandingWatch | None:
+    """Sees clients off; None where no address moves."""
+    failover = context.node.failover
+    if failover is None:
+        return None
+    departures = Departures(balancer, cuts=failover.binder == "netlink")
+    return StandingWatch(context.layout.failover_socket, departures.became)
+
+
+async def _run(
+    checker: Checker, balancer: Balancer, follower: Follower, departing: StandingWatch | None
+) -> None:
     async with asyncio.TaskGroup() as tasks:
+        if departing is not None:
+            tasks.create_task(departing.run())
         tasks.create_task(checker.run())
         tasks.create_task(balancer.watch())
         tasks.create_task(follower.run())

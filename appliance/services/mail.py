@@ -28,6 +28,7 @@ from appliance.mail.reply import Refused
 from appliance.mail.views import MailView
 from appliance.replica.pair import Mode, Pair, Timing
 from appliance.services.clock import monotonic, wall
+from appliance.services.departures import Departures
 from appliance.services.mail_account import AccountDesk
 from appliance.services.mail_import import Importer
 from appliance.services.mail_people import authenticator
@@ -252,7 +253,10 @@ async def _make_failover(
         for endpoint, listener in moving.items():
             await smtp.listen_at(endpoint, listener)
         moving = {}
-    return FailoverSide(context.layout.failover_socket, spool, smtp, moving, report, send)
+    departures = Departures(smtp, cuts=settings.binder == "netlink")
+    return FailoverSide(
+        context.layout.failover_socket, spool, smtp, moving, report, send, departures
+    )
 
 
 def _reporter(

@@ -11,6 +11,7 @@ from appliance.config.units import Endpoint
 from appliance.control.failover_process import FailoverProcess
 from appliance.ipc.failover import PeerAnswer, Report, Standing
 from appliance.ipc.standing import StandingWatch
+from appliance.services.departures import Departures
 from appliance.services.peer_moves import PeerMoves
 from appliance.smtpd.listener import Listener
 from appliance.smtpd.server import SmtpServer
@@ -36,12 +37,14 @@ class FailoverSide:
         moving: Mapping[Endpoint, Listener],
         report: Callable[[], Report],
         link: Callable[[int, bytes], bool],
+        departures: Departures,
     ) -> None:
         """`link` sends a frame to the peer, and tells whether there is a link."""
         self._spool = spool
         self._smtp = smtp
         self._moving = [(str(one.address), one, what) for one, what in moving.items()]
         self._report = report
+        self._departures = departures
         self.peer = PeerMoves(FailoverProcess(path), spool, link, self._answer)
         self._watch = StandingWatch(path, self._became, self.peer.ask)
         self._changed = asyncio.Event()
@@ -68,6 +71,7 @@ class FailoverSide:
     def _became(self, standing: Standing) -> None:
         self._spool.heartbeat(standing.peer_alive, standing.peer_serves)
         self._spool.stand_aside("failover", standing.aside)
+        self._departures.became(standing)
         for address, endpoint, _ in self._moving:
             if address not in standing.held:
                 self._smtp.leave(endpoint)

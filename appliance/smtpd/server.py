@@ -119,10 +119,21 @@ class SmtpServer:
         if server is None:
             return
         server.close()
-        for connection in tuple(self._connections):
-            if connection.local_host == str(endpoint.address):
-                connection.drain()
+        self.see_off(str(endpoint.address))
         self._emit(Event.LEFT, address=endpoint.host, port=endpoint.port)
+
+    def see_off(self, host: str) -> None:
+        """Clients of this address of ours go as if the server stopped."""
+        for connection in self._at(host):
+            connection.drain()
+
+    def cut_off(self, host: str) -> None:
+        """Drop those of an address that is not ours any more: nothing reaches them from there."""
+        for connection in self._at(host):
+            connection.abort()
+
+    def _at(self, host: str) -> Sequence[Connection]:
+        return [one for one in self._connections if one.local_host == host]
 
     def _sessions(self, listener: Listener) -> Callable[[], Session]:
         loop = asyncio.get_running_loop()

@@ -132,6 +132,7 @@ class Desk:
         if call.ask:
             return Done("")
         self._emit(Event.SWITCHOVER, vrids=vrids)
+        await self._keeper.farewell(vrids)
         for vrid in vrids:
             self._keeper.leave(vrid)
         try:
@@ -182,6 +183,7 @@ class Desk:
             self._check_peer(call.force)
         if call.ask:
             return Done("")
+        await self._keeper.farewell(vrids)
         self._keeper.maintain(call.on)
         if not call.on:
             return Done("This node takes part again; it is Backup until it is needed.")

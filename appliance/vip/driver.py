@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from appliance.config.failover import HeartbeatPath
@@ -87,7 +87,12 @@ class Driver:
     @property
     def held(self) -> tuple[VirtualAddress, ...]:
         """The virtual addresses bound here."""
-        return tuple(one for vrid in sorted(self.holds) for one in self._addresses[vrid])
+        return self.bound(self.holds)
+
+    def bound(self, vrids: Iterable[int]) -> tuple[VirtualAddress, ...]:
+        """Those of `held` that belong to these virtual routers."""
+        found = self.holds.intersection(vrids)
+        return tuple(one for vrid in sorted(found) for one in self._addresses[vrid])
 
     @property
     def peer_heard(self) -> Status | None:

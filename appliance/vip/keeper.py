@@ -6,7 +6,7 @@ Wires the pure `Health` to the `Driver`, and says what happens.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from appliance.failover.advertisement import PairMode, Status
@@ -22,6 +22,8 @@ _UNBOUND = 1.0
 _SECOND_LOOK = 0.2
 """Seconds: after a stop of this process what mail had said meanwhile is read first."""
 _TELL_FOREIGN = 60_000
+_FAREWELL = 0.05
+"""Seconds, with the addresses still served: enough for a busy mail process to hear of it."""
 _NS_PER_MS = 1_000_000
 
 
@@ -56,6 +58,7 @@ class Keeper:
         self._stopped = False
         self._silence: asyncio.TimerHandle | None = None
         self._told: dict[int, Verdict] = {}
+        self._leaving = set[int]()
         self._mode, self._exposed = PairMode.SOLO, 0
         self.since = dict.fromkeys(driver.node.routers, clock())
         """When the state of each virtual router changed last."""
@@ -67,6 +70,7 @@ class Keeper:
 
     async def stop(self) -> None:
         """Leave the addresses to the peer, and end."""
+        await self.farewell(self.driver.holds)
         self._stopped = True
         if self._silence is not None:
             self._silence.cancel()
@@ -125,6 +129,14 @@ class Keeper:
             self.judge()
             self._on_standing()
 
+    async def farewell(self, vrids: Collection[int]) -> None:
+        """Say that these are about to go: whoever serves there can still tell its clients."""
+        if not self.driver.bound(vrids):
+            return
+        self._leaving.update(vrids)
+        self._on_standing()
+        await asyncio.sleep(_FAREWELL)
+
     def leave(self, vrid: int) -> None:
         """Give up the addresses of a virtual router; until `stay`."""
         self.health.leaving.add(vrid)
@@ -165,7 +177,9 @@ class Keeper:
         held = tuple(map(str, self.driver.held))
         heard = self.driver.peer_heard
         serves = heard is None or heard.mail_healthy
-        return Standing(self.driver.peer_alive, held, states, self.health.aside, serves)
+        leaving = tuple(map(str, self.driver.bound(self._leaving)))
+        alive, aside = self.driver.peer_alive, self.health.aside
+        return Standing(alive, held, states, aside, serves, leaving)
 
     # What the driver tells.
 
@@ -183,6 +197,7 @@ class Keeper:
         )
         if transition.before is State.ACTIVE:
             self.holders.clear()
+            self._leaving.discard(transition.vrid)
         self._on_standing()
 
     def held(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -82,3 +83,30 @@ def test_one_that_another_process_still_serves() -> None:
         assert caught.value.errno == errno.EADDRINUSE
         holder.close()
         listening(served)
+
+
+def test_clients_of_an_address_that_is_to_go_are_told_and_then_dropped() -> None:
+    with serving() as served:
+        endpoint = listening(served)
+
+        async def see_off() -> None:
+            served.server.see_off(VIRTUAL)
+
+        async def cut_off() -> None:
+            served.server.cut_off(VIRTUAL)
+
+        with client(endpoint) as idle, client(endpoint) as busy, served.client() as other:
+            for one in (idle, busy, other):
+                one.greet()
+            busy.begin()
+            assert busy.ask("DATA").startswith("354")
+            served.run(see_off)
+            assert idle.reply().startswith("421 ")
+            assert idle.reply() == ""
+            with client(endpoint) as late:  # it is still served
+                late.greet()
+                served.run(cut_off)
+                for one in (busy, late):
+                    with suppress(ConnectionResetError):
+                        assert one.reply() == ""
+            assert other.ask("NOOP").startswith("250 ")

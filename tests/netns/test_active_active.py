@@ -17,6 +17,7 @@ from appliance.failover.router import State
 from appliance.ipc.failover import FailoverView
 from tests.netns.contender import SMTP
 from tests.netns.faults import ProbeProcess
+from tests.netns.idle import idle_client
 from tests.netns.lab import CLIENT, FRONT, PREFIX, PREFIX6, VIRTUAL, Host, Lab
 from tests.netns.probe import longest_gap
 from tests.netns.report import NOTE
@@ -27,6 +28,7 @@ from tests.pair.harness import Settings, until
 from tests.pair.moving import twinpost
 from tests.pair.traffic import NextHop
 from tests.pair.verdict import at_rest, no_bad_signs, same_on_disk
+from tests.support.patience import patiently
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
 _SECOND, _SECOND6 = "192.0.2.13", "2001:db8::13"
@@ -173,9 +175,14 @@ async def _addresses_stay(pair: ActiveActive, clients: Clients) -> None:
     pair.lab.link_up(a.host, FRONT)
     await _fit(a)
     await pair.holding([], [1, 2])
-    async with clients.asking("switchover of one"):
-        assert await twinpost(b, "switchover", "--vrid", "1") == Exit.OK
-        await pair.holding([1], [2])
+    async with idle_client(VIRTUAL) as (reader, _), idle_client(_SECOND) as (stays, writer):
+        async with clients.asking("switchover of one"):
+            assert await twinpost(b, "switchover", "--vrid", "1") == Exit.OK
+            await pair.holding([1], [2])
+        assert (await patiently(reader.readline())).startswith(b"421 ")
+        assert await patiently(reader.read()) == b""
+        writer.write(b"NOOP\r\n")
+        assert (await patiently(stays.readline())).startswith(b"250 ")
     async with clients.asking("b killed"):
         b.kill()
         await pair.holding([1, 2], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from appliance.balance.balancer import IDLE
 from appliance.cli.errors import Exit
 from appliance.monitor.events import Event
+from tests.netns.idle import idle_client
 from tests.netns.lab import BACK, CLIENT, CLIENT6, FRONT, VIRTUAL, VIRTUAL6, Host, Lab
 from tests.netns.twinpost import LabNode, Twinpost, Wiring, virtual_endpoints
 from tests.netns.watch import Holders
@@ -18,6 +21,7 @@ from tests.pair.balanced import PROXIED, balance_of, send, traces
 from tests.pair.harness import HTTP, Settings, until
 from tests.pair.moving import twinpost
 from tests.pair.verdict import told
+from tests.support.patience import patiently
 
 pytestmark = [pytest.mark.netns, pytest.mark.xdist_group("netns")]
 _WEIGHTS = {"a": 2, "b": 3}
@@ -134,6 +138,7 @@ async def test_clients_are_spread_whatever_befalls_the_nodes(lab: Lab, tmp_path:
         clients = Clients(pair)
         await _clients_are_known_and_shared_by_weight(pair, clients)
         await _operators_change_shares(pair.node(active), clients)
+        active = await _the_address_moves_as_planned(pair, holders, active)
         await _the_active_node_loses_power(pair, holders, active, clients)
         await _every_check_fails(pair, await holders.settled(), clients)
 
@@ -155,6 +160,15 @@ async def _operators_change_shares(node: LabNode, clients: Clients) -> None:
     assert await twinpost(node, "balance", "resume", "a") == Exit.OK
     assert await twinpost(node, "balance", "set-weight", "b", "3") == Exit.OK
     assert await clients.share(5) == [2, 3]
+
+
+async def _the_address_moves_as_planned(pair: Balanced, holders: Holders, active: Host) -> Host:
+    """A client that just waits learns of it at once; returns who is Active now."""
+    async with idle_client(VIRTUAL) as (reader, _):
+        await asyncio.sleep(IDLE)
+        await pair.switch_over(active)
+        assert await patiently(reader.read()) == b""
+    return await holders.settled()
 
 
 async def _the_active_node_loses_power(

@@ -290,6 +290,33 @@ async def test_addresses_that_cannot_be_had_are_tried_again(tmp_path: Path) -> N
         await mail.holds()
 
 
+@pytest.mark.parametrize(
+    "call", [SwitchoverCall(None, force=True), MaintenanceCall(on=True, force=True)]
+)
+async def test_clients_are_told_before_an_address_goes(call: Call, tmp_path: Path) -> None:
+    async with running(tmp_path) as (process, mail, client):
+        await mail.holds()
+        moving = asyncio.create_task(client.request(call, Done))
+        await mail.sees(lambda one: one.leaving == one.held == (str(ADDRESS),))
+        assert "release" not in process.side.binder.done
+        await mail.sees(not_held)
+        assert not mail.watch.standing.leaving
+        with suppress(CallFailed):  # there is nobody to take it
+            await moving
+
+
+async def test_also_before_the_process_ends(tmp_path: Path) -> None:
+    seen = list[Said]()
+    async with running(tmp_path) as (process, mail, _):
+        await mail.holds()
+        other = await connect(process.socket, CLIENT_CODEC, on_push=seen.append)
+    other.close()
+    told = [one.leaving for one in seen if isinstance(one, Standing)]
+    assert (str(ADDRESS),) in told
+    assert told[-1] == ()
+    assert process.side.binder.done[-2:] == ["release", "close"]
+
+
 async def test_a_check_that_fails_gives_the_address_up(tmp_path: Path) -> None:
     async with running(tmp_path) as (process, mail, _):
         await mail.holds()
