@@ -20,6 +20,7 @@ from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.own_api import OwnApi
+from appliance.control.pairing import PairingApi
 from appliance.control.peer import Peer
 from appliance.control.peer_api import PeerApi
 from appliance.control.peer_desk import PeerDesk
@@ -41,6 +42,7 @@ from appliance.services.clock import boot_seconds, moment, monotonic, wall
 from appliance.services.control_access import Door
 from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.node import PROCESSES
+from appliance.services.pairing import Pairings, restart_node
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
 from appliance.services.site import following, open_site, site_reader
@@ -92,6 +94,10 @@ async def serve(context: Context) -> None:
     line = PeerLine(layout.mail_socket)
     Api(observer, layout.log_file("failover")).add_to(api)
     PeerApi(Peer(line, PeerDesk(line, own))).add_to(api)
+    pairings = Pairings(
+        layout.keys, node.link, monotonic, lambda: restart_node(layout.lock), context.emit
+    )
+    PairingApi(observer, pairings).add_to(api)
     history = History(layout.monitor / "history.db", moment, context.emit)
     sampling = asyncio.create_task(Sampler(observer, history, boot_seconds, context.emit).run())
     SiteApi(str(node.name), observer, site, mail).add_to(api)
@@ -140,6 +146,7 @@ async def serve(context: Context) -> None:
             await context.stop.wait()
     finally:
         door.close()
+        await pairings.close()
         await own.close()
         working.cancel()
         await asyncio.wait([working])
