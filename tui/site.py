@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from appliance.control.schema import Alarm, Status
+    from appliance.control.schema import Status
+    from appliance.control.schema_alerts import AlertView
     from tui.node import Trouble
 
 SAMPLES = 60
@@ -83,7 +84,7 @@ class Site:
         mail = self.there.status.mail if self.there.status else None
         return mail.peer.name if mail and mail.peer else ""
 
-    def alarms(self) -> list[tuple[str, Alarm]]:
+    def alarms(self) -> list[tuple[str, AlertView]]:
         """The alarms of both with the names of their nodes, critical ones first."""
         found = [
             (side.status.name, alarm)

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "send": ("send", "Send mail by SMTP: a file, standard input, or an mbox."),
     "queue": ("queue", "Look at the queue and change it."),
     "search": ("search", "Find mail by its text."),
+    "alerts": ("alerts", "What is not as it should be, on both nodes."),
     "metrics": ("metrics", "Figures of the last 90 days."),
     "mailbox": ("mailbox", "Look at mailboxes and export them."),
     "pair": ("pair", "Join two nodes, replace one, take over."),

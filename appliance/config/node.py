@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from appliance.config.account import AccountSettings
+from appliance.config.alerts import AlertSettings
 from appliance.config.balance import BalanceSettings, check_listeners
 from appliance.config.document import read
 from appliance.config.failover import FailoverSettings
@@ -172,6 +173,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     paths: PathSettings = PathSettings()
     balance: BalanceSettings | None = None
     search: SearchSettings = SearchSettings()
+    alerts: AlertSettings = AlertSettings()
     account: AccountSettings | None = None
     backup: BackupSettings = BackupSettings()
     console: ConsoleSettings = ConsoleSettings()

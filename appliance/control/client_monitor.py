@@ -1,11 +1,18 @@
-"""Calls about figures."""
+"""Calls about figures and alerts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from appliance.control.schema_alerts import (
+    AcknowledgeAlert,
+    AlertHistory,
+    Alerts,
+    AlertView,
+    EndedAlert,
+)
 from appliance.control.schema_history import HistoryView, SeriesList, SeriesView
 
 T = TypeVar("T")
@@ -20,7 +27,7 @@ class Asks(Protocol):
 
 
 class MonitorCalls:
-    """What a client asks about figures."""
+    """What a client asks about figures and alerts."""
 
     def metrics(self: Asks) -> Sequence[SeriesView]:
         """The figures that the history keeps."""
@@ -33,3 +40,19 @@ class MonitorCalls:
         asked = [("metric", one) for one in metrics]
         asked += [("range", span), ("points", str(points))]
         return self._get(f"{'/peer' if peer else ''}/history?{urlencode(asked)}", HistoryView)
+
+    def alerts(self: Asks) -> Alerts:
+        """The alerts of both nodes."""
+        return self._get("/alerts", Alerts)
+
+    def acknowledge(
+        self: Asks, name: str, what: AcknowledgeAlert, *, peer: bool = False
+    ) -> AlertView:
+        """Say that somebody knows of an alert; raises ApiError "not_found"."""
+        path = f"{'/peer' if peer else ''}/alerts/{quote(name, safe='')}/acknowledge"
+        return self._post(path, what, AlertView)
+
+    def ended_alerts(self: Asks, limit: int, *, peer: bool = False) -> Sequence[EndedAlert]:
+        """The last alerts that were cleared, the latest first."""
+        path = f"{'/peer' if peer else ''}/alerts/history?limit={limit}"
+        return self._get(path, AlertHistory).ended

@@ -24,6 +24,7 @@ from appliance.ipc.mail import (
     SiteVersionMade,
     TakeOverCall,
     Target,
+    TellPostmasterCall,
     View,
     ViewCall,
 )
@@ -118,6 +119,10 @@ class MailProcess:
         """File the message in a file; its queue id, "" if the mailbox has just got the same."""
         call = FileMailCall(mailbox, path, by)
         return (await self._call(call, FiledMail, patience=_BODY_PATIENCE)).queue_id
+
+    async def tell_postmaster(self, content: bytes) -> str:
+        """Send the postmaster a message of the node's own; its queue id."""
+        return (await self._call(TellPostmasterCall(content), FiledMail)).queue_id
 
     def close(self) -> None:
         """End the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from typing import ParamSpec, Protocol, TypeVar
 import msgspec
 
 from appliance.control.delivery import Delivery, pause_views
-from appliance.control.failover_status import DOWN, failover_alarms
+from appliance.control.findings import Findings
 from appliance.control.moves import Moves
 from appliance.control.protocols import Commands, QueueReader
-from appliance.control.schema import Alarm, Status, Virtual
+from appliance.control.schema import Status, Virtual
+from appliance.control.schema_alerts import AlertView
 from appliance.control.search import Searching
-from appliance.control.status import alarms, summary
-from appliance.control.tls_alarms import tls_alarms
+from appliance.control.status import summary
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.ipc.search import SearchView
@@ -65,12 +66,16 @@ class Observer:
         delivery: Delivery | None = None,
         pauses: Callable[[], Mapping[str, bytes]] = dict,
         search: Searching | None = None,
+        findings: Findings | None = None,
     ) -> None:
         """`processes` is the file the supervisor publishes; `pauses` are read in the thread.
 
         `search` is None where the node keeps no index.
         """
         self._search = search
+        self._findings = findings or Findings()
+        self.alerts: Callable[[Snapshot], tuple[AlertView, ...]] = _none
+        """What is not as it should be at a moment; whoever watches the node sets it."""
         self._identity = identity
         self._spool = spool
         self._processes = processes
@@ -166,6 +171,9 @@ class Observer:
             paused=await self.paused(),
             usage=usage,
             machine=machine,
+            restarts=self._findings.restarts.note(processes, time.monotonic()),
+            clock_offset=self._findings.clock_offset,
+            jobs=self._findings.jobs(),
         )
 
     async def status(self) -> Status:
@@ -174,11 +182,7 @@ class Observer:
 
     def told(self, seen: Snapshot) -> Status:
         """A moment, for people."""
-        others = [
-            *self._failover_alarms(seen.failover),
-            *(tls_alarms(seen.tls) if seen.tls else ()),
-        ]
-        found = alarms(seen.mail, seen.processes, seen.disk, self._identity.paired, others)
+        found = self.alerts(seen)
         return Status(
             name=self._identity.name,
             hostname=self._identity.hostname,
@@ -197,11 +201,6 @@ class Observer:
             delivery=seen.delivery,
             paused=seen.paused,
         )
-
-    def _failover_alarms(self, view: FailoverView | None) -> Sequence[Alarm]:
-        if not self._identity.virtual:
-            return []
-        return [DOWN] if view is None else [*failover_alarms(view)]
 
     def _virtual(self, view: FailoverView | None) -> Iterator[Virtual]:
         routers = view.routers if view else ()
@@ -231,3 +230,8 @@ def _usage(processes: Sequence[Process]) -> tuple[Mapping[str, Usage], Machine |
     """What the processes and the machine use."""
     found = {one.name: procfs.usage(one.pid) for one in processes if one.pid is not None}
     return {name: used for name, used in found.items() if used is not None}, procfs.machine()
+
+
+def _none(seen: Snapshot) -> tuple[AlertView, ...]:
+    """Before anybody watches there is nothing to tell."""
+    return ()

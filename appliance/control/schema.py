@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
+from appliance.control.schema_alerts import AlertView
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.mail.views import (
@@ -23,22 +22,6 @@ TARGETS_LIMIT = 1000
 """Messages in one command."""
 PAGE_LIMIT = 1000
 """Entries in one page."""
-
-
-class Severity(StrEnum):
-    """CRITICAL: a fault more loses mail or stops it. WARNING: not as it should be."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-
-
-class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something an operator should know now: what it is, and what to do."""
-
-    name: str
-    severity: Severity
-    text: str
-    hint: str
 
 
 class Virtual(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +92,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     virtual: tuple[Virtual, ...]
     failover: FailoverView | None
     tls: TlsView | None
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[AlertView, ...]
     delivery: DeliveryView | None = None
     paused: tuple[PauseView, ...] = ()
 

@@ -110,6 +110,15 @@ class FileMailCall(msgspec.Struct, frozen=True, array_like=True, tag=12):
     by: str
 
 
+class TellPostmasterCall(msgspec.Struct, frozen=True, array_like=True, tag=17):
+    """Accept a message of the node's own for the postmaster; answered with `FiledMail`.
+
+    `content` is at most 256 KiB: it crosses a process boundary.
+    """
+
+    content: bytes
+
+
 class WatchPeerCall(msgspec.Struct, frozen=True, array_like=True, tag=13):
     """From now on push `PeerSaid` and `PeerLinked` to this client, and to no other.
 
@@ -159,6 +168,7 @@ Call = (
     | WatchSiteCall
     | SiteCall
     | FileMailCall
+    | TellPostmasterCall
     | PeerCall
     | AccountCall
 )

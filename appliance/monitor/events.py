@@ -70,8 +70,6 @@ class Event(StrEnum):
     LINK_DOWN = "link_down"
     LINK_REFUSED = "link_refused"
     LINK_RESET = "link_reset"
-    PAIRED = "paired"
-    NOT_PAIRED = "not_paired"
     REPLICATION_REFUSED = "replication_refused"
     ADOPTED = "adopted"
     TAKEN_OVER = "taken_over"
@@ -132,6 +130,11 @@ class Event(StrEnum):
     INDEX = "index"
 
     # the monitor
+    ALERT_RAISED = "alert_raised"
+    ALERT_CLEARED = "alert_cleared"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_MAILED = "alert_mailed"
+    ALERT_NOT_TOLD = "alert_not_told"
     HISTORY_FAILED = "history_failed"
     HISTORY_WORKS = "history_works"
     MONITOR_FILE_DAMAGED = "monitor_file_damaged"

@@ -11,6 +11,7 @@ from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.ipc.search import SearchView
 from appliance.mail.views import MailView, QueueCounts, TlsView
+from appliance.monitor.jobs import JobView
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +64,8 @@ class Snapshot:
 
     `paired`: there is to be a peer. `virtual`: the addresses that move; `searching`: there is to
     be an index. `oldest`: age in ms of the oldest message in the queue that is not held, 0 if
-    there is none.
+    there is none. `restarts`: how often each process was started again in the last ten minutes.
+    `clock_offset`: how far the other node's wall clock is ahead of this one's, in ms.
     """
 
     paired: bool
@@ -81,3 +83,6 @@ class Snapshot:
     paused: tuple[PauseView, ...] = ()
     usage: Mapping[str, Usage] = field(default_factory=dict)
     machine: Machine | None = None
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    clock_offset: int | None = None
+    jobs: tuple[JobView, ...] = ()

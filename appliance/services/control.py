@@ -12,7 +12,7 @@ from appliance.control.backups import BackupsApi
 from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
-from appliance.control.figures import History, HistoryApi, Sampler
+from appliance.control.findings import Findings
 from appliance.control.jobs import JobsApi
 from appliance.control.listen import serving
 from appliance.control.mail_process import MailProcess
@@ -20,7 +20,6 @@ from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.own_api import OwnApi
-from appliance.control.pairing import PairingApi
 from appliance.control.peer import Peer
 from appliance.control.peer_api import PeerApi
 from appliance.control.peer_desk import PeerDesk
@@ -38,11 +37,11 @@ from appliance.services.backups import (
     worker_command,
     worker_environment,
 )
-from appliance.services.clock import boot_seconds, moment, monotonic, wall
+from appliance.services.clock import moment, monotonic, wall
 from appliance.services.control_access import Door
 from appliance.services.jobs import Surroundings, scheduler
+from appliance.services.monitor import Monitor
 from appliance.services.node import PROCESSES
-from appliance.services.pairing import Pairings, restart_node
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
 from appliance.services.site import following, open_site, site_reader
@@ -76,6 +75,7 @@ async def serve(context: Context) -> None:
         tuple(map(str, node.virtual)),
         keys.peer is not None,
     )
+    findings = Findings()
     observer = Observer(
         identity,
         layout.spool,
@@ -87,26 +87,23 @@ async def serve(context: Context) -> None:
         delivery,
         lambda: site.table(PAUSES),
         search,
+        findings,
     )
     door = Door(context, lambda table: observer.read(site.table, table), mail)
     api = door.handlers
     own = OwnApi(layout.control_socket, door.vouchers)
     line = PeerLine(layout.mail_socket)
     Api(observer, layout.log_file("failover")).add_to(api)
-    PeerApi(Peer(line, PeerDesk(line, own))).add_to(api)
-    pairings = Pairings(
-        layout.keys, node.link, monotonic, lambda: restart_node(layout.lock), context.emit
-    )
-    PairingApi(observer, pairings).add_to(api)
-    history = History(layout.monitor / "history.db", moment, context.emit)
-    sampling = asyncio.create_task(Sampler(observer, history, boot_seconds, context.emit).run())
+    peer = Peer(line, PeerDesk(line, own))
+    PeerApi(peer).add_to(api)
+    monitor = Monitor(context, observer, findings, peer if keys.peer else None, mail)
+    monitor.add_to(api)
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)
     PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)
     BalanceApi(balance).add_to(api)
     SearchApi(search).add_to(api)
-    HistoryApi(str(node.name), history).add_to(api)
     RoutesApi(observer, lambda: open_site(layout, node).current, site, mail, delivery, wall).add_to(
         api
     )
@@ -128,6 +125,7 @@ async def serve(context: Context) -> None:
     around = Surroundings(layout, node, observer, backups, search)
     jobs = scheduler(around, (), moment, context.emit)
     JobsApi(jobs).add_to(api)
+    findings.jobs = jobs.views
     working = asyncio.create_task(jobs.run())
     trusted = [network.network for network in node.http.status]
     try:
@@ -141,12 +139,12 @@ async def serve(context: Context) -> None:
                 node.http.listen,
                 door.group,
             ),
+            monitor.running(),
         ):
             context.ready()
             await context.stop.wait()
     finally:
         door.close()
-        await pairings.close()
         await own.close()
         working.cancel()
         await asyncio.wait([working])
@@ -159,7 +157,5 @@ async def serve(context: Context) -> None:
         if search is not None:
             search.close()
         delivery.close()
-        sampling.cancel()
-        history.close()
         observer.close()
         reader.close()

@@ -31,6 +31,7 @@ from appliance.services.clock import monotonic, wall
 from appliance.services.departures import Departures
 from appliance.services.mail_account import AccountDesk
 from appliance.services.mail_import import Importer
+from appliance.services.mail_notice import ToPostmaster
 from appliance.services.mail_people import authenticator
 from appliance.services.mail_policy import MailPolicy
 from appliance.services.mail_site import MailSite
@@ -193,6 +194,7 @@ async def _serve(
         site.socket,
         calls.control,
         importer.file,
+        ToPostmaster(intake, context.site, wall).take,
         account.answer,
     )
     socket = await serve_ipc(context.layout.mail_socket, SERVER_CODEC, handler)

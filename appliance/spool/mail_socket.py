@@ -37,6 +37,7 @@ from appliance.ipc.mail import (
     TakeOverCall,
     Target,
     TellPeerCall,
+    TellPostmasterCall,
     View,
     ViewCall,
     WatchPeerCall,
@@ -71,14 +72,17 @@ class MailSocket:
         site: SiteSocket,
         peer: PeerSocket,
         file: Callable[[FileMailCall], Awaitable[FiledMail]],
+        to_postmaster: Callable[[TellPostmasterCall], Awaitable[FiledMail]],
         account: Callable[[AccountCall], Awaitable[AccountSaid]],
     ) -> None:
         """`scratch` is a folder to be made for the copy of a salvaged disk.
 
         `file` takes mail from elsewhere into a mailbox; raises Refused, OSError.
+        `to_postmaster` takes what the node itself has to say; raises Refused, OSError.
         `account` is for the page of users; raises Refused, OSError.
         """
         self._file = file
+        self._to_postmaster = to_postmaster
         self._account = account
         self._spool = spool
         self._view = view
@@ -120,7 +124,7 @@ class MailSocket:
                 return self._peer.request(peer, message)
             case ChangeSiteCall() | PutRegistersCall():
                 return self._site.request(message)
-            case FileMailCall() | ChangePasswordCall() | CertificateCall():
+            case FileMailCall() | TellPostmasterCall() | ChangePasswordCall() | CertificateCall():
                 return self._pass_on(message)
             case _:
                 return self._operate(message)
@@ -190,10 +194,12 @@ class MailSocket:
         await self._spool.ask(TakeOver)
         return Durable()
 
-    async def _pass_on(self, call: FileMailCall | AccountCall) -> Said:
+    async def _pass_on(self, call: FileMailCall | TellPostmasterCall | AccountCall) -> Said:
         try:
             if isinstance(call, FileMailCall):
                 return await self._file(call)
+            if isinstance(call, TellPostmasterCall):
+                return await self._to_postmaster(call)
             return await self._account(call)
         except (Refused, OSError) as error:
             raise _refused(error) from error

@@ -141,7 +141,8 @@ def addresses(many: int) -> Sequence[str]:
 class Settings:
     """What a test changes: addresses are host:port; `spools` replaces the spool folders.
 
-    `search`: nodes keep an index, too. `page`: users can change their passwords.
+    `site` and `node` are more of these files. `search`: nodes keep an index, too. `page`: users can
+    change their passwords.
     """
 
     hop: str
@@ -150,6 +151,7 @@ class Settings:
     leases: int = LEASES
     clients: str = "127.0.0.0/8"
     site: str = ""
+    node: str = ""
     search: bool = False
     page: bool = False
     addresses: Sequence[str] = ()
@@ -204,7 +206,7 @@ class Node:
         if settings.page:
             node += _PAGE.format(address=self.address, page=PAGE, plain=PLAIN)
             self.services = (*self.services, "account")
-        (self.data / "node.toml").write_text(node, encoding="ascii")
+        (self.data / "node.toml").write_text(node + settings.node, encoding="ascii")
         site = (
             _SITE.format(hop=settings.hop, leases=settings.leases, clients=settings.clients)
             + settings.site

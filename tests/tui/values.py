@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from appliance.control.schema import Alarm, Severity, Status, Virtual
+from appliance.control.schema import Status, Virtual
+from appliance.control.schema_alerts import AlertView
 from appliance.mail.views import (
     QueueCounts,
     QueueEntry,
@@ -57,11 +58,16 @@ STATUS_B = msgspec.structs.replace(
         paths=(msgspec.structs.replace(FAILOVER.paths[0], alive=False),),
     ),
     alarms=(
-        Alarm(
-            name="disk_short",
-            severity=Severity.WARNING,
+        AlertView(
+            name="disk_low",
+            subject="",
+            severity="warning",
             text="The disk of the spool is nearly full: 6.0 GiB are free.",
             hint="free some space on /var/lib/twinpost, or give it a larger disk",
+            phase="raised",
+            held=60_000,
+            raised_at=0,
+            acknowledged=None,
         ),
     ),
 )

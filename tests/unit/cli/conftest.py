@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.main import run
+from appliance.control.alerts import AlertsApi
 from appliance.control.balance import BalanceApi
 from appliance.control.figures import History, HistoryApi
 from appliance.control.listen import serving
@@ -20,8 +21,9 @@ from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi
 from appliance.control.server import Api, Public
 from appliance.control.site import SiteApi
-from appliance.monitor.ring import Moment
+from appliance.control.watch import Watch
 from tests.support.control import Balance, Failover, Mail, Reader, Tls, handlers
+from tests.support.monitor import MOMENT, PEER_ALERTS, watched
 from tests.support.routes import Delivery, Registers
 from tests.support.routes import site as routes_site
 from tests.support.search import Search
@@ -36,7 +38,6 @@ listen = ["127.0.0.1:2525"]
 listen = "127.0.0.1:2526"
 pairing = "127.0.0.1:2527"
 """
-NOW = Moment("boot", 3_600_000, 1_790_000_000_000)
 SITE = """\
 domains = ["site.test"]
 [users.bob]
@@ -57,6 +58,7 @@ class Node:
     registers: Registers
     delivery: Delivery
     history: History
+    watch: Watch
 
     def run(self, *arguments: str) -> int:
         """Run a command against this node; returns its exit code."""
@@ -93,7 +95,9 @@ def node(data: Path) -> Iterator[Node]:
         lambda: registers.table("pauses"),
     )
 
-    history = History(data / "history.db", lambda: NOW, lambda *told, **more: None)
+    history = History(data / "history.db", lambda: MOMENT, lambda *told, **more: None)
+
+    watch = watched(observer, data)
 
     async def serve() -> None:
         api = handlers()
@@ -103,6 +107,7 @@ def node(data: Path) -> Iterator[Node]:
         RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
         HistoryApi("a", history).add_to(api)
+        AlertsApi("a", watch, lambda: PEER_ALERTS, lambda: 0).add_to(api)
         public = Public(observer, []).application()
         async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()
@@ -111,9 +116,11 @@ def node(data: Path) -> Iterator[Node]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert up.wait(60)
-    yield Node(data, reader, mail, failover, balance, site, search, registers, delivery, history)
+    parts = (reader, mail, failover, balance, site, search, registers, delivery)
+    yield Node(data, *parts, history, watch)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()
     observer.close()
     history.close()
+    watch.close()

@@ -38,6 +38,7 @@ from tests.support.control import (
     Tls,
     handlers,
 )
+from tests.support.monitor import watched
 
 T = TypeVar("T")
 
@@ -87,6 +88,7 @@ async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World
         Moves(failover, mail, tmp_path / "maintenance"),
         Tls(),
     )
+    watch = watched(observer, tmp_path)
     path = tmp_path / "control.sock"
     api = handlers()
     Api(observer, tmp_path / "failover.log").add_to(api)
@@ -98,6 +100,7 @@ async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World
     ):
         yield World(reader, mail, failover, Client(path), port, tmp_path)
     observer.close()
+    watch.close()
     assert not path.exists()
 
 

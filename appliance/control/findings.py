@@ -1,0 +1,18 @@
+"""What was found out beside the looks at a node: by watching it, and from the other node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from appliance.monitor.jobs import JobView
+from appliance.monitor.restarts import Restarts
+
+
+@dataclass
+class Findings:
+    """`clock_offset`: how far the other node's wall clock is ahead, in ms, None if unknown."""
+
+    restarts: Restarts = field(default_factory=Restarts)
+    clock_offset: int | None = None
+    jobs: Callable[[], tuple[JobView, ...]] = tuple
