@@ -247,7 +247,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The routing table; `itself` are the pair's own listeners. Raises ValueError."""
         pools = {name: pool.value(name) for name, pool in self.pools.items()}
         transports = {key: route.value(pools) for key, route in self.routes.items()}
-        return Routes(self.domains, self.mailboxes(), self.postmaster, transports, itself)
+        return Routes(self.domains, self.mailboxes(), str(self.postmaster), transports, itself)
 
 
 def load_site(path: Path) -> SiteSettings:

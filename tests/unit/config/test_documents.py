@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.config import ConfigError, Problem, load_node, load_site, open_layout
@@ -195,3 +196,11 @@ def test_files(tmp_path: Path) -> None:
     assert node.name == "a"
     assert str(layout.control_socket) == "/run/twinpost-a/control.sock"
     assert layout.spool == tmp_path / "spool"
+
+
+def test_where_the_postmaster_has_its_mail_can_be_told_to_the_spool(tmp_path: Path) -> None:
+    """It could not, as the setting was no plain string: delivery lost its spool for ever."""
+    path = tmp_path / "site.toml"
+    path.write_text('domains = ["site.test"]\npostmaster = "alice"\n[users.alice]\n')
+    route = load_site(path).table().resolve("postmaster@site.test")
+    assert msgspec.msgpack.encode(route.transport)
