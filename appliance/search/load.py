@@ -18,28 +18,34 @@ _STAT = Path("/proc/stat")
 class _Figures(NamedTuple):
     at: int
     spare: float
+    messages: int
     records: int
 
 
 class Machine:
-    """The load since the last look. `records`: how many the journal has had; `clock` in ms."""
+    """The load since the last look. `counts`: how many messages and records there have been;
+    `clock` in milliseconds."""
 
-    def __init__(self, records: Callable[[], int], clock: Callable[[], int]) -> None:
-        self._records = records
+    def __init__(self, counts: Callable[[], tuple[int, int]], clock: Callable[[], int]) -> None:
+        self._counts = counts
         self._clock = clock
-        self._last = self._figures(0)
+        self._last = self._figures((0, 0))
 
     def look(self) -> Load:
         """The load from the last look to this one."""
         last = self._last
-        now = self._last = self._figures(last.records)
+        now = self._last = self._figures((last.messages, last.records))
         seconds = max(now.at - last.at, 1) / 1000
-        return Load((now.spare - last.spare) / seconds, (now.records - last.records) / seconds)
+        return Load(
+            (now.spare - last.spare) / seconds,
+            (now.messages - last.messages) / seconds,
+            (now.records - last.records) / seconds,
+        )
 
-    def _figures(self, records: int) -> _Figures:
+    def _figures(self, counts: tuple[int, int]) -> _Figures:
         with suppress(Unavailable):  # no mail comes in then
-            records = self._records()
-        return _Figures(self._clock(), _spare(_STAT.read_text("ascii")), records)
+            counts = self._counts()
+        return _Figures(self._clock(), _spare(_STAT.read_text("ascii")), *counts)
 
 
 def _spare(stat: str) -> float:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-PROMISED = 750
-"""Records a second in the journal up to which the index keeps up, whatever else the machine does.
-
-Three records are a message that is accepted, leased and delivered; 10,000 messages a minute are
-500 records a second.
-"""
+PROMISED = 250
+"""Messages a second up to which the index keeps up, whatever else the machine does; 10,000 a
+minute are 167."""
+_RECORDS = 4 * PROMISED
+"""The same in records of the journal: accepting, leasing and delivering a message makes three.
+More means that mail is busy with what came before."""
 _RESERVED = 0.5
 """Cores that are left idle for what mail may need in the next moment."""
 _CALM_AFTER = 1_000
@@ -27,9 +27,10 @@ _LEAST, _LONGEST = 0.05, 200
 
 class Load(NamedTuple):
     """What the machine did since the last look: `idle` cores, where what this process used counts
-    as idle, and `records` a second in the journal."""
+    as idle; `messages` and `records` of the journal a second."""
 
     idle: float
+    messages: float
     records: float
 
 
@@ -52,7 +53,7 @@ class Rule:
 
     def share(self, now: int, load: Load) -> float:
         """The share of one core that the indexer may take; `now` in milliseconds."""
-        if load.records > PROMISED:
+        if load.messages > PROMISED or load.records > _RECORDS:
             self._busy_until = now + _CALM_AFTER
         # The busier of two moments: mail gets the core at once, the index after a while.
         idle, self._idle = min(load.idle, self._idle), load.idle

@@ -37,7 +37,7 @@ async def serve(context: Context) -> None:
     gc.set_threshold(100_000, 1_000, 1_000)
     stop = threading.Event()
     feed, shown, watched = (Feed(layout.spool) for _ in range(3))
-    pacer = Pacer(Machine(watched.records, monotonic).look, monotonic, stop.wait)
+    pacer = Pacer(Machine(watched.counts, monotonic).look, monotonic, stop.wait)
     index = Index(layout.index, pause=pacer.pause)
     reserve = _RESERVES * int(context.node.disk_reserve)
     indexer = Indexer(index, feed, monotonic, lambda: _free(layout.spool) > reserve, pacer)

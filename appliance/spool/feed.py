@@ -29,7 +29,7 @@ from appliance.replica.record import (
 )
 from appliance.spool.content import ContentReader
 from appliance.spool.names import Names
-from appliance.spool.schema import VERSION, Stage, open_reader, rows
+from appliance.spool.schema import NUMBER_BITS, VERSION, Stage, open_reader, rows
 
 _ENDED = {
     Result.DELIVERED: RecipientStatus.DELIVERED,
@@ -40,6 +40,12 @@ _ENDED = {
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _START = (-1, -(1 << 63), 0)
+# The key of a message has its incarnation above its number, and numbers are given in order.
+_COUNTS = f"""
+SELECT sum((SELECT max(key) FROM message
+    WHERE key>=idx<<{NUMBER_BITS} AND key<(idx+1)<<{NUMBER_BITS}) & {(1 << NUMBER_BITS) - 1}),
+  sum(seq) FROM incarnation
+"""
 _LETTER = "SELECT size, state, envelope, body FROM message LEFT JOIN content USING(key) WHERE key=?"
 
 Place = tuple[int, int, int]
@@ -79,11 +85,11 @@ class Feed:
             tips = dict(rows(db, "SELECT idx, seq FROM incarnation"))
         return Changes(lsn=lsn or 0, tips=tips)
 
-    def records(self) -> int:
-        """How many records the journal has had."""
+    def counts(self) -> tuple[int, int]:
+        """How many messages and how many records there have been; to be compared with later."""
         with self._reading() as (db, _):
-            found: int | None = db.execute("SELECT sum(seq) FROM incarnation").get
-        return found or 0
+            ((messages, records),) = rows(db, _COUNTS)
+        return messages or 0, records or 0
 
     def changes(self, lsn: int, tips: Mapping[int, int], limit: int) -> Changes:
         """What comes behind `lsn` and `tips`, of `limit` segments at most."""

@@ -13,31 +13,36 @@ from appliance.search.load import Machine
 from appliance.search.pace import PROMISED, Load, Pacer, Rule
 from tests.unit.search.test_indexer import Rig
 
-FLOOR = 10_000 / 60 * 3
-"""Records a second of 10,000 messages a minute, accepted, leased and delivered."""
+FLOOR = 10_000 / 60
+BUSY, HALF = Load(0.0, 1000.0, 3000.0), Load(1.0, 1000.0, 3000.0)
+CALM = Load(2.0, 3.0, 10.0)
 
 
 def test_the_floor_is_kept_up_with_whatever_else_the_machine_does() -> None:
     assert FLOOR < PROMISED
-    assert Rule().share(0, Load(0.0, FLOOR)) == 1.0
+    assert Rule().share(0, Load(0.0, FLOOR, 3 * FLOOR)) == 1.0
 
 
 def test_above_it_the_index_takes_what_is_idle_but_for_a_reserve() -> None:
     rule = Rule()
     shares = [
-        rule.share(now, Load(idle, 2 * PROMISED))
+        rule.share(now, Load(idle, 2 * PROMISED, 0.0))
         for now, idle in enumerate((8.0, 8.0, 1.0, 1.0, 0.4, 0.0, 2.0, 2.0))
     ]
     # A moment in which much is idle is not believed before the next one says so, too.
     assert shares == [0.0, 1.0, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0]
 
 
+def test_a_queue_that_is_delivered_is_mail_at_work_too() -> None:
+    assert Rule().share(0, Load(0.0, 0.0, 8 * PROMISED)) == 0.0
+
+
 def test_a_pause_between_two_bursts_is_not_the_end_of_them() -> None:
     rule = Rule()
-    assert rule.share(0, Load(0.0, 5 * PROMISED)) == 0.0
-    assert rule.share(200, Load(0.0, 0.0)) == 0.0
-    assert rule.share(999, Load(0.0, 0.0)) == 0.0
-    assert rule.share(1000, Load(0.0, 0.0)) == 1.0
+    assert rule.share(0, Load(0.0, 5 * PROMISED, 0.0)) == 0.0
+    assert rule.share(200, Load(0.0, 0.0, 0.0)) == 0.0
+    assert rule.share(999, Load(0.0, 0.0, 0.0)) == 0.0
+    assert rule.share(1000, Load(0.0, 0.0, 0.0)) == 1.0
 
 
 class Machinery:
@@ -47,8 +52,8 @@ class Machinery:
         self.now = 0
         self.rested = list[int]()
         self.stopping = False
-        self._loads = iter((Load(2.0, 0.0), *loads))
-        self._last = Load(2.0, 0.0)
+        self._loads = iter((CALM, *loads))
+        self._last = CALM
 
     def look(self) -> Load:
         self._last = next(self._loads, self._last)
@@ -61,9 +66,6 @@ class Machinery:
 
     def pacer(self) -> Pacer:
         return Pacer(self.look, lambda: self.now, self.wait)
-
-
-BUSY, HALF, CALM = Load(0.0, 3000.0), Load(1.0, 3000.0), Load(2.0, 10.0)
 
 
 def test_pauses_give_back_what_the_share_is_less_than_a_core() -> None:
@@ -133,17 +135,17 @@ def test_a_resting_indexer_says_so_and_how_far_it_is_behind(rig: Rig) -> None:
 
 def test_the_load_of_this_machine() -> None:
     now = 0
-    told = iter([1000, 1700])
+    told = iter([(100, 1000), (400, 1700)])
 
-    def records() -> int:
+    def counts() -> tuple[int, int]:
         try:
             return next(told)
         except StopIteration:
             raise Unavailable("no spool") from None
 
-    machine = Machine(records, lambda: now)
+    machine = Machine(counts, lambda: now)
     now = 500
     load = machine.look()
-    assert load.records == 1400
+    assert load[1:] == (600, 1400)
     assert load.idle >= 0
-    assert machine.look().records == 0  # the spool is away: nothing comes in
+    assert machine.look()[1:] == (0, 0)  # the spool is away: nothing comes in

@@ -92,6 +92,15 @@ def test_where_recipients_stand(writer: Writer, feed: Feed) -> None:
     assert set(feed.status(writer.accept(held=True)) or ()) == {RecipientStatus.HELD}
 
 
+def test_counts(writer: Writer, feed: Feed) -> None:
+    before = feed.counts()
+    name = writer.accept()
+    writer.accept()
+    writer.deliver(name)
+    messages, records = feed.counts()
+    assert (messages - before[0], records - before[1]) == (2, 4)
+
+
 def test_content(writer: Writer, feed: Feed) -> None:
     small = writer.accept(content=b"small")
     large = writer.accept(content=bytes(200_000), external=True)
