@@ -51,7 +51,7 @@ from appliance.control.schema import (
 )
 from appliance.ipc.balance import BalanceView
 from appliance.ipc.delivery import DeliveryView
-from appliance.ipc.search import SearchPage, SearchView
+from appliance.ipc.search import MessagePreview, SearchPage, SearchView
 from appliance.ipc.socket_file import connected_socket
 from appliance.mail.views import (
     CommandResult,
@@ -166,6 +166,10 @@ class Client(MonitorCalls, BackupCalls, JobCalls, OperatorCalls):
         """Messages by their text, the newest first."""
         asked = {"query": query, "limit": limit, "after": after, "snippets": int(snippets)}
         return self._get(f"/search?{urlencode(asked)}", SearchPage)
+
+    def preview(self, queue_id: str) -> MessagePreview:
+        """A message to look at; raises ApiError with code "not_found"."""
+        return self._get(f"/messages/{quote(queue_id, safe='')}/preview", MessagePreview)
 
     def search_status(self) -> SearchView:
         """How the search index is."""

@@ -15,11 +15,14 @@ from appliance.ipc.search import (
     CLIENT_CODEC,
     Call,
     FindCall,
+    MessagePreview,
     Page,
+    PreviewCall,
     ReindexCall,
     Said,
     SearchPage,
     SearchView,
+    Shown,
     Status,
     StatusCall,
 )
@@ -34,6 +37,9 @@ class Searching(Protocol):
 
     async def find(self, query: str, limit: int, after: str, snippets: bool) -> SearchPage:
         """Some hits; raises BadRequest for a query that cannot be meant."""
+
+    async def preview(self, queue_id: str) -> MessagePreview:
+        """How a message looks; raises LookupError."""
 
     async def view(self) -> SearchView:
         """How the index is."""
@@ -51,6 +57,9 @@ class SearchProcess:
     async def find(self, query: str, limit: int, after: str, snippets: bool) -> SearchPage:
         call = FindCall(query, limit, after, snippets)
         return (await self._caller.call(call, Page, _PATIENCE)).page
+
+    async def preview(self, queue_id: str) -> MessagePreview:
+        return (await self._caller.call(PreviewCall(queue_id), Shown, _PATIENCE)).message
 
     async def view(self) -> SearchView:
         return (await self._caller.call(StatusCall(), Status, _PATIENCE)).view
@@ -73,6 +82,7 @@ class SearchApi:
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
         handlers.get("/search", self.find, Role.VIEWER)
+        handlers.get("/messages/{id}/preview", self.preview, Role.OPERATOR)
         handlers.get("/search/status", self.status, Role.VIEWER)
         handlers.post("/search/reindex", self.reindex, Role.OPERATOR, "make the search index anew")
 
@@ -84,6 +94,9 @@ class SearchApi:
         snippets = asked.get("snippets", "1") == "1"
         query, after = asked.get("query", ""), asked.get("after", "")
         return as_json(await self._there().find(query, int(limit), after, snippets))
+
+    async def preview(self, request: web.Request) -> web.Response:
+        return as_json(await self._there().preview(request.match_info["id"]))
 
     async def status(self, request: web.Request) -> web.Response:
         return as_json(await self._there().view())

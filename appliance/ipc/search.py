@@ -29,7 +29,13 @@ class ReindexCall(msgspec.Struct, frozen=True, array_like=True, tag=2):
     by: str
 
 
-Call = FindCall | StatusCall | ReindexCall
+class PreviewCall(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Answered with `Shown`; refused as "not found" if this node does not have the message."""
+
+    queue_id: str
+
+
+Call = FindCall | StatusCall | ReindexCall | PreviewCall
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -88,6 +94,36 @@ class SearchView(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a message that is not shown as text.
+
+    `size` in bytes once it is decoded, null if the part goes on behind what was looked at.
+    """
+
+    name: str
+    type: str
+    size: int | None
+
+
+class MessagePreview(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as one may look at it: everything decoded, and made visible line by line.
+
+    `sender` to `date` are fields of its header, as they say of themselves. `text` is its plain
+    text, or that of its HTML. `complete`: that is all of it, and of the attachments.
+    """
+
+    queue_id: str
+    sender: str
+    to: str
+    cc: str
+    subject: str
+    date: str
+    size: int
+    text: str
+    attachments: tuple[Attachment, ...]
+    complete: bool
+
+
 class Page(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """What was found."""
 
@@ -100,7 +136,13 @@ class Status(msgspec.Struct, frozen=True, array_like=True, tag=1):
     view: SearchView
 
 
-Said = Page | Status
+class Shown(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """How a message looks."""
+
+    message: MessagePreview
+
+
+Said = Page | Status | Shown
 
 SERVER_CODEC: Codec[Said, Call] = Codec(msgspec.msgpack.Decoder(Call))
 CLIENT_CODEC: Codec[Call, Said] = Codec(msgspec.msgpack.Decoder(Said))

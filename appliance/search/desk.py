@@ -13,12 +13,15 @@ from appliance.ipc.search import (
     Call,
     FindCall,
     Hit,
+    MessagePreview,
     Page,
     Piece,
+    PreviewCall,
     ReindexCall,
     Said,
     SearchPage,
     SearchView,
+    Shown,
     Status,
     StatusCall,
 )
@@ -30,10 +33,11 @@ from appliance.search.catalogue import STATE_NAMES, Lookups, State
 from appliance.search.find import Found, Search
 from appliance.search.index import CATALOGUE, Index
 from appliance.search.indexer import Indexer
+from appliance.search.preview import preview
 from appliance.search.query import Mistake, parse
 from appliance.search.snippet import Meant, snippet
 from appliance.search.source import Source
-from appliance.search.text import extract
+from appliance.search.text import MESSAGE_LIMIT, extract
 from appliance.search.tree import Node, meant
 
 MOST_HITS = 200
@@ -89,6 +93,10 @@ class Desk:
             case FindCall():
                 loop = asyncio.get_running_loop()
                 return Page(await loop.run_in_executor(self._thread, self.find, message))
+            case PreviewCall():
+                loop = asyncio.get_running_loop()
+                asked = message.queue_id
+                return Shown(await loop.run_in_executor(self._thread, self.preview, asked))
             case StatusCall():
                 return Status(self.view())
             case ReindexCall():
@@ -125,6 +133,16 @@ class Desk:
         except (apsw.Error, Unavailable) as error:
             self._forget()
             raise CallFailed(Failure("unavailable", str(error))) from error
+
+    def preview(self, queue_id: str) -> MessagePreview:
+        """How a message looks; raises CallFailed."""
+        try:
+            found = next(self._source.letters((queue_id,), MESSAGE_LIMIT), None)
+        except Unavailable as error:
+            raise CallFailed(Failure("unavailable", str(error))) from error
+        if found is None:
+            raise CallFailed(Failure("not found", f"no message {visible(queue_id, 80)}", "", True))
+        return preview(*found)
 
     def _page(self, node: Node, call: FindCall, before: int | None) -> SearchPage:
         lookups = self._opened()

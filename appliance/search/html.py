@@ -11,6 +11,7 @@ _INLINE = re.compile(
     r"</?(?:a|abbr|b|big|em|font|i|mark|o:p|s|small|span|strong|sub|sup|tt|u|wbr)(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
+_BREAK = re.compile(r"<(?:br|hr|/p|/div|/h[1-6]|/li|/tr|/table)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[!/?a-zA-Z][^<>]*>?")
 
 
@@ -18,7 +19,7 @@ def html_text(source: str) -> str:
     """The text of an HTML document or of a piece of one."""
     for start, end in _UNSEEN:
         source = _without(source, start, end)
-    return html.unescape(_TAG.sub(" ", _INLINE.sub("", source)))
+    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", _INLINE.sub("", source))))
 
 
 def _without(source: str, start: str, end: str) -> str:
@@ -35,7 +36,7 @@ def _without(source: str, start: str, end: str) -> str:
         stop = lowered.find(end, at + len(start))
         if stop < 0:
             return " ".join(kept)
-        done = stop + len(end)
+        done = lowered.find(">", stop) + 1 or len(source)
         at = lowered.find(start, done)
     kept.append(source[done:])
     return " ".join(kept)

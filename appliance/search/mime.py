@@ -34,7 +34,10 @@ _NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "ra
 
 @dataclass(frozen=True)
 class Part:
-    """A leaf of a message. `kind` is its media type in lower case, `name` its file name or ""."""
+    """A leaf of a message. `kind` is its media type in lower case, `name` its file name or "".
+
+    `choice`: leaves with the same number but 0 are alternatives of one another (RFC 2046 §5.1.4).
+    """
 
     headers: Mapping[str, str]
     kind: str
@@ -42,6 +45,15 @@ class Part:
     encoding: str
     name: str
     body: memoryview
+    choice: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded content, near enough."""
+        if self.encoding == "base64":
+            data = bytes(self.body).translate(None, b" \t\r\n").rstrip(b"=")
+            return len(data) * 3 // 4
+        return len(self.body)
 
     def content(self, limit: int) -> bytes:
         """The decoded content, `limit` bytes of it at most."""
@@ -62,6 +74,7 @@ class Message:
     headers: dict[str, list[str]]
     parts: list[Part] = field(default_factory=list)
     complete: bool = True
+    choices: int = 0
 
 
 def parse(data: bytes) -> Message:
@@ -69,7 +82,7 @@ def parse(data: bytes) -> Message:
     whole = memoryview(data)
     headers, body = _header(whole)
     message = Message(headers)
-    _descend(message, headers, body, 0)
+    _descend(message, headers, body, 0, 0)
     return message
 
 
@@ -122,24 +135,29 @@ def _header(data: memoryview) -> tuple[dict[str, list[str]], memoryview]:
     return headers, data[end:]
 
 
-def _descend(message: Message, headers: dict[str, list[str]], body: memoryview, depth: int) -> None:
+def _descend(
+    message: Message, headers: dict[str, list[str]], body: memoryview, depth: int, choice: int
+) -> None:
     kind, parameters = _parameters(_first(headers, "content-type") or "text/plain")
     boundary = parameters.get("boundary", "")
     if depth >= _DEPTH or len(message.parts) >= _PARTS:
         message.complete = False
     elif kind.startswith("multipart/") and boundary:
         split = list(_split(body, boundary.encode("utf-8", "surrogateescape")))
+        if kind == "multipart/alternative" and not choice:
+            message.choices += 1
+            choice = message.choices
         for one in split:
-            _descend(message, *_header(one), depth + 1)
+            _descend(message, *_header(one), depth + 1, choice)
         if split:
             return
     elif kind in ("message/rfc822", "message/global"):
         inner, rest = _header(body)
         _note_inner(message, inner)
-        _descend(message, inner, rest, depth + 1)
+        _descend(message, inner, rest, depth + 1, 0)
         return
     if len(message.parts) < _PARTS:
-        message.parts.append(_leaf(headers, kind, parameters, body))
+        message.parts.append(_leaf(headers, kind, parameters, body, choice))
 
 
 def _note_inner(message: Message, headers: dict[str, list[str]]) -> None:
@@ -150,7 +168,11 @@ def _note_inner(message: Message, headers: dict[str, list[str]]) -> None:
 
 
 def _leaf(
-    headers: dict[str, list[str]], kind: str, parameters: dict[str, str], body: memoryview
+    headers: dict[str, list[str]],
+    kind: str,
+    parameters: dict[str, str],
+    body: memoryview,
+    choice: int,
 ) -> Part:
     _, disposition = _parameters(_first(headers, "content-disposition"))
     return Part(
@@ -160,6 +182,7 @@ def _leaf(
         encoding=_first(headers, "content-transfer-encoding").strip().lower(),
         name=disposition.get("filename") or parameters.get("name", ""),
         body=body,
+        choice=choice,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.search.html import html_text
@@ -41,12 +42,12 @@ class Text:
 def extract(data: bytes) -> Text:
     """The text of a message, of its first MESSAGE_LIMIT bytes; never raises."""
     message = parse(data[:MESSAGE_LIMIT])
-    senders = _field(message, "from", "sender", "reply-to")
-    recipients = _field(message, "to", "cc", "bcc", "resent-to")
+    senders = field_of(message, "from", "sender", "reply-to")
+    recipients = field_of(message, "to", "cc", "bcc", "resent-to")
     found = _MESSAGE_ID.search(" ".join(message.headers.get("message-id", ())))
-    body, complete = _body(message)
+    body, complete = body_of(message.parts)
     return Text(
-        subject=_field(message, "subject"),
+        subject=field_of(message, "subject"),
         senders=senders,
         recipients=recipients,
         from_addresses=_addresses(senders),
@@ -58,7 +59,8 @@ def extract(data: bytes) -> Text:
     )
 
 
-def _field(message: Message, *names: str) -> str:
+def field_of(message: Message, *names: str) -> str:
+    """The decoded values of header fields, each on a line."""
     values = [unworded(value) for name in names for value in message.headers.get(name, ())]
     return "\n".join(values)[:_FIELD_LIMIT]
 
@@ -67,10 +69,11 @@ def _addresses(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found.lower() for found in _ADDRESS.findall(text)))
 
 
-def _body(message: Message) -> tuple[str, bool]:
+def body_of(parts: Iterable[Part]) -> tuple[str, bool]:
+    """The text of those that are text, and whether that is all of it."""
     texts, room, complete = list[str](), _TEXT_LIMIT, True
-    for part in message.parts:
-        if not _readable(part):
+    for part in parts:
+        if not readable(part):
             continue
         text = part.text(_PART_LIMIT)
         if part.kind == "text/html":
@@ -84,7 +87,8 @@ def _body(message: Message) -> tuple[str, bool]:
     return "\n".join(texts), complete
 
 
-def _readable(part: Part) -> bool:
+def readable(part: Part) -> bool:
+    """Whether a part is text."""
     kind = part.kind
     # A multipart that could not be split, or a kind nobody can make out, is text if anything.
     return (

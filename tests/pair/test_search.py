@@ -67,6 +67,10 @@ async def test_what_one_node_took_the_other_finds_when_it_is_gone(tmp_path: Path
         a, b = cluster.nodes
         name = await asyncio.to_thread(send, a, "Subject: Tide\r\n\r\nneap tides\r\n")
         assert await finds(a, '"neap tides"') == name
+        shown = await asyncio.to_thread(Client(a.layout.control_socket).preview, name)
+        assert (shown.subject, shown.text, shown.complete) == ("Tide", "neap tides", True)
+        with pytest.raises(ApiError, match="no message 0000000000ZZZZ"):
+            await asyncio.to_thread(Client(a.layout.control_socket).preview, "0000000000ZZZZ")
         a.kill()
         assert await finds(b, "subject:tide from:anna@site.test") == name
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from appliance.control.http import BadRequest
-from appliance.ipc.search import Hit, Piece, SearchPage, SearchView
+from appliance.ipc.search import (
+    Attachment,
+    Hit,
+    MessagePreview,
+    Piece,
+    SearchPage,
+    SearchView,
+)
 from appliance.mail.views import Unavailable
 
 VIEW = SearchView(
@@ -27,6 +34,18 @@ HIT = Hit(
     status=("delivered",),
     snippet=(Piece("the ", False), Piece("tide", True), Piece(" of spring", False)),
 )
+PREVIEW = MessagePreview(
+    queue_id="Q1",
+    sender="Alice <alice@site.test>",
+    to="a@x.test",
+    cc="",
+    subject="Tide tables",
+    date="Sat, 31 Oct 2026 12:00:00 +0000",
+    size=2048,
+    text="the tide of spring",
+    attachments=(Attachment(name="tides.pdf", type="application/pdf", size=1024),),
+    complete=True,
+)
 
 
 class Search:
@@ -44,6 +63,11 @@ class Search:
             raise BadRequest("there is no field form:", "did you mean from:?")
         self.asked.append((query, limit, after, snippets))
         return self.page
+
+    async def preview(self, queue_id: str) -> MessagePreview:
+        if queue_id != PREVIEW.queue_id:
+            raise LookupError(f"no message {queue_id}")
+        return PREVIEW
 
     async def view(self) -> SearchView:
         return self.views.pop(0) if len(self.views) > 1 else self.views[0]

@@ -46,6 +46,8 @@ STRUCTS = [
     search.SearchPage,
     search.Hit,
     search.Piece,
+    search.MessagePreview,
+    search.Attachment,
     search.SearchView,
 ]
 

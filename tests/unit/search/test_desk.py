@@ -49,6 +49,14 @@ def test_a_hit_tells_what_it_is(counter: Counter) -> None:
     assert [(one.text, one.hit) for one in hit.snippet] == [("tide", True), (" tables", False)]
 
 
+def test_a_message_is_looked_at(counter: Counter) -> None:
+    name = counter.rig.accept("tide tables")
+    shown = counter.desk.preview(name)  # indexed or not
+    assert (shown.subject, shown.text, shown.attachments) == ("tide tables", "tide tables", ())
+    with pytest.raises(CallFailed, match="not found: no message nobody"):
+        counter.desk.preview("nobody\x1b")
+
+
 def test_pages(counter: Counter) -> None:
     names = [counter.rig.accept("tide") for _ in range(25)]
     counter.rig.settle()
