@@ -15,6 +15,7 @@ from appliance.mail.views import (
 )
 from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
+from tests.tui.figures import FIGURES
 
 SERVICES = ("mail", "delivery", "failover", "search", "control")
 MAIL_A = msgspec.structs.replace(
@@ -114,4 +115,5 @@ ANSWERS: dict[str, object] = {
     "/peer/status": STATUS_B,
     "/queue": QUEUE,
     "/peer/queue": QUEUE,
+    **FIGURES,
 }
