@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,12 +183,10 @@ def _pairing_errors() -> Iterator[None]:
 
 def _finish(layout: Layout, paired: Paired) -> None:
     """Tell, and have a running node use its new keys."""
-    from appliance.services.supervise import holder
+    from appliance.services.pairing import restart_node
 
     click.echo(f"Paired with node {paired.peer.node_id.hex()} at {safe(paired.peer.endpoint)}.")
-    pid = holder(layout.lock)
-    if pid is not None:
-        os.kill(pid, signal.SIGHUP)
+    if restart_node(layout.lock):
         click.echo("The running node starts its services anew to use it.")
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from appliance.control.audit import note
 from appliance.control.caller import Caller
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
@@ -85,6 +86,7 @@ class BalanceApi:
     async def change(self, request: web.Request) -> web.Response:
         name, by = request.match_info["name"], user(request)
         body = decoded(await request.read(), ServerChange)
+        note(request, weight=body.weight, draining=body.draining)
         if (body.weight is None) == (body.draining is None):
             raise BadRequest("name weight or draining, one of them")
         if body.weight is not None:

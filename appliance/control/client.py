@@ -14,6 +14,7 @@ import msgspec
 from appliance.control.client_backups import BackupCalls
 from appliance.control.client_jobs import JobCalls
 from appliance.control.client_monitor import MonitorCalls
+from appliance.control.client_pair import PairCalls
 from appliance.control.client_people import OperatorCalls
 from appliance.control.schema import (
     API,
@@ -83,7 +84,7 @@ class ApiError(Exception):
         self.failure = failure
 
 
-class Client(MonitorCalls, BackupCalls, JobCalls, OperatorCalls):
+class Client(MonitorCalls, BackupCalls, JobCalls, OperatorCalls, PairCalls):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
     def __init__(

@@ -12,6 +12,7 @@ from aiohttp import web
 from appliance.config.document import convert
 from appliance.config.site import SiteSettings
 from appliance.control import roster
+from appliance.control.audit import note
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
 from appliance.control.observer import Observer
@@ -126,6 +127,7 @@ class PeopleApi:
         body = decoded(await request.read(), AddUsers)
         kept = {one.name: await self._kept(one.password) for one in body.users}
         names = ", ".join(kept) if len(kept) < 5 else f"{len(kept)} users"
+        note(request, users=names)
         comment = body.comment or f"adds {names}"
         await self._edit(
             request, lambda site: roster.with_users(site, body.users), comment, body.while_alone
@@ -190,6 +192,7 @@ class PeopleApi:
         body = decoded(await request.read(), AddAliases)
         names = [one.address for one in body.aliases]
         told = ", ".join(names) if len(names) < 5 else f"{len(names)} aliases"
+        note(request, aliases=told)
         await self._edit(
             request,
             lambda document: roster.with_aliases(document, body.aliases, body.replace),

@@ -11,6 +11,7 @@ from aiohttp import web
 from appliance.config.pauses import REASON_LIMIT, TABLE, Pause, paused_name
 from appliance.config.site import RouteSettings, SiteSettings
 from appliance.config.units import Wrong
+from appliance.control.audit import note
 from appliance.control.delivery import Delivery, pause_views
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
@@ -91,6 +92,7 @@ class RoutesApi:
 
     async def pause(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), PauseChange)
+        note(request, what=body.what, paused=body.paused, reason=body.reason)
         if len(body.reason) > REASON_LIMIT:
             raise BadRequest("the reason is too long", f"{REASON_LIMIT} characters at most")
         try:

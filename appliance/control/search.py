@@ -81,7 +81,7 @@ class SearchApi:
 
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
-        handlers.get("/search", self.find, Role.VIEWER)
+        handlers.get("/search", self.find, Role.OPERATOR)
         handlers.get("/messages/{id}/preview", self.preview, Role.OPERATOR)
         handlers.get("/search/status", self.status, Role.VIEWER)
         handlers.post("/search/reindex", self.reindex, Role.OPERATOR, "make the search index anew")

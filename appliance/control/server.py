@@ -16,6 +16,7 @@ from aiohttp import web
 
 from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
+from appliance.control.audit import note
 from appliance.control.handlers import Handler, Handlers, failures
 from appliance.control.history import history
 from appliance.control.http import BadRequest, as_json, decoded, failed, user
@@ -110,6 +111,9 @@ class Api:
             raise BadRequest(f"{len(body.targets)} targets", f"name 1 to {TARGETS_LIMIT} messages")
         if action == "redirect":
             _check_address(body.address)
+        note(request, messages=len(body.targets), first=body.targets[0].queue_id)
+        if body.address:
+            note(request, to=body.address)
         results = await _carry_out(self._observer.commands, action, body, user(request))
         return as_json(schema.CommandAnswer(tuple(results)))
 
@@ -123,6 +127,7 @@ class Api:
 
     async def switch_over(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.Switchover)
+        note(request, here=body.here, force=body.force)
         moves = self._observer.moves
         if body.here:
             text = await moves.fetch(body.vrid, body.force)
@@ -132,11 +137,13 @@ class Api:
 
     async def maintain(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.Maintenance)
+        note(request, on=body.on, force=body.force)
         text = await self._observer.moves.maintain(body.on, body.force, user(request))
         return as_json(schema.Done(text))
 
     async def salvage(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.SalvageRequest)
+        note(request, disk=body.disk)
         return as_json(await self._observer.commands.salvage(body.disk, user(request)))
 
 

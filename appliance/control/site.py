@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from appliance.control.audit import note
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
 from appliance.control.observer import Observer
@@ -80,6 +81,7 @@ class SiteApi:
 
     async def change(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), ChangeSite)
+        note(request, comment=body.comment)
         for id_ in (body.parent, *body.settles):
             _check(id_)
         made = await self._commands.change_site(

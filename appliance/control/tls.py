@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from appliance.control.audit import note
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded
 from appliance.control.observer import Observer
@@ -81,12 +82,14 @@ class TlsApi:
 
     async def forget(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), TlsForget)
+        note(request, name=body.name)
         values = await self._observer.read(self._desk.forgotten, body.name)
         await self._registers.put_registers(values, body.while_alone)
         return as_json(Done("It is used no more."))
 
     async def renew(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), TlsRenew)
+        note(request, authority=body.authority)
         values = await self._observer.read(self._desk.renewed, body.authority)
         await self._registers.put_registers(values, body.while_alone)
         said = "Both nodes issue themselves new certificates."

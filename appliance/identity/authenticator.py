@@ -61,6 +61,10 @@ class Authenticator:
         """Whether the user may use the address."""
         return self.people.may_send_as(user, sender)
 
+    def locked_out(self, client: str) -> bool:
+        """Whether no client of that address could log in now."""
+        return self._throttle.locked_out(self._clock(), client)
+
     def begin(self, mechanism: str, client: str) -> Plain | Login | Scram | None:
         """A client of that address begins to log in; None: there is no such mechanism."""
         checks = _Checks(self, client)

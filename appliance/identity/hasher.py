@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,6 +12,7 @@ from typing import TypeVar
 from appliance.identity.credential import Credential, fits, made, unknown
 
 T = TypeVar("T")
+_NICE = 10
 
 
 class Busy(Exception):
@@ -25,7 +28,7 @@ class Hasher:
     def __init__(self, waiting: int = 100) -> None:
         self._waiting = waiting
         self._pending = 0
-        self._pool = ThreadPoolExecutor(1, "passwords")
+        self._pool = ThreadPoolExecutor(1, "passwords", _yield_to_mail)
         self._unknown = self._pool.submit(unknown)
 
     async def fits(self, known: str | None, password: str) -> bool:
@@ -56,3 +59,8 @@ class Hasher:
     def close(self) -> None:
         """End the thread; what waits is not tried."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _yield_to_mail() -> None:
+    """Give this thread less of a busy processor; while it hashes, others have the interpreter."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

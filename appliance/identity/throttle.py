@@ -8,7 +8,7 @@ has a bucket of its own for that user, and nobody else's guesses fill it.
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import msgspec
 
@@ -45,6 +45,8 @@ class Throttle:
         self._users = _Buckets(bounds.user, bounds.entries)
         self._known = _Buckets(bounds.known, bounds.entries)
         self._familiar: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._at_home: Counter[str] = Counter()
+        """Address → how many users are familiar there."""
         self._entries = bounds.entries
 
     def attempt(self, now: int, client: str, user: str) -> int:
@@ -59,6 +61,11 @@ class Throttle:
         # Whoever is out of his own guesses must not use up the user's.
         return wait or self._users.take(now, user)
 
+    def locked_out(self, now: int, client: str) -> bool:
+        """Whether nobody could log in from there now, whoever it is."""
+        address = group(client)
+        return not self._at_home[address] and self._addresses.wait(now, address) > 0
+
     def undone(self, client: str, user: str) -> None:
         """It was not tried after all."""
         address = group(client)
@@ -72,10 +79,15 @@ class Throttle:
         """It was right: from now on the address is known to be the user's."""
         self.undone(client, user)
         pair = (user, group(client))
+        if pair not in self._familiar:
+            self._at_home[pair[1]] += 1
         self._familiar[pair] = None
         self._familiar.move_to_end(pair)
         if len(self._familiar) > self._entries:
-            self._familiar.popitem(last=False)
+            (_, address), _ = self._familiar.popitem(last=False)
+            self._at_home[address] -= 1
+            if not self._at_home[address]:
+                del self._at_home[address]
 
 
 class _Buckets:
@@ -88,15 +100,18 @@ class _Buckets:
 
     def take(self, now: int, key: str) -> int:
         """0 if there was room for one more, else how long until there is."""
-        empty = max(self._full.get(key, now), now)
-        wait = empty - now - self._room
-        if wait > 0:
+        wait = self.wait(now, key)
+        if wait:
             return wait
-        self._full[key] = empty + self._period
+        self._full[key] = max(self._full.get(key, now), now) + self._period
         self._full.move_to_end(key)
         if len(self._full) > self._most:
             self._full.popitem(last=False)
         return 0
+
+    def wait(self, now: int, key: str) -> int:
+        """How long until there is room for one more."""
+        return max(self._full.get(key, now) - now - self._room, 0)
 
     def give_back(self, key: str) -> None:
         if key in self._full:

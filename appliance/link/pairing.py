@@ -129,6 +129,11 @@ class Inviting:
         """The port the listener got, 0 before it listens."""
         return self._acceptor.port if self._acceptor is not None else 0
 
+    @property
+    def tries_left(self) -> int:
+        """How often the code may still be tried wrongly."""
+        return self._invitation.tries_left
+
     def open(self, listen: Endpoint, lifetime: float) -> None:
         """Listen until paired or `lifetime` seconds have passed; raises OSError, ValueError."""
         acceptor = Acceptor(numeric(listen.host, listen.port), self._serve, lambda _: None)

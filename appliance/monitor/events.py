@@ -70,6 +70,8 @@ class Event(StrEnum):
     LINK_DOWN = "link_down"
     LINK_REFUSED = "link_refused"
     LINK_RESET = "link_reset"
+    PAIRED = "paired"
+    NOT_PAIRED = "not_paired"
     REPLICATION_REFUSED = "replication_refused"
     ADOPTED = "adopted"
     TAKEN_OVER = "taken_over"

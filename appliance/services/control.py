@@ -20,6 +20,7 @@ from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
 from appliance.control.own_api import OwnApi
+from appliance.control.pairing import PairingApi
 from appliance.control.peer import Peer
 from appliance.control.peer_api import PeerApi
 from appliance.control.peer_desk import PeerDesk
@@ -42,6 +43,7 @@ from appliance.services.control_access import Door
 from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.monitor import Monitor
 from appliance.services.node import PROCESSES
+from appliance.services.pairing import Pairings, restart_node
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
 from appliance.services.site import following, open_site, site_reader
@@ -94,6 +96,10 @@ async def serve(context: Context) -> None:
     own = OwnApi(layout.control_socket, door.vouchers)
     line = PeerLine(layout.mail_socket)
     Api(observer, layout.log_file("failover")).add_to(api)
+    pairings = Pairings(
+        layout.keys, node.link, monotonic, lambda: restart_node(layout.lock), context.emit
+    )
+    PairingApi(observer, pairings).add_to(api)
     peer = Peer(line, PeerDesk(line, own))
     PeerApi(peer).add_to(api)
     monitor = Monitor(context, observer, findings, peer if keys.peer else None, mail)
@@ -145,6 +151,7 @@ async def serve(context: Context) -> None:
             await context.stop.wait()
     finally:
         door.close()
+        await pairings.close()
         await own.close()
         working.cancel()
         await asyncio.wait([working])

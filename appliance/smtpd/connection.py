@@ -10,7 +10,7 @@ from appliance.mail.reply import Reply
 from appliance.smtpd.events import Event
 from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.proxy import BadHeader, Balancers, Header, read_header
-from appliance.smtpd.replies import INTERNAL_ERROR, SHUTTING_DOWN, encode
+from appliance.smtpd.replies import INTERNAL_ERROR, SHUTTING_DOWN, TOO_MANY_LOGINS, encode
 from appliance.smtpd.service import Service
 from appliance.smtpd.stream import Stream
 
@@ -61,6 +61,13 @@ class Connection(Stream, ABC):
             return
         # Without the zone of a link-local address: it means nothing to anyone else.
         client = str(peer[0]).partition("%")[0]
+        if self._locked_out(client):
+            # Before the handshake, which would cost more than all the rest.
+            reason = TOO_MANY_LOGINS.text
+            self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=reason)
+            word = b"" if self.listener.implicit else encode(TOO_MANY_LOGINS)
+            self.service.pen.hold(transport, word)
+            return
         if self.listener.balancers is None:
             refusal = self._admit(client)
             if refusal is not None:
@@ -143,6 +150,11 @@ class Connection(Stream, ABC):
             service.emit(Event.CONNECTION_REFUSED, client=self.client, reason=reason)
             return False
         return await self.start_tls(context)
+
+    def _locked_out(self, client: str) -> bool:
+        """Whether there is nothing that the client could do here."""
+        accounts = self.service.accounts
+        return self.listener.submission and accounts is not None and accounts.locked_out(client)
 
     def _admit(self, client: str) -> Reply | None:
         """Count the client in; or why it can't be served."""

@@ -153,6 +153,7 @@ class SmtpServer:
         """
         self._close_listeners()
         self._service.draining = True
+        self._service.pen.close()
         for connection in tuple(self._connections):
             connection.drain()
         conversations = {connection.conversation for connection in self._connections}

@@ -14,6 +14,7 @@ from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.events import Emit
 from appliance.smtpd.guard import Guard
 from appliance.smtpd.intake import Intake
+from appliance.smtpd.pen import Pen
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_CLIENT, encode
 
@@ -47,6 +48,7 @@ class Service:
         self.tls_context = tls_context
         self.accounts = accounts
         self.guard = guard or Guard()
+        self.pen = Pen()
         self.draining = False
         self.rejected = 0
         """Commands and messages that were answered with 4yz or 5yz."""

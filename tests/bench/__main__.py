@@ -1,5 +1,7 @@
 """`make bench`: the pair beside Postfix, in turns, on the same cores and the same disk.
 
+Rows that Postfix has nothing like stand beside the pair without what they measure.
+
 Accept only: delivery held, so that nothing but accepting and replicating is measured. End to end:
 the clock stops when the next hop has everything that got 250. A pair that was not paired
 throughout, or that cannot show every message on both disks after kill -9, ends the run.
@@ -29,6 +31,28 @@ SCENARIOS = (
     Scenario(name="accept only, many a connection, search on", deliver=False, search=True),
     Scenario(name="accept only, TLS, many a connection", deliver=False, tls=True),
     Scenario(name="accept only, TLS, one a connection", deliver=False, tls=True, per_connection=1),
+    Scenario(
+        name="accept only, many a connection, full policy",
+        deliver=False,
+        policy="full",
+        beside=Scenario(name="the same, policy off", deliver=False, policy="off"),
+        target=0.9,
+    ),
+    Scenario(
+        name="accept only, one a connection, full policy",
+        deliver=False,
+        policy="full",
+        per_connection=1,
+        beside=Scenario(name="the same, policy off", deliver=False, policy="off", per_connection=1),
+        target=0.9,
+    ),
+    Scenario(
+        name="accept only, 10,000 wrong passwords",
+        deliver=False,
+        guesses=10_000,
+        beside=Scenario(name="the same, nobody guesses", deliver=False),
+        target=0.9,
+    ),
     Scenario(name="end to end, many a connection", deliver=True, target=2),
     Scenario(name="end to end, many a connection, search on", deliver=True, search=True),
     Scenario(name="end to end, one a connection", deliver=True, per_connection=1),
@@ -73,15 +97,21 @@ def main() -> int:
 
 def _row(scenario: Scenario, makers: dict[str, Maker], rounds: int, parent: Path) -> report.Row:
     systems = list(makers) if scenario.compared else [report.OURS]
+    if scenario.beside is not None:
+        systems = [report.OURS, report.BESIDE]
     measured: dict[str, list[Measured]] = {system: [] for system in systems}
     for number in range(rounds if scenario.target else 1):
         # The first of a round has the cooler disk: they take turns at that, too.
         for system in systems if number % 2 == 0 else reversed(systems):
+            done, maker = scenario, makers.get(system, Pair)
+            if system == report.BESIDE:
+                assert scenario.beside is not None
+                done = msgspec.structs.replace(scenario.beside, seconds=scenario.seconds)
             with tempfile.TemporaryDirectory(prefix="twinpost-bench-", dir=parent) as folder:
                 Path(folder).chmod(0o755)  # Postfix's processes are not root
-                one = run(makers[system], scenario, Path(folder), SINK)
+                one = run(maker, done, Path(folder), SINK)
             measured[system].append(one)
-            print(report.progress(scenario, system, one), flush=True)
+            print(report.progress(done, system, one), flush=True)
     return report.Row(scenario, measured)
 
 

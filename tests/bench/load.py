@@ -255,6 +255,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=sys.maxsize)
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--tls", type=bool, default=False, help="use STARTTLS")
+    parser.add_argument("--sender", default="ward@site.test")
     parser.add_argument("--recipient", default="lab@bench.example")
     parser.add_argument("--tokens", type=Path, help="file for the tokens that got 250")
     options = vars(parser.parse_args())

@@ -16,12 +16,12 @@ from typing import Any, Self
 from appliance.services.demo import prepare
 from tests.bench.processes import kill_tree
 from tests.bench.sink import TOKEN_FIELD
-from tests.bench.trial import Invalid
+from tests.bench.trial import Invalid, Policy
 
 _TWINPOST = (sys.executable, "-m", "appliance.cli")
 _NODES = ("a", "b")
 _SITE = """\
-domains = ["site.test"]
+domains = [{domains}]
 postmaster = "alice"
 
 [users.alice]
@@ -30,7 +30,7 @@ postmaster = "alice"
 [users.dave]
 
 [relay]
-networks = ["127.0.0.0/8"]
+networks = [{relay}]
 
 [routes]
 "*" = {{ {route} }}
@@ -39,6 +39,33 @@ networks = ["127.0.0.0/8"]
 [retry]
 first = []
 """
+_POLICIES: Mapping[Policy, str] = {
+    "": "",
+    "off": """
+[policy]
+reject_invalid_helo = false
+reject_own_helo = false
+reject_own_sender = false
+""",
+    "full": """
+[policy]
+denied_clients = ["198.51.100.0/24"]
+reject_non_fqdn_helo = true
+reject_non_fqdn_sender = true
+reject_unlisted_sender = true
+reject_non_fqdn_recipient = true
+access = [
+    { action = "reject", sender = ["spam.example", ".spam.example"] },
+    { action = "hold", client = ["192.0.2.0/24"], recipient = ["bench.example"] },
+]
+
+[policy.rates]
+connections_per_minute = 1_000_000
+messages_per_minute = 1_000_000
+recipients_per_minute = 1_000_000
+recipients_per_hour = 10_000_000
+""",
+}
 _TOKEN = re.compile(TOKEN_FIELD + rb": ([\w-]+)\r\n")
 _HEAD = 4096  # bytes of a message among which its token is
 
@@ -47,9 +74,17 @@ class Pair:
     """Two nodes with data in `folder`; mail goes to `next_hop`, or is held."""
 
     listen = ("127.0.0.11", 2525)
+    submissions = ("127.0.0.11", 2465)
 
     def __init__(
-        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool, search: bool
+        self,
+        folder: Path,
+        next_hop: tuple[str, int],
+        *,
+        deliver: bool,
+        tls: bool,
+        search: bool,
+        policy: Policy,
     ) -> None:
         """`tls` makes no difference: it is always offered."""
         self._search = search
@@ -60,7 +95,13 @@ class Pair:
             if deliver
             else 'transport = "hold"'
         )
-        self._site = _SITE.format(route=route)
+        # To a policy clients are strangers, who may send to the site's own domains only.
+        self._site = _SITE.format(
+            route=route,
+            domains='"site.test", "bench.example"' if policy else '"site.test"',
+            relay="" if policy else '"127.0.0.0/8"',
+        )
+        self._site += _POLICIES[policy]
         self._since = 0.0
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ from typing import Self
 
 from appliance.trust.authority import Authority, new_key
 from appliance.trust.certificate import key_pem
-from tests.bench.trial import Invalid
+from tests.bench.trial import Invalid, Policy
 
 _MAIN = """\
 compatibility_level = 3.6
@@ -95,6 +95,7 @@ class Postfix:
     """One private instance in `folder`, relaying everything to `next_hop` or deferring it."""
 
     listen = ("127.0.0.31", 2525)
+    submissions = ("127.0.0.31", 2465)  # nobody listens: it is not measured with guesses
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Postfix:
         deliver: bool,
         tls: bool = False,
         search: bool = False,
+        policy: Policy = "",
     ) -> None:
         self._base = folder
         self._tls = tls

@@ -152,6 +152,35 @@ class LoadFigures(msgspec.Struct, frozen=True):
     errors: dict[str, int]
 
 
+class GuessFigures(msgspec.Struct, frozen=True):
+    """What guesses of passwords were answered, by reply code; CPU in seconds."""
+
+    answers: dict[str, int]
+    cpu: float
+
+
+class Guesser:
+    """Guesses passwords in a process of its own, while the `with` lasts and until it is done."""
+
+    figures = GuessFigures({}, 0.0)
+
+    def __init__(self, to: tuple[str, int], guesses: int, seconds: float) -> None:
+        self._command = [
+            *(sys.executable, "-m", "tests.bench.guess", "--to", f"{to[0]}:{to[1]}"),
+            *("--guesses", str(guesses), "--seconds", str(seconds)),
+        ]
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE)
+        return self
+
+    def __exit__(self, *end: object) -> None:
+        """Wait for the last answers."""
+        said = self._process.communicate()[0]
+        self.figures = msgspec.json.decode(said, type=GuessFigures)
+
+
 def run_load(to: tuple[str, int], tokens: Path, **options: str | float) -> LoadFigures:
     """Run the load generator to its end; `options` are those of its command line."""
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]

@@ -11,6 +11,8 @@ from tests.bench.trial import Measured, Scenario
 
 OURS = "twinpost"
 POSTFIX = "postfix"
+BESIDE = "beside"
+"""The scenario that another one is compared with, where that is not Postfix."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -26,9 +28,14 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """Our median rate over Postfix's."""
-        ours, postfix = self.rate(OURS), self.rate(POSTFIX)
-        return ours / postfix if ours and postfix else None
+        """Our median rate over that of what it is compared with."""
+        ours, other = self.rate(OURS), self.rate(self.other)
+        return ours / other if ours and other else None
+
+    @property
+    def other(self) -> str:
+        """What it is compared with."""
+        return BESIDE if self.scenario.beside is not None else POSTFIX
 
     @property
     def missed(self) -> bool:
@@ -39,7 +46,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
     """The report: rates and ratios, then what a message costs, then memory."""
-    yield f"{'messages/s, median of the rounds':<44}{OURS:>10}{POSTFIX:>10}{'ratio':>8}  target"
+    yield f"{'messages/s, median of the rounds':<44}{OURS:>10}{'other':>10}{'ratio':>8}  target"
     for row in rows:
         yield _rates(row)
     yield ""
@@ -62,11 +69,12 @@ def progress(scenario: Scenario, system: str, measured: Measured) -> str:
     return (
         f"  {scenario.name:<42}{system:>10}{measured.rate:>9.0f}/s  "
         f"{measured.messages} messages, accepted at {measured.accept_rate:.0f}/s"
+        f"{f', guesses {measured.guesses}' if measured.guesses else ''}"
     )
 
 
 def _rates(row: Row) -> str:
-    shown = [_number(row.rate(system)) for system in (OURS, POSTFIX)]
+    shown = [_number(row.rate(system)) for system in (OURS, row.other)]
     ratio = f"{row.ratio:.2f}" if row.ratio else "-"
     target = ""
     if row.scenario.target is not None and row.ratio is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.bench.load import Load, Template
 from tests.bench.processes import SinkProcess, cpu, memory, run_load, tree
-from tests.bench.report import OURS, POSTFIX, Row
+from tests.bench.report import BESIDE, OURS, POSTFIX, Row
 from tests.bench.sink import Sink, SinkSession
 from tests.bench.trial import Measured, Scenario
 
@@ -121,8 +121,17 @@ def test_tree_counts_children() -> None:
 
 
 def _measured(rate: float) -> Measured:
-    costs = {"p50": 1.0, "p99": 1.0, "cpu": 1.0, "overhead": 1.0}
-    return Measured(rate=rate, accept_rate=rate, memory={}, messages=1, duplicates=0, **costs)
+    return Measured(
+        rate=rate,
+        accept_rate=rate,
+        p50=1.0,
+        p99=1.0,
+        cpu=1.0,
+        overhead=1.0,
+        memory={},
+        messages=1,
+        duplicates=0,
+    )
 
 
 def test_ratio_is_that_of_the_medians() -> None:
@@ -135,3 +144,5 @@ def test_ratio_is_that_of_the_medians() -> None:
     assert not Row(scenario, rounds).missed
     assert Row(Scenario(name="x", deliver=True, target=3.5), rounds).missed
     assert Row(scenario, {OURS: rounds[OURS]}).ratio is None
+    alone = Scenario(name="y", deliver=True, beside=scenario)
+    assert Row(alone, {OURS: rounds[OURS], BESIDE: rounds[POSTFIX]}).ratio == 3

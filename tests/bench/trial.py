@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from tests.bench.processes import SinkFigures, SinkProcess, cpu, memory, run_load
+from tests.bench.processes import Guesser, SinkFigures, SinkProcess, cpu, memory, run_load
 
 MANY = 5000
 """Messages a connection where "many" are meant; servers close a connection at some number."""
@@ -19,13 +19,18 @@ class Invalid(Exception):
     """The trial proves nothing: mail is missing, or the system was not what it should be."""
 
 
+Policy = Literal["", "off", "full"]
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent, and how long.
 
     `deliver`: the clock stops when the next hop has everything, not at the last 250. `backlog`:
     so many deferred messages lie in the queue before. `tls`: clients use STARTTLS. `search`:
-    the pair indexes the mail meanwhile, which Postfix has nothing like. `target`: least ratio to
-    Postfix.
+    the pair indexes the mail meanwhile, which Postfix has nothing like. `policy`: clients are
+    strangers, and all restrictions and rates are looked at ("full") or none ("off"). `guesses`: so
+    many wrong passwords come meanwhile. `beside`: what this is compared with, instead of Postfix.
+    `target`: least ratio to that.
     """
 
     name: str
@@ -37,6 +42,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int = 0
     tls: bool = False
     search: bool = False
+    policy: Policy = ""
+    guesses: int = 0
+    beside: Scenario | None = None
     target: float | None = None
     compared: bool = True
 
@@ -45,6 +53,8 @@ class System(Protocol):
     """A running mail system."""
 
     listen: tuple[str, int]
+
+    submissions: tuple[str, int]
 
     @property
     def keeps_delivered(self) -> bool:
@@ -65,7 +75,14 @@ class Maker(Protocol):
     """Starts a fresh system with its files in `folder`."""
 
     def __call__(
-        self, folder: Path, next_hop: tuple[str, int], *, deliver: bool, tls: bool, search: bool
+        self,
+        folder: Path,
+        next_hop: tuple[str, int],
+        *,
+        deliver: bool,
+        tls: bool,
+        search: bool,
+        policy: Policy,
     ) -> AbstractContextManager[System]: ...
 
 
@@ -73,7 +90,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one trial. `rate` is messages/s by the scenario's clock.
 
     Times in ms, `cpu` in ms a message, memory in bytes by process. `overhead` is the CPU of
-    generator and sink, in ms a message.
+    generator and sink, in ms a message. `guesses`: what they were answered.
     """
 
     rate: float
@@ -85,6 +102,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     memory: dict[str, int]
     messages: int
     duplicates: int
+    guesses: dict[str, int] = {}
 
 
 def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measured:
@@ -98,22 +116,26 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
             deliver=scenario.deliver,
             tls=scenario.tls,
             search=scenario.search,
+            policy=scenario.policy,
         ) as system,
     ):
         if scenario.backlog:
             _fill(system, sink, scenario.backlog, folder)
         system.check()
         used, sink_used = _cpu(system), sink.ask("count").cpu
-        load = run_load(
-            system.listen,
-            tokens,
-            run="bench",
-            connections=scenario.connections,
-            per_connection=scenario.per_connection,
-            size=scenario.size,
-            seconds=scenario.seconds,
-            **({"tls": 1} if scenario.tls else {}),
-        )
+        guesser = Guesser(system.submissions, scenario.guesses, scenario.seconds)
+        with guesser if scenario.guesses else nullcontext():
+            load = run_load(
+                system.listen,
+                tokens,
+                run="bench",
+                connections=scenario.connections,
+                per_connection=scenario.per_connection,
+                size=scenario.size,
+                seconds=scenario.seconds,
+                **({"tls": 1} if scenario.tls else {}),
+                **({"sender": "ward@ships.example"} if scenario.policy else {}),
+            )
         if scenario.deliver:
             sink.ask(f"taken {load.accepted} {_DRAIN}")
         used = _cpu(system) - used
@@ -123,6 +145,8 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
         taken = _taken(sink, folder / "taken", scenario, accepted)
         if system.keeps_delivered or not scenario.deliver:
             system.prove(accepted)
+    if "235" in guesser.figures.answers:
+        raise Invalid(f"{scenario.name}: a guess was right")
     if load.errors:
         raise Invalid(f"{scenario.name}: {load.errors}")
     if not load.accepted:
@@ -138,6 +162,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
         memory=highest,
         messages=load.accepted,
         duplicates=taken.messages - taken.distinct,
+        guesses=guesser.figures.answers,
     )
 
 

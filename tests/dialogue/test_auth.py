@@ -10,7 +10,7 @@ import smtplib
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ import pytest
 from appliance.config.site import SubmissionSettings, User
 from appliance.identity.credential import DISABLED
 from appliance.monitor.events import Event as Logged
+from appliance.smtpd import pen
 from appliance.smtpd.events import Event
 from appliance.smtpd.listener import RELAY, SUBMISSION, SUBMISSIONS
 from tests.dialogue.served import PATIENCE, Client, Served, serving
@@ -29,6 +30,7 @@ MESSAGE = b"From: ann@site.test\r\nSubject: x\r\n\r\nhello\r\n"
 RIGHT = base64.b64encode(b"\0ann\0" + ANN.encode()).decode()
 WRONG = base64.b64encode(b"\0ann\0wrong password").decode()
 OK = "235 2.7.0 Authentication succeeded"
+HOUR = 3_600_000
 NO = "535 5.7.8 Authentication credentials invalid"
 
 
@@ -245,19 +247,58 @@ def test_a_login_is_forgotten_with_the_connection() -> None:
             assert client.ask(f"AUTH PLAIN {RIGHT}") == NO
 
 
-def test_a_crowd_of_wrong_passwords() -> None:
+def test_a_crowd_of_wrong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """From one address: ten are looked at, and the right one isn't any more."""
+    monkeypatch.setattr(pen, "_WAIT", 0.0)
 
-    def guess(number: int) -> list[str]:
-        with secured(served) as client:
-            return [client.ask(f"AUTH PLAIN {WRONG}") for _ in range(3)]
+    def guess(client: Client) -> list[str]:
+        return [client.ask(f"AUTH PLAIN {WRONG}") for _ in range(3)]
 
-    with site() as (served, world):
+    with site() as (served, world), ExitStack() as stack:
+        crowd = [stack.enter_context(secured(served)) for _ in range(20)]
+        late = stack.enter_context(secured(served))
         with ThreadPoolExecutor(16) as pool:
-            replies = [reply for some in pool.map(guess, range(20)) for reply in some]
+            replies = [reply for some in pool.map(guess, crowd) for reply in some]
         assert replies.count(NO) == 10
         assert sum(reply.startswith("454 4.7.0 ") for reply in replies) == 50
-        with secured(served) as client:
-            assert client.ask(f"AUTH PLAIN {RIGHT}").startswith("454 ")
+        assert late.ask(f"AUTH PLAIN {RIGHT}").startswith("454 ")
         assert world.authenticator.failures == 61
         assert {event for event, _ in world.emitted} == {Logged.LOGIN_FAILED}
+        refused_at_the_door(served)
+        world.now += HOUR  # then there are tries again
+        with secured(served) as client:
+            assert client.ask(f"AUTH PLAIN {RIGHT}") == OK
+        for _ in range(4):
+            world.authenticator._throttle.attempt(world.now, "127.0.0.1", "somebody")
+        with secured(served) as client:  # no tries for others, but ann is at home here
+            assert client.ask(f"AUTH PLAIN {RIGHT}") == OK
+
+
+def refused_at_the_door(served: Served) -> None:
+    """Neither greeted nor served, at either port for users; other servers are."""
+    with served.client(1) as client:
+        assert client.reply() == "421 4.7.0 Too many failed logins, closing connection"
+        assert client.line() == ""
+    with served.client(2) as client:
+        assert client.line() == ""
+    with served.client(0) as client:
+        client.greet()
+    reasons = [one["reason"] for one in served.log.of(Event.CONNECTION_REFUSED)]
+    assert reasons == ["Too many failed logins, closing connection"] * 2
+
+
+def test_the_server_stops_while_somebody_waits_at_the_door(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pen, "_WAIT", 3600.0)
+    monkeypatch.setattr(pen, "_MOST", 1)
+    with site() as (served, world):
+        for number in range(11):
+            world.authenticator._throttle.attempt(0, "127.0.0.1", f"user{number}")
+        first = served.client(2)
+        served.log.wait_for(Event.CONNECTION_REFUSED)
+        with served.client(2) as second:  # one more does not find a place
+            assert second.line() == ""
+        assert len(served.server._service.pen) == 1
+    with first:
+        assert first.line() == ""

@@ -31,7 +31,16 @@ OWN = {"/v1/sessions", "/v1/sessions/current", "/v1/sessions/current/password"}
 # Nobody has to have logged in for these.
 OPEN = {("GET", "/v1/sessions/current"), ("POST", "/v1/sessions")}
 # Who can call these can let anybody do anything.
-ADMINISTRATION = ("/v1/operators", "/v1/users", "/v1/aliases", "/v1/site", "/v1/tls", "/v1/salvage")
+PAIRING = ("/v1/pair/invite", "/v1/pair/join", "/v1/pair/cancel")
+ADMINISTRATION = (
+    "/v1/operators",
+    "/v1/users",
+    "/v1/aliases",
+    "/v1/site",
+    "/v1/tls",
+    "/v1/salvage",
+    *PAIRING,
+)
 
 
 def parts() -> Iterator[type]:
@@ -76,6 +85,14 @@ def test_nothing_is_changed_without_a_trace_nor_by_viewers(handlers: Handlers) -
             assert path in OWN or (rule.least and rule.least.may(Role.OPERATOR)), path
         if method not in ("GET", "*") and path.startswith(ADMINISTRATION):
             assert rule.least is Role.ADMINISTRATOR, path
+
+
+def test_who_else_may_see_what(handlers: Handlers) -> None:
+    least = {path: rule.least for method, path, rule in rules(handlers) if method == "GET"}
+    for path in ("/v1/pair/invitation", "/v1/operators"):
+        assert least[path] is Role.ADMINISTRATOR
+    for path in ("/v1/search", "/v1/messages/{id}/content"):
+        assert least[path] is Role.OPERATOR
 
 
 def test_nothing_goes_round_the_handlers() -> None:

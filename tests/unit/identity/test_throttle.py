@@ -119,3 +119,20 @@ def test_no_more_than_the_allowance(steps: list[int], burst: int, period: int) -
         now += step
         taken += throttle.attempt(now, "192.0.2.1", "alice") == 0
     assert taken <= burst + now // period
+
+
+def test_an_address_is_turned_away_only_where_nobody_could_log_in() -> None:
+    throttle = Throttle(Bounds(entries=2))
+    for one in range(10):
+        assert not throttle.locked_out(0, "192.0.2.1")
+        throttle.attempt(0, "192.0.2.1", f"user{one}")
+    assert throttle.locked_out(0, "192.0.2.1")
+    assert not throttle.locked_out(0, "192.0.2.2")
+    assert not throttle.locked_out(HOUR, "192.0.2.1")
+    throttle.succeeded("192.0.2.1", "alice")
+    throttle.attempt(0, "192.0.2.1", "mallory")
+    assert not throttle.locked_out(0, "192.0.2.1")  # alice is at home there
+    for one in range(2):
+        throttle.succeeded(f"192.0.2.{3 + one}", "bob")
+    assert throttle.locked_out(0, "192.0.2.1")  # and is forgotten
+    assert not throttle.locked_out(0, "192.0.2.3")
