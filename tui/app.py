@@ -74,7 +74,7 @@ class Console(App[None]):
     ) -> None:
         """`kiosk`: nobody leaves it, as on a node's own screen."""
         super().__init__()
-        self._kiosk = kiosk
+        self.kiosk = kiosk
         self._clock = clock
         self._both = (Node(connect, other=False), Node(connect, other=True))
         self.node = self._both[0]
@@ -123,15 +123,24 @@ class Console(App[None]):
 
     def action_go(self, name: str) -> None:
         """Go to a screen, which is loaded when somebody goes there first."""
-        if self.screen.name == name:
-            return
+        self.run_worker(self._go(name), group="go", exclusive=True)
+
+    def open_message(self, queue_id: str) -> None:
+        """Show one message over the screen that is seen; Esc leads back."""
+        from tui.screens.message import Message
+
+        self.push_screen(Message(queue_id))
+
+    async def _go(self, name: str) -> None:
         if not self.is_screen_installed(name):
             wanted = entry(name)
             self.install_screen(wanted.load()(wanted), name)
-        if isinstance(self.screen, Page):
-            self.switch_screen(name)
-        else:
-            self.push_screen(name)
+        while len(self.screen_stack) > 2:  # what lies over the screen: one message
+            await self.pop_screen()
+        if not isinstance(self.screen, Page):
+            await self.push_screen(name)
+        elif self.screen.name != name:
+            await self.switch_screen(name)
 
     def action_screens(self) -> None:
         def chosen(name: str | None) -> None:
@@ -161,7 +170,7 @@ class Console(App[None]):
             page.hurry(forget=True)
 
     def action_leave(self) -> None:
-        if not self._kiosk:
+        if not self.kiosk:
             self.exit()
 
     def action_help_quit(self) -> None:
@@ -171,7 +180,7 @@ class Console(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing leads out of a kiosk; dialogs are answered before anything else."""
         if action in ("leave", "suspend_process"):
-            return not self._kiosk
+            return not self.kiosk
         if action in ("go", "screens", "help", "other_node", "command_palette"):
             return isinstance(self.screen, Page)
         return True

@@ -45,12 +45,20 @@ async def _pictures(socket: Path, theme: str, folder: Path) -> list[Path]:
         console = Console(connecting(socket), theme=theme)
         async with console.run_test(size=(width, height)) as pilot:
             for entry in console.entries():
-                console.action_go(entry.name)
-                await settled(console, pilot)
+                await show(console, pilot, entry.name)
                 file = folder / f"{entry.name}-{width}x{height}.svg"
                 file.write_text(console.export_screenshot(title="Twinpost"), encoding="utf-8")
                 written.append(file)
     return written
+
+
+async def show(console: Console, pilot: Pilot[None], name: str) -> None:
+    """Go to a screen, and return when what is there has come."""
+    console.action_go(name)
+    async with asyncio.timeout(_PATIENCE):
+        while console.screen.name != name:
+            await pilot.pause(0.02)
+    await settled(console, pilot)
 
 
 async def settled(console: Console, pilot: Pilot[None]) -> None:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.pair.harness import until
 from tui.app import Console
-from tui.run import connecting, settled
+from tui.run import connecting, settled, show
 
 
 def frozen() -> float:
@@ -31,13 +33,15 @@ class Seen:
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        """Type text."""
-        await self.press(*["space" if one == " " else one for one in text])
+        """Put text where the cursor is, as a paste: a key at a time takes its time."""
+        focused = self.console.screen.focused
+        assert isinstance(focused, Input)
+        focused.post_message(Paste(text))
+        await self.pilot.pause()
 
     async def go(self, name: str) -> None:
         """Go to a screen, and wait for what it shows."""
-        self.console.action_go(name)
-        await settled(self.console, self.pilot)
+        await show(self.console, self.pilot, name)
         before = ""
         while before != (before := self.text()):
             await self.pilot.pause()
@@ -74,6 +78,6 @@ async def seen(
 ) -> AsyncIterator[Seen]:
     """A console at the control socket, once its first screen shows something."""
     console = Console(connecting(socket), theme=theme, kiosk=kiosk, clock=clock)
-    async with console.run_test(size=size) as pilot:
+    async with console.run_test(size=size, notifications=True) as pilot:
         await settled(console, pilot)
         yield Seen(console, pilot)
