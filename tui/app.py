@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Event, InputEvent
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
+from textual.screen import ModalScreen
 
+from appliance.control.roles import Role
 from appliance.control.schema import Status
 from tui.ascii import Ascii
 from tui.dialogs import Help, Screens
@@ -19,11 +24,13 @@ from tui.follow import Follower
 from tui.node import Connect, Node, Trouble
 from tui.page import Page
 from tui.palette import Commands
+from tui.people import NOBODY, Person, by_terminal
 from tui.registry import SCREENS, Entry, entry
+from tui.screens.login import Login
 from tui.site import Side, Site
-from tui.text import EMPTY
 from tui.themes import ASCII, NAMES, THEMES
 
+LOCK_AFTER = 600.0
 _LOOK_EVERY = 1.0
 """Seconds between two looks at a node."""
 
@@ -57,6 +64,8 @@ class Console(App[None]):
             tooltip="Any screen or action by name",
         ),
         Binding("f3,o", "other_node", "Other node", key_display="F3"),
+        Binding("ctrl+l", "lock", "Lock", show=False),
+        Binding("ctrl+n", "log_in", "Log in as somebody else", show=False),
         Binding("q", "leave", "Quit"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
         *(Binding(one.key, f"go({one.name!r})", one.title, show=False) for one in SCREENS),
@@ -70,13 +79,28 @@ class Console(App[None]):
         *,
         theme: str = "dark",
         kiosk: bool = False,
+        lock_after: float = LOCK_AFTER,
+        said: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`kiosk`: nobody leaves it, as on a node's own screen."""
+        """`kiosk`: nobody leaves it, and one logs in, as on a node's own screen.
+
+        `lock_after`: seconds without a key after which whoever is logged in has to do it again.
+        `said` is shown at the beginning.
+        """
         super().__init__()
         self.kiosk = kiosk
+        self.person = NOBODY
+        self.failure: Exception | None = None
+        self._said = said
+        self._lock_after = lock_after
         self._clock = clock
-        self._both = (Node(connect, other=False), Node(connect, other=True))
+        self._touched = clock()
+        self._connect = connect
+        self._both = tuple(
+            Node(connect, other=other, session=lambda: self.person.token, refused=self.lock)
+            for other in (False, True)
+        )
         self.node = self._both[0]
         self._ascii = Ascii(enabled=False)
         self._filters.append(self._ascii)
@@ -86,9 +110,12 @@ class Console(App[None]):
         self.wear(theme)
 
     def on_mount(self) -> None:
-        self.action_go(SCREENS[0].name)
         for one in self._looks:
             one.start()
+        self.run_worker(self._enter(), group="enter")
+        self.set_interval(_LOOK_EVERY, self.look_idle)
+        if self._said:
+            self.tell(Content(self._said), "warning")
 
     def on_unmount(self) -> None:
         for one in self._looks:
@@ -98,15 +125,95 @@ class Console(App[None]):
     def settled(self) -> bool:
         """What is seen is no longer only about to come."""
         page = self.screen
-        return all(one.told for one in self._looks) and isinstance(page, Page) and page.settled
+        if isinstance(page, Login):
+            return self._looks[0].told
+        looked = all(one.told for one in self._looks) and self.person.role is not None
+        return looked and isinstance(page, Page) and page.settled
 
     def entries(self) -> list[Entry]:
         """The screens that whoever is there may see."""
-        return list(SCREENS)
+        return [one for one in SCREENS if self.may(one.least)]
 
-    def who(self) -> Content:
-        """Who is there, for the title."""
-        return EMPTY
+    def may(self, least: Role) -> bool:
+        """Whether whoever is there has the rights of this role."""
+        return self.person.may(least)
+
+    def lock(self) -> None:
+        """Let nobody go on without logging in, and close what is open."""
+        name, self.person = self.person.name, NOBODY
+        why = "This console is locked: log in to go on."
+        self.run_worker(self._log_in(name, why), group="enter", exclusive=True)
+
+    def look_idle(self) -> None:
+        """Lock what has been left alone."""
+        left = self._clock() - self._touched
+        if self.person.token and left > min(self._lock_after, self.person.idle):
+            self.action_lock()
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, InputEvent):
+            self._touched = self._clock()
+        await super().on_event(event)
+
+    def action_lock(self) -> None:
+        """Lock now, where that means something: whoever logged in can do it again."""
+        if self.person.token:
+            token = self.person.token
+            self.run_worker(self._log_out(token), group="log out")
+            self.lock()
+
+    def action_log_in(self) -> None:
+        """Log in as somebody, or as somebody else."""
+        self.run_worker(self._change_person(), group="enter", exclusive=True)
+
+    async def _enter(self) -> None:
+        """Find out who is there, and show the first screen to whoever may see it."""
+        if not self.kiosk:
+            await self._go(SCREENS[0].name)
+        while True:
+            try:
+                view = await self._both[0].ask(lambda client: client.who_am_i())
+                break
+            except Trouble:
+                await asyncio.sleep(_LOOK_EVERY)
+        if view.role is not None and (view.first_run or not self.kiosk):
+            self._become(by_terminal(view))
+            await self._go(SCREENS[0].name)
+        else:
+            await self._log_in("", "Log in to watch and run the pair.")
+
+    async def _log_in(self, name: str, why: str) -> None:
+        while isinstance(self.screen, ModalScreen):
+            await self.screen.dismiss(None)
+        login = Login(self._both[0], self.site, name=name, why=why, may_leave=False)
+        person = await self.push_screen_wait(login)
+        if person is not None:
+            self._become(person)
+            first = self.screen.name if isinstance(self.screen, Page) else None
+            names = [one.name for one in self.entries()]
+            await self._go(first if first in names else names[0])
+
+    async def _change_person(self) -> None:
+        why = "Log in as somebody else, or go back."
+        login = Login(self._both[0], self.site, name="", why=why, may_leave=True)
+        person = await self.push_screen_wait(login)
+        if person is not None:
+            before = self.person.token
+            self._become(person)
+            if before:
+                await self._log_out(before)
+
+    async def _log_out(self, token: str) -> None:
+        """The session is of no more use to anybody; it would end by itself, too."""
+        gone = Node(self._connect, other=False, session=lambda: token, refused=lambda: None)
+        with suppress(Trouble):
+            await gone.ask(lambda client: client.log_out())
+
+    def _become(self, person: Person) -> None:
+        self.person = person
+        self._touched = self._clock()
+        self.watch_site(self.site)
+        self.refresh_bindings()
 
     def wear(self, name: str) -> None:
         """Change the theme."""
@@ -181,17 +288,24 @@ class Console(App[None]):
         """Nothing leads out of a kiosk; dialogs are answered before anything else."""
         if action in ("leave", "suspend_process"):
             return not self.kiosk
-        if action in ("go", "screens", "help", "other_node", "command_palette"):
+        if action == "lock":
+            return bool(self.person.token) and isinstance(self.screen, Page)
+        if action in ("go", "screens", "help", "other_node", "command_palette", "log_in"):
             return isinstance(self.screen, Page)
         return True
 
+    def _fatal_error(self) -> None:
+        """Nobody sees a traceback: whoever runs the console is told what to do with it."""
+        self.failure = self._exception
+        self._close_messages_no_wait()
+
     def watch_site(self, site: Site) -> None:
-        if isinstance(self.screen, Page):
+        if isinstance(self.screen, Page | Login):
             self.screen.tell_site(site)
 
     def _look_at(self, node: Node) -> Follower[Status]:
         async def read() -> Status:
-            return await node.ask(lambda client: client.status())
+            return await node.ask(lambda client: client.status(), idle=True)
 
         def answered(status: Status) -> None:
             self._set(node.other, self.site.side(node.other).answered(status, self._clock()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
+from appliance.control.roles import Role
 from tui.follow import Follower
 from tui.node import Node, Trouble
 from tui.text import EMPTY, LINE, foreign
@@ -39,6 +40,9 @@ class Page(Screen[None]):
     ABOUT: ClassVar[str] = ""
     """What the screen is for and how it is used, in a few sentences: shown by F1."""
 
+    NEEDS: ClassVar[Mapping[str, Role]] = {}
+    """The least role for an action; the others are for everybody. The node decides in the end."""
+
     def __init__(self, entry: Entry) -> None:
         super().__init__(name=entry.name)
         self.entry = entry
@@ -63,11 +67,16 @@ class Page(Screen[None]):
         yield TitleBar(self.entry.title)
         yield SiteLine(name="site")
         with Horizontal(id="middle"):
-            yield Menu(self.console.entries(), self.entry.name)
+            yield Menu(self.entry.name)
             with Vertical(id="body"):
                 yield from self.body()
         yield Line(name="trouble")
         yield KeyBar(name="keys")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None, which greys its key out, for what is for another role."""
+        least = self.NEEDS.get(action)
+        return True if least is None or self.console.may(least) else None
 
     def body(self) -> ComposeResult:
         """The screen's own widgets."""
@@ -117,7 +126,7 @@ class Page(Screen[None]):
             show(value)
 
         async def ask() -> T:
-            return await self.node.ask(read)
+            return await self.node.ask(read, idle=True)
 
         follower = Follower(self, ask, shown, fail or self.trouble, every)
         self._followers.append(follower)
@@ -158,8 +167,9 @@ class Page(Screen[None]):
         if not self._begun:
             return
         console = self.console
-        self.query_one(TitleBar).show(site, console.node.other, console.who())
+        self.query_one(TitleBar).tell(site, console.node.other, console.person)
         self.query_one(SiteLine).tell(site)
+        self.query_one(Menu).offer(console.entries())
         self.site_changed(site)
 
     def act(

@@ -6,6 +6,8 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from appliance.control.roles import Role
+
 if TYPE_CHECKING:
     from tui.page import Page
 
@@ -22,7 +24,7 @@ class Entry:
     title: str
     place: str
     about: str
-    least: str = "viewer"
+    least: Role = Role.VIEWER
 
     @property
     def name(self) -> str:

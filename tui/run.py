@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -11,17 +12,41 @@ from textual.pilot import Pilot
 from appliance.control.client import Client
 from tui.app import Console
 from tui.node import Connect
-from tui.themes import choose
 
 SIZES = ((160, 45), (80, 24))
 _PATIENCE = 15.0
+_AGAIN = 1000
+_TOO_SOON = 5.0
+"""A console that fails so soon a second time is not started again."""
 
 
-def run(socket: Path, theme: str, environ: Mapping[str, str], *, kiosk: bool) -> int:
-    """Until somebody leaves; returns the exit code."""
-    console = Console(connecting(socket), theme=choose(theme, environ), kiosk=kiosk)
-    console.run()
-    return console.return_code or 0
+def run(
+    socket: Path,
+    theme: str,
+    *,
+    kiosk: bool,
+    lock_after: float,
+    failed: Callable[[Exception], None],
+) -> bool:
+    """Until somebody leaves; False if the console could not go on.
+
+    `failed` gets what nobody foresaw. The console then starts anew and says so: on a node's own
+    screen there is nothing else.
+    """
+    said = ""
+    for again in range(_AGAIN):
+        console = Console(
+            connecting(socket), theme=theme, kiosk=kiosk, lock_after=lock_after, said=said
+        )
+        began = time.monotonic()
+        console.run()
+        if console.failure is None:
+            return True
+        failed(console.failure)
+        said = "The console had an error and has started again; its log has the details."
+        if again and time.monotonic() - began < _TOO_SOON:
+            break
+    return False
 
 
 def pictures(socket: Path, theme: str, folder: Path) -> list[Path]:
@@ -33,8 +58,8 @@ def pictures(socket: Path, theme: str, folder: Path) -> list[Path]:
 def connecting(socket: Path) -> Connect:
     """Makes clients of the node at `socket`."""
 
-    def connect(timeout: float | None, *, other: bool) -> Client:
-        return Client(socket, timeout, other=other)
+    def connect(timeout: float | None, *, session: str, other: bool) -> Client:
+        return Client(socket, timeout, session=session, other=other)
 
     return connect
 

@@ -15,6 +15,12 @@ from tui.app import Console
 from tui.run import connecting, settled, show
 
 
+def without_menu(text: str) -> str:
+    """What is seen right of the list of screens, which every new screen changes."""
+    top, site, *body = text.splitlines()
+    return "\n".join([top, site, *(line[20:] for line in body[:-1]), body[-1]]) + "\n"
+
+
 def frozen() -> float:
     """No time passes: rates stay what they are."""
     return 0.0

@@ -1,4 +1,4 @@
-"""Rows behind cursors: read as needed, once; what changed underneath is read anew, nothing twice."""
+"""Rows behind cursors: read as needed, once; what changed underneath is read anew."""
 
 from __future__ import annotations
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.control.roles import Role
 from appliance.control.schema import Status, Virtual
 from appliance.control.schema_alerts import AlertView
+from appliance.control.schema_people import SessionView
 from appliance.mail.views import (
     QueueCounts,
     QueueEntry,
@@ -111,6 +113,9 @@ QUEUE = QueuePage(
     )
 )
 ANSWERS: dict[str, object] = {
+    "/sessions/current": SessionView(
+        name="root", role=Role.ADMINISTRATOR, session=False, first_run=False
+    ),
     "/status": STATUS_A,
     "/peer/status": STATUS_B,
     "/queue": QUEUE,

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from appliance.control.roles import Role
 from appliance.mail.figures import bytes_text, counted, time_text
 from appliance.mail.views import MessageStory, RecipientView, Step
 from tui.node import Trouble
@@ -31,6 +32,7 @@ class Message(Page):
         happened to it, the latest last. Below that its text, made harmless: nothing in it can
         act, links and escapes are plain characters. Esc leads back.
     """
+    NEEDS: ClassVar = {"change": Role.OPERATOR}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back"),
         Binding("h", "change('hold')", "Hold"),

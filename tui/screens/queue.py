@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input
 
+from appliance.control.roles import Role
 from appliance.mail.figures import bytes_text, counted, time_text
 from appliance.mail.views import QueueEntry, QueueFilter, QueuePage
 from tui.page import Page
@@ -35,6 +36,7 @@ class Queue(Page):
         until you release them. Retry makes deferred ones due now. Remove takes them out for good;
         nobody is told.
     """
+    NEEDS: ClassVar = {"change": Role.OPERATOR}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("h", "change('hold')", "Hold"),

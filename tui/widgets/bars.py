@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input
 
+from tui.people import Person
 from tui.site import Site
 from tui.text import LINE, foreign
 from tui.widgets.line import Line
@@ -18,25 +17,27 @@ ALWAYS = ("help", "screens")
 """Actions whose keys are on every screen."""
 
 
-class TitleBar(Horizontal):
-    """The screen's title, the node looked at, and who looks."""
+class TitleBar(Line):
+    """The screen's title at the left; who looks, and at which node, at the right."""
 
     def __init__(self, title: str) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(name="title")
+        self._left = Content.assemble(("Twinpost", "bold"), f"  {title}")
+        self._right = Content()
 
-    def compose(self) -> ComposeResult:
-        yield Line(Content.assemble(("Twinpost", "bold"), f"  {self._title}"), name="title")
-        yield Line(name="where")
-
-    def show(self, site: Site, other: bool, who: Content) -> None:
+    def tell(self, site: Site, other: bool, person: Person) -> None:
         """Say which node one looks at, and who one is."""
         name = site.name(other)
         node = foreign(name, 20, "bold") if name else Content("?")
-        place = "the other node" if other else "this node"
-        self.query_one("#where", Line).show(
-            Content.assemble("node ", node, f", {place}", "  " if who else "", who)
-        )
+        place = ", the other node" if other else ""
+        who = person.shown()
+        self._right = Content.assemble(who, " at " if who else "", "node ", node, place)
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        room = max(0, self.size.width - self._right.cell_length - 2)
+        left = self._left.truncate(room, ellipsis=True, pad=True)
+        self.show(Content.assemble(left, "  ", self._right))
 
 
 class SiteLine(Line):
@@ -51,8 +52,11 @@ def sentence(site: Site) -> Content:
     """How the site is. Of two sentences the worse one; a node that is gone is worst of all."""
     here, there = site.here.status, site.there.status
     if here is None:
-        if site.here.trouble is None:
+        trouble = site.here.trouble
+        if trouble is None:
             return Content.assemble(("… ", "$quiet"), "Asking the node how it is")
+        if not trouble.gone:
+            return Content.assemble(("▲ ", "$warning"), foreign(trouble.what, LINE))
         return Content.assemble(
             ("✖ NODE AWAY: ", "bold $error"),
             "the node does not answer. It is restarting, or stopped; it is asked until it answers.",

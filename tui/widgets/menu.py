@@ -20,9 +20,15 @@ class Menu(Line):
             super().__init__()
             self.name = name
 
-    def __init__(self, entries: list[Entry], current: str) -> None:
+    def __init__(self, current: str) -> None:
+        super().__init__()
+        self._current = current
+        self._entries: list[Entry] = []
+
+    def offer(self, entries: list[Entry]) -> None:
+        """Show these screens."""
         self._entries = entries
-        super().__init__(Content("\n").join([_line(one, current) for one in entries]))
+        self.show(Content("\n").join([_line(one, self._current) for one in entries]))
 
     def on_click(self, event: events.Click) -> None:
         row = event.get_content_offset(self)
