@@ -17,6 +17,7 @@ from appliance.mail.views import (
 )
 from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
+from tests.tui.alarm import ALERTS
 from tests.tui.figures import FIGURES
 
 SERVICES = ("mail", "delivery", "failover", "search", "control")
@@ -121,4 +122,5 @@ ANSWERS: dict[str, object] = {
     "/queue": QUEUE,
     "/peer/queue": QUEUE,
     **FIGURES,
+    **ALERTS,
 }
