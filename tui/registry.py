@@ -43,6 +43,7 @@ SCREENS = (
     Entry("2", "Queue", "queue:Queue", "what waits, why, until when"),
     Entry("7", "Alerts", "alerts:AlertList", "what is wrong, and what to do"),
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
+    Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),
 )
 
 

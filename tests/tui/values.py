@@ -19,6 +19,7 @@ from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
 from tests.tui.alarm import ALERTS
 from tests.tui.figures import FIGURES
+from tests.tui.work import WORK
 
 SERVICES = ("mail", "delivery", "failover", "search", "control")
 MAIL_A = msgspec.structs.replace(
@@ -123,4 +124,5 @@ ANSWERS: dict[str, object] = {
     "/peer/queue": QUEUE,
     **FIGURES,
     **ALERTS,
+    **WORK,
 }
