@@ -277,6 +277,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
 
     def on_resize(self) -> None:
         self._widths = self._room()
+        self.refresh()  # it may have been drawn with the widths of before
         self.virtual_size = Size(0, self._rows.count + 1)
         self._want()
 
