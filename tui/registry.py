@@ -44,6 +44,7 @@ SCREENS = (
     Entry("7", "Alerts", "alerts:AlertList", "what is wrong, and what to do"),
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
     Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),
+    Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from appliance.control.schema_backups import BackupFileView, BackupRun, Backups
 from appliance.control.schema_jobs import Jobs, Runs
 from appliance.monitor.jobs import JobView, Outcome, RunView
 
@@ -40,7 +41,43 @@ JOBS = Jobs(
         job("report", "The health report.", None, off="no folder is set"),
     )
 )
+BACKUPS = Backups(
+    target="/media/backup",
+    keep=4,
+    files=(
+        BackupFileView(
+            name="twinpost-a-20260921-141320.backup",
+            size=734_003_200,
+            node="a",
+            release="0.1.0",
+            at=WHEN,
+            recovery_keys=("K7QF-2M9T",),
+            problem="",
+        ),
+        BackupFileView(
+            name="holiday\x1b[2J.jpg",
+            size=3_000_000,
+            node="",
+            release="",
+            at=0,
+            recovery_keys=(),
+            problem="this is no backup of Twinpost",
+        ),
+    ),
+    problem="",
+    running=BackupRun(
+        what="backup",
+        path="/media/backup",
+        running=True,
+        stage="messages",
+        done=12_000,
+        total=48_000,
+        began_at=WHEN,
+    ),
+    last=None,
+)
 WORK: Mapping[str, object] = {
+    "/backups": BACKUPS,
     "/jobs": JOBS,
     "/jobs/history": lambda query, body: Runs(
         tuple(one.last for one in JOBS.jobs if one.last and one.name == query["job"][0])
