@@ -138,4 +138,8 @@ async def _until_told(supervisor: Supervisor, notifier: Notifier) -> None:
     loop.add_signal_handler(signal.SIGHUP, supervisor.restart)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping)
-    await supervisor.run(stop)
+    watched = loop.create_task(notifier.say_alive())
+    try:
+        await supervisor.run(stop)
+    finally:
+        watched.cancel()

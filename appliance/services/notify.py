@@ -6,6 +6,7 @@ turns, WATCHDOG=1, whether `twinpost node` or systemd started it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
@@ -41,6 +42,12 @@ class Notifier:
     def alive(self) -> None:
         """This process's loop turns."""
         self._send(b"WATCHDOG=1")
+
+    async def say_alive(self) -> None:
+        """Say so for ever, if anybody waits for it."""
+        while self.interval is not None:
+            self.alive()
+            await asyncio.sleep(self.interval)
 
     def stopping(self) -> None:
         """This process has begun to end in order."""

@@ -103,12 +103,6 @@ def open_log(
             thread.close()
 
 
-async def _say_alive(notifier: Notifier) -> None:
-    while notifier.interval is not None:
-        notifier.alive()
-        await asyncio.sleep(notifier.interval)
-
-
 def _to_standard_error(line: bytes) -> None:
     os.write(2, line)
 
@@ -135,7 +129,7 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
             loop.add_signal_handler(number, stopping)
         with open_log(os.environ, name, loop, patient=manner.patient_log) as emit:
             faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
-            watched = loop.create_task(_say_alive(notifier))
+            watched = loop.create_task(notifier.say_alive())
             try:
                 await serve(Context(layout, node, site, emit, stop, notifier.ready))
             finally:
