@@ -23,6 +23,10 @@ TOO_OFTEN = Reply(454, "4.7.0", "Too many failed logins, try again later")
 BUSY = Reply(454, "4.7.0", "Too many logins at once, try again later")
 
 
+_MOST_WAITING = 8
+"""Passwords of an address from which nobody has logged in before."""
+
+
 class Authenticator:
     """For all sessions of a server. `clock`: running milliseconds; `secret`: the pair's."""
 
@@ -62,8 +66,11 @@ class Authenticator:
         return self.people.may_send_as(user, sender)
 
     def locked_out(self, client: str) -> bool:
-        """Whether no client of that address could log in now."""
-        return self._throttle.locked_out(self._clock(), client)
+        """Whether one more client of that address could not log in, or not before long."""
+        if self._throttle.at_home(client):
+            return False
+        _, waiting = self._turns.get(group(client), (None, 0))
+        return waiting >= _MOST_WAITING or self._throttle.spent(self._clock(), client)
 
     def begin(self, mechanism: str, client: str) -> Plain | Login | Scram | None:
         """A client of that address begins to log in; None: there is no such mechanism."""

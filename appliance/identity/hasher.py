@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from appliance.identity.credential import Credential, fits, made, unknown
 
 T = TypeVar("T")
 _NICE = 10
+_LONGEST_REST = 0.5
+"""Seconds."""
 
 
 class Busy(Exception):
@@ -22,11 +26,14 @@ class Busy(Exception):
 class Hasher:
     """One password at a time: a flood of them costs at most one processor, and 19 MiB.
 
-    `waiting`: how many may wait for their turn.
+    `waiting`: how many may wait for their turn. `rest`: after a wrong one nothing is hashed for so
+    many times as long as it took, so that guesses have a fifth of a processor; right ones follow
+    one another at once.
     """
 
-    def __init__(self, waiting: int = 100) -> None:
+    def __init__(self, waiting: int = 100, rest: float = 4.0) -> None:
         self._waiting = waiting
+        self._rest = rest
         self._pending = 0
         self._pool = ThreadPoolExecutor(1, "passwords", _yield_to_mail)
         self._unknown = self._pool.submit(unknown)
@@ -53,7 +60,12 @@ class Hasher:
             self._pending -= 1
 
     def _fits(self, known: str | None, password: str) -> bool:
+        begun = time.monotonic()
         right = fits(known or self._unknown.result(), password)
+        if not right:
+            rest = min(self._rest * (time.monotonic() - begun), _LONGEST_REST)
+            with suppress(RuntimeError):  # it was closed meanwhile
+                self._pool.submit(time.sleep, rest)
         return right and known is not None
 
     def close(self) -> None:

@@ -61,10 +61,13 @@ class Throttle:
         # Whoever is out of his own guesses must not use up the user's.
         return wait or self._users.take(now, user)
 
-    def locked_out(self, now: int, client: str) -> bool:
-        """Whether nobody could log in from there now, whoever it is."""
-        address = group(client)
-        return not self._at_home[address] and self._addresses.wait(now, address) > 0
+    def at_home(self, client: str) -> bool:
+        """Whether somebody has logged in from there before."""
+        return self._at_home[group(client)] > 0
+
+    def spent(self, now: int, client: str) -> bool:
+        """Whether the address may try no password now, but of those who are at home there."""
+        return self._addresses.wait(now, group(client)) > 0
 
     def undone(self, client: str, user: str) -> None:
         """It was not tried after all."""

@@ -48,7 +48,7 @@ class World:
         )
         self.now = 0
         self.emitted: list[tuple[Event, dict[str, object]]] = []
-        self.hasher = Hasher()
+        self.hasher = Hasher(rest=0)
         self.people = People(self.site)
         self.authenticator = Authenticator(
             self.people, Throttle(), self.hasher, lambda: self.now, b"secret", self._emit

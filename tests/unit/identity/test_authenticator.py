@@ -203,3 +203,20 @@ def test_whom_a_user_may_send_as(world: World) -> None:
     assert may("ann", "who@ever.test")
     world.change(bob=User())
     assert not may("ann", "ann@site.test")
+
+
+async def test_who_has_many_passwords_waiting_is_sent_away(world: World) -> None:
+    """Each of them has cost a handshake; none before is counted until it has been tried."""
+    authenticator = world.authenticator
+    guesses = [asyncio.create_task(plain(authenticator, f"n{one}", "x")) for one in range(8)]
+    assert not authenticator.locked_out(CLIENT)
+    await asyncio.sleep(0)
+    assert authenticator.locked_out(CLIENT)
+    assert not authenticator.locked_out("192.0.2.2")
+    await asyncio.gather(*guesses, return_exceptions=True)
+    assert not authenticator.locked_out(CLIENT)
+    assert await plain(authenticator, "ann", ANN) == "ann"
+    guesses = [asyncio.create_task(plain(authenticator, f"n{one}", "x")) for one in range(8)]
+    await asyncio.sleep(0)
+    assert not authenticator.locked_out(CLIENT)  # ann is at home there
+    await asyncio.gather(*guesses, return_exceptions=True)

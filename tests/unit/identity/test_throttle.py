@@ -121,18 +121,24 @@ def test_no_more_than_the_allowance(steps: list[int], burst: int, period: int) -
     assert taken <= burst + now // period
 
 
-def test_an_address_is_turned_away_only_where_nobody_could_log_in() -> None:
-    throttle = Throttle(Bounds(entries=2))
+def test_an_address_that_has_spent_its_tries() -> None:
+    throttle = Throttle()
     for one in range(10):
-        assert not throttle.locked_out(0, "192.0.2.1")
+        assert not throttle.spent(0, "192.0.2.1")
         throttle.attempt(0, "192.0.2.1", f"user{one}")
-    assert throttle.locked_out(0, "192.0.2.1")
-    assert not throttle.locked_out(0, "192.0.2.2")
-    assert not throttle.locked_out(HOUR, "192.0.2.1")
+    assert throttle.spent(0, "192.0.2.1")
+    assert not throttle.spent(0, "192.0.2.2")
+    assert not throttle.spent(HOUR, "192.0.2.1")
+
+
+def test_who_is_at_home_where() -> None:
+    throttle = Throttle(Bounds(entries=2))
     throttle.succeeded("192.0.2.1", "alice")
-    throttle.attempt(0, "192.0.2.1", "mallory")
-    assert not throttle.locked_out(0, "192.0.2.1")  # alice is at home there
-    for one in range(2):
-        throttle.succeeded(f"192.0.2.{3 + one}", "bob")
-    assert throttle.locked_out(0, "192.0.2.1")  # and is forgotten
-    assert not throttle.locked_out(0, "192.0.2.3")
+    throttle.succeeded("192.0.2.1", "alice")
+    assert throttle.at_home("192.0.2.1")
+    assert not throttle.at_home("192.0.2.2")
+    throttle.succeeded("192.0.2.2", "bob")
+    assert throttle.at_home("192.0.2.1")
+    throttle.succeeded("2001:db8::1", "bob")  # one more than are remembered
+    assert not throttle.at_home("192.0.2.1")
+    assert throttle.at_home("2001:db8::2")

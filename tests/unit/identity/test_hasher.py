@@ -1,0 +1,52 @@
+"""The thread that tries passwords: it rests after wrong ones only, and yields to mail."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from appliance.identity.credential import BadPassword, made
+from appliance.identity.hasher import Hasher
+
+KNOWN = made("correct horse", 0).argon2
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long it rested, each time."""
+    found: list[float] = []
+    monkeypatch.setattr("time.sleep", found.append)
+    return found
+
+
+async def test_it_rests_after_wrong_passwords(rests: list[float]) -> None:
+    hasher = Hasher(rest=4)
+    assert await hasher.fits(KNOWN, "correct horse")
+    assert not await hasher.fits(KNOWN, "wrong")
+    assert not await hasher.fits(None, "correct horse")
+    assert await hasher.fits(KNOWN, "correct horse")  # after both rests
+    assert len(rests) == 2
+    assert all(0 < one <= 0.5 for one in rests)
+    hasher.close()
+
+
+async def test_a_new_password_is_made_in_turn(rests: list[float]) -> None:
+    hasher = Hasher()
+    kept = await hasher.made("a new password", 7)
+    assert await hasher.fits(kept.argon2, "a new password")
+    with pytest.raises(BadPassword):
+        await hasher.made("short", 7)
+    assert rests == []
+    hasher.close()
+
+
+def test_its_thread_yields_to_others() -> None:
+    hasher = Hasher()
+    nice = hasher._pool.submit(
+        lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    ).result()
+    assert nice > 0
+    assert nice >= os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    hasher.close()
