@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 from appliance.balance.balancer import Balancer
 from appliance.balance.checker import Checker
+from appliance.balance.shares import Shares
 from appliance.config.balance import MOST_WEIGHT
+from appliance.config.shares import Share
 from appliance.ipc.balance import (
     BalanceView,
     Call,
-    DrainCall,
     Said,
     ServerView,
+    ShareCall,
     View,
     ViewCall,
-    WeighCall,
 )
 from appliance.ipc.frames import ConnectionLost
 from appliance.ipc.server import Peer
 from appliance.ipc.wire import CallFailed, Failure
-from appliance.monitor.events import Emit, Event
 from appliance.pools.algorithms import Pool, Server
 
 
@@ -34,7 +34,7 @@ class Desk:
         pool: Pool,
         checker: Checker,
         balancer: Balancer,
-        emit: Emit,
+        shares: Shares,
         clock: Callable[[], int],
     ) -> None:
         """`own`: the server that is this node; `clock`: milliseconds, the checker's."""
@@ -43,7 +43,7 @@ class Desk:
         self._pool = pool
         self._checker = checker
         self._balancer = balancer
-        self._emit = emit
+        self._shares = shares
         self._clock = clock
 
     def connected(self, peer: Peer[Said, Call]) -> None:
@@ -60,10 +60,8 @@ class Desk:
         match message:
             case ViewCall():
                 pass
-            case WeighCall():
-                self._weigh(message)
-            case DrainCall():
-                self._drain(message)
+            case ShareCall():
+                self._share(message)
         return View(self.view())
 
     def view(self) -> BalanceView:
@@ -87,6 +85,7 @@ class Desk:
             up=server.up,
             since=now - known.since,
             weight=server.weight,
+            configured=self._shares.configured[name],
             backup=server.backup,
             limit=server.limit,
             connections=server.connections,
@@ -97,23 +96,17 @@ class Desk:
             error=known.health.error,
         )
 
-    def _weigh(self, call: WeighCall) -> None:
-        self._known(call.name)
-        if not 1 <= call.weight <= MOST_WEIGHT:
+    def _share(self, call: ShareCall) -> None:
+        server = self._known(call.name)
+        if call.weight is not None and not 1 <= call.weight <= MOST_WEIGHT:
             hint = "to give a server nothing more: twinpost balance drain"
             raise _refused(f"a weight is 1 to {MOST_WEIGHT}, not {call.weight}", hint)
-        self._pool.weigh(call.name, call.weight)
-        self._emit(Event.COMMAND, action="weigh", by=call.by, server=call.name, weight=call.weight)
-
-    def _drain(self, call: DrainCall) -> None:
-        server = self._known(call.name)
         others = [one for one in self._pool.servers if one is not server and not one.draining]
         if call.draining and not others:
             hint = "take another one back first: twinpost balance resume"
             raise _refused(f"{call.name} is the last server that is not draining", hint)
-        self._pool.drain(call.name, call.draining)
-        action = "drain" if call.draining else "resume"
-        self._emit(Event.COMMAND, action=action, by=call.by, server=call.name)
+        if not call.ask:
+            self._shares.give(call.name, Share(call.weight, call.draining, call.by))
 
     def _known(self, name: str) -> Server:
         try:

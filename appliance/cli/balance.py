@@ -23,7 +23,7 @@ def command() -> None:
     """See how clients are spread over the nodes, and change it while it runs.
 
     Each node has a balancer of its own, and that of the node with the virtual address is at work:
-    name that node with --data. Changes last until its balancer starts anew.
+    name that node with --data. Changes are the pair's: they last, whatever starts anew or moves.
     """
 
 
@@ -45,7 +45,10 @@ def status(data: Path, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("weight", type=click.IntRange(min=1))
 def set_weight(data: Path, name: str, weight: int) -> None:
-    """Give the server NAME another share of the clients: weights 2 and 3 are 40 % and 60 %."""
+    """Give the server NAME another share of the clients: weights 2 and 3 are 40 % and 60 %.
+
+    It counts instead of what node.toml says, until it is the same as that.
+    """
     from appliance.control.schema import ServerChange
 
     _change(data, name, ServerChange(weight=weight))
@@ -96,12 +99,18 @@ def _row(server: ServerView) -> tuple[str, ...]:
     return (
         name,
         state,
-        str(server.weight),
+        _weight_text(server),
         f"{server.connections} of {server.limit}",
         str(server.served),
         str(server.missed),
         _check_text(server),
     )
+
+
+def _weight_text(server: ServerView) -> str:
+    if server.weight == server.configured:
+        return str(server.weight)
+    return f"{server.weight} (node.toml: {server.configured})"
 
 
 def _told_by_checks(server: ServerView) -> bool:

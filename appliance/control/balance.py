@@ -6,22 +6,25 @@ from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
+from msgspec.structs import replace
 
+from appliance.config.shares import TABLE, Share, share, written
 from appliance.control.audit import note
 from appliance.control.caller import Caller
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
+from appliance.control.observer import Observer
 from appliance.control.roles import Role
+from appliance.control.routes import Registers, SiteRegisters
 from appliance.control.schema import ServerChange
 from appliance.ipc.balance import (
     CLIENT_CODEC,
     BalanceView,
     Call,
-    DrainCall,
     Said,
+    ShareCall,
     View,
     ViewCall,
-    WeighCall,
 )
 from appliance.mail.reply import Refused, Reply
 
@@ -31,18 +34,15 @@ _PATIENCE = 5.0
 class Balance(Protocol):
     """The balance process, over `run/balance.sock`. Raises `Unavailable` when it is not there.
 
-    Commands answer with how the balancer has become; they raise LookupError for a server that is
-    unknown, and `mail.reply.Refused`. `by` says for the log who asks.
+    A command answers with how the balancer has become; it raises LookupError for a server that is
+    unknown, and `mail.reply.Refused`.
     """
 
     async def view(self) -> BalanceView:
         """How the balancer is."""
 
-    async def weigh(self, name: str, weight: int, by: str) -> BalanceView:
-        """Give a server another weight."""
-
-    async def drain(self, name: str, draining: bool, by: str) -> BalanceView:
-        """Give a server nothing new, or clients again."""
+    async def share(self, name: str, share: Share, *, ask: bool = False) -> BalanceView:
+        """Let a server have its share from now on, or only ask whether that can be done."""
 
 
 class BalanceProcess:
@@ -54,11 +54,8 @@ class BalanceProcess:
     async def view(self) -> BalanceView:
         return await self._call(ViewCall())
 
-    async def weigh(self, name: str, weight: int, by: str) -> BalanceView:
-        return await self._call(WeighCall(name, weight, by))
-
-    async def drain(self, name: str, draining: bool, by: str) -> BalanceView:
-        return await self._call(DrainCall(name, draining, by))
+    async def share(self, name: str, share: Share, *, ask: bool = False) -> BalanceView:
+        return await self._call(ShareCall(name, share.weight, share.draining, share.by, ask))
 
     def close(self) -> None:
         """End the connection."""
@@ -71,9 +68,18 @@ class BalanceProcess:
 class BalanceApi:
     """The handlers of the Unix socket that are about the balancer."""
 
-    def __init__(self, balance: Balance | None) -> None:
+    def __init__(
+        self,
+        balance: Balance | None,
+        observer: Observer,
+        stored: SiteRegisters,
+        registers: Registers,
+    ) -> None:
         """`balance` is None where the node has none."""
         self._balance = balance
+        self._observer = observer
+        self._stored = stored
+        self._registers = registers
 
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
@@ -89,12 +95,26 @@ class BalanceApi:
         note(request, weight=body.weight, draining=body.draining)
         if (body.weight is None) == (body.draining is None):
             raise BadRequest("name weight or draining, one of them")
-        if body.weight is not None:
-            return as_json(await self._there().weigh(name, body.weight, by))
-        return as_json(await self._there().drain(name, bool(body.draining), by))
+        balance = self._there()
+        kept = await self._observer.read(self._stored.table, TABLE)
+        wanted = _changed(share(kept.get(name)), body, by)
+        found = await balance.share(name, wanted, ask=True)
+        if wanted.weight in [one.configured for one in found.servers if one.name == name]:
+            wanted = replace(wanted, weight=None)
+        value = written(wanted)
+        if value is not None or name in kept:
+            # Also while alone: whoever drains a server must not wait for the one that is broken.
+            await self._registers.put_registers(((TABLE, name, value),), while_alone=True)
+        return as_json(await balance.share(name, wanted))
 
     def _there(self) -> Balance:
         if self._balance is None:
             hint = "see [balance] in docs/settings.md"
             raise Refused(Reply(450, "4.3.0", "this node has no balancer"), hint)
         return self._balance
+
+
+def _changed(kept: Share, change: ServerChange, by: str) -> Share:
+    weight = kept.weight if change.weight is None else change.weight
+    draining = kept.draining if change.draining is None else change.draining
+    return Share(weight, draining, by)

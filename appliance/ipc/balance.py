@@ -11,23 +11,21 @@ class ViewCall(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """Answered with `View`, as every call here."""
 
 
-class WeighCall(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """Give the server `name` another weight until the next start. `by`: who asks."""
+class ShareCall(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Let the server `name` have this weight (None: node.toml's), and give it clients or none.
+
+    Until the next start: what lasts is a register. `by`: who asks. `ask`: only say whether it would
+    be done.
+    """
 
     name: str
-    weight: int
-    by: str
-
-
-class DrainCall(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """Give the server `name` nothing new, or clients again."""
-
-    name: str
+    weight: int | None
     draining: bool
     by: str
+    ask: bool = False
 
 
-Call = ViewCall | WeighCall | DrainCall
+Call = ViewCall | ShareCall
 
 
 class ServerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +34,8 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     `state`: up, down, draining or drained (the last connection has ended). `up`: what its checks
     say, since `since` milliseconds; `checked`: milliseconds ago, None if never; `error`: of the
     last check, or of a connection that failed since. `served`: clients it was given; `missed`:
-    those for which it could not be connected to, and who were offered to the next.
+    those for which it could not be connected to, and who were offered to the next. `configured`:
+    its weight in node.toml.
     """
 
     name: str
@@ -46,6 +45,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
     since: int
     weight: int
+    configured: int
     backup: bool
     limit: int
     connections: int

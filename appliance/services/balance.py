@@ -11,7 +11,9 @@ from appliance.balance.balancer import Balancer
 from appliance.balance.checker import Checker
 from appliance.balance.checks import check
 from appliance.balance.desk import Desk
+from appliance.balance.shares import Shares
 from appliance.config.balance import BalanceSettings, ServerSettings
+from appliance.config.shares import TABLE as SHARES
 from appliance.ipc.balance import SERVER_CODEC
 from appliance.ipc.server import serve as serve_ipc
 from appliance.ipc.standing import StandingWatch
@@ -28,6 +30,7 @@ from appliance.services.clock import monotonic
 from appliance.services.departures import Departures
 from appliance.services.moving import Follower, listen
 from appliance.services.process import Context
+from appliance.services.site import following
 
 
 async def serve(context: Context) -> None:
@@ -46,7 +49,10 @@ async def serve(context: Context) -> None:
 
     checker = Checker(settings.servers, settings.checks, pool, look, emit, monotonic)
     balancer = Balancer(settings, pool, source, emit, checker.failed)
-    desk = Desk(settings.algorithm, own.name, pool, checker, balancer, emit, monotonic)
+    shares = Shares(settings.servers, str(own.name), pool, emit)
+    shares.heed(context.site.registers(SHARES))
+    context.site.watch_registers(SHARES, shares.heed)
+    desk = Desk(settings.algorithm, own.name, pool, checker, balancer, shares, monotonic)
     moving = await listen(balancer, settings.listen, node)
     follower = Follower(
         context.layout.failover_socket, balancer, moving, emit, Event.BALANCE_NOT_LISTENING
@@ -56,11 +62,12 @@ async def serve(context: Context) -> None:
     stopped = asyncio.create_task(context.stop.wait())
     context.ready()
     try:
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        follower.stop()
-        await balancer.stop(settings.stop_timeout.seconds)
+        async with following(context.layout.mail_socket, context.site):
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            follower.stop()
+            await balancer.stop(settings.stop_timeout.seconds)
     finally:
         stopped.cancel()
         running.cancel()

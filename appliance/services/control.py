@@ -108,7 +108,7 @@ async def serve(context: Context) -> None:
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)
     PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)
-    BalanceApi(balance).add_to(api)
+    BalanceApi(balance, observer, site, mail).add_to(api)
     SearchApi(search).add_to(api)
     RoutesApi(observer, lambda: open_site(layout, node).current, site, mail, delivery, wall).add_to(
         api

@@ -138,7 +138,7 @@ async def test_clients_are_spread_whatever_befalls_the_nodes(lab: Lab, tmp_path:
         clients = Clients(pair)
         await _clients_are_known_and_shared_by_weight(pair, clients)
         await _operators_change_shares(pair.node(active), clients)
-        active = await _the_address_moves_as_planned(pair, holders, active)
+        active = await _the_address_moves_as_planned(pair, holders, active, clients)
         await _the_active_node_loses_power(pair, holders, active, clients)
         await _every_check_fails(pair, await holders.settled(), clients)
 
@@ -162,13 +162,23 @@ async def _operators_change_shares(node: LabNode, clients: Clients) -> None:
     assert await clients.share(5) == [2, 3]
 
 
-async def _the_address_moves_as_planned(pair: Balanced, holders: Holders, active: Host) -> Host:
-    """A client that just waits learns of it at once; returns who is Active now."""
+async def _the_address_moves_as_planned(
+    pair: Balanced, holders: Holders, active: Host, clients: Clients
+) -> Host:
+    """A client that just waits learns of it, what was drained stays so; returns who is Active."""
+    assert await twinpost(pair.node(active), "balance", "drain", "a") == Exit.OK
     async with idle_client(VIRTUAL) as (reader, _):
         await asyncio.sleep(IDLE)
         await pair.switch_over(active)
         assert await patiently(reader.read()) == b""
-    return await holders.settled()
+    active = await holders.settled()
+    await pair.finds(active, "drained", "up")
+    await pair.node(active).kill_service("balance")
+    await pair.node(active).ready()
+    await pair.finds(active, "drained", "up")
+    assert await clients.share(2) == [0, 2]
+    assert await twinpost(pair.node(active), "balance", "resume", "a") == Exit.OK
+    return active
 
 
 async def _the_active_node_loses_power(

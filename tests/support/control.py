@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from appliance.config.shares import Share
 from appliance.control.handlers import Handlers
 from appliance.ipc.balance import BalanceView, ServerView
 from appliance.ipc.failover import FailoverView, HeartbeatView, PathView, RouterView
@@ -248,6 +249,7 @@ SERVER = ServerView(
     up=True,
     since=61_000,
     weight=2,
+    configured=2,
     backup=False,
     limit=1000,
     connections=4,
@@ -273,7 +275,7 @@ class Balance:
     """A balancer for servers a and b; `told` is what it was asked to change."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, int, str]] = []
+        self.told: list[tuple[str, Share]] = []
         self.up = True
         self.shown = BalanceView(
             algorithm="weighted",
@@ -299,16 +301,12 @@ class Balance:
             raise Unavailable("the balance process is not there")
         return self.shown
 
-    async def weigh(self, name: str, weight: int, by: str) -> BalanceView:
+    async def share(self, name: str, share: Share, *, ask: bool = False) -> BalanceView:
         self._check(name)
-        self.told.append(("weigh", name, weight, by))
-        return self.shown
-
-    async def drain(self, name: str, draining: bool, by: str) -> BalanceView:
-        self._check(name)
-        if name == "b" and draining:
+        if name == "b" and share.draining:
             raise Refused(Reply(450, "4.3.0", "b is the last one"), "resume another one first")
-        self.told.append(("drain", name, draining, by))
+        if not ask:
+            self.told.append((name, share))
         return self.shown
 
     def _check(self, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from appliance.config.document import checked
@@ -57,20 +58,21 @@ DELIVERY = DeliveryView(
 
 
 class Registers:
-    """Those of the table of pauses; `values` can be written at any time."""
+    """Tables of registers; `values`, the pauses, can be written at any time."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
+        self._tables = defaultdict[str, dict[str, bytes]](dict, pauses=self.values)
 
     async def put_registers(self, values: Values, while_alone: bool) -> None:
-        for _, key, value in values:
+        for table, key, value in values:
             if value is None:
-                del self.values[key]
+                del self._tables[table][key]
             else:
-                self.values[key] = value
+                self._tables[table][key] = value
 
     def table(self, name: str) -> Mapping[str, bytes]:
-        return dict(self.values) if name == "pauses" else {}
+        return dict(self._tables[name])
 
 
 class Delivery:

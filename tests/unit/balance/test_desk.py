@@ -11,16 +11,16 @@ import pytest_asyncio
 
 from appliance.balance.checker import Checker
 from appliance.balance.desk import Desk
+from appliance.balance.shares import Shares
 from appliance.config.balance import CheckSettings, ServerSettings
 from appliance.ipc.balance import (
     CLIENT_CODEC,
     SERVER_CODEC,
     BalanceView,
     Call,
-    DrainCall,
+    ShareCall,
     View,
     ViewCall,
-    WeighCall,
 )
 from appliance.ipc.client import Client, connect
 from appliance.ipc.server import serve
@@ -60,7 +60,8 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
             checker = Checker(
                 wanted.servers, CheckSettings(), world.pool, look, world.log, lambda: 5
             )
-            desk = Desk("weighted", "a", world.pool, checker, world.balancer, world.log, lambda: 12)
+            shares = Shares(wanted.servers, "a", world.pool, world.log)
+            desk = Desk("weighted", "a", world.pool, checker, world.balancer, shares, lambda: 12)
             server = await serve(tmp_path / "balance.sock", SERVER_CODEC, desk)
             client = await connect(tmp_path / "balance.sock", CLIENT_CODEC)
             yield Office(world, checker, client)
@@ -88,7 +89,7 @@ async def test_view(office: Office) -> None:
 
 
 async def test_weights_change_while_it_runs(office: Office) -> None:
-    view = await office.ask(WeighCall("b", 3, "uid 0"))
+    view = await office.ask(ShareCall("b", 3, False, "uid 0"))
     assert [server.weight for server in view.servers] == [1, 3]
     clients = [await office.world.connect() for _ in range(4)]
     said = [await patiently(reader.readline()) for reader, _ in clients]
@@ -103,23 +104,28 @@ async def test_weights_change_while_it_runs(office: Office) -> None:
 async def test_drain_and_resume(office: Office) -> None:
     reader, writer = await office.world.connect()
     assert await patiently(reader.readline()) == b"a\r\n"
-    view = await office.ask(DrainCall("a", True, "uid 0"))
+    view = await office.ask(ShareCall("a", None, True, "uid 0"))
     assert [server.state for server in view.servers] == ["draining", "up"]
     writer.close()
     await office.world.balancer.idle()
     view = await office.ask(ViewCall())
     assert [server.state for server in view.servers] == ["drained", "up"]
-    view = await office.ask(DrainCall("a", False, "uid 0"))
+    view = await office.ask(ShareCall("a", None, False, "uid 0"))
     assert [server.state for server in view.servers] == ["up", "up"]
+
+
+async def test_what_is_only_asked_is_not_done(office: Office) -> None:
+    view = await office.ask(ShareCall("a", 7, True, "uid 0", ask=True))
+    assert [(one.weight, one.state) for one in view.servers] == [(1, "up"), (1, "up")]
 
 
 async def test_what_is_refused(office: Office) -> None:
     unknown = ("not found", "no server is named 'c': there are a, b", "")
-    assert await office.refused(WeighCall("c", 1, "uid 0")) == unknown
-    assert await office.refused(DrainCall("c", True, "uid 0")) == unknown
+    assert await office.refused(ShareCall("c", 1, False, "uid 0")) == unknown
+    assert await office.refused(ShareCall("c", None, True, "uid 0")) == unknown
     for weight in (0, -1, 1001):
-        code, text, _ = await office.refused(WeighCall("a", weight, "uid 0"))
+        code, text, _ = await office.refused(ShareCall("a", weight, False, "uid 0"))
         assert (code, text) == ("refused", f"a weight is 1 to 1000, not {weight}")
-    await office.ask(DrainCall("a", True, "uid 0"))
-    code, text, _ = await office.refused(DrainCall("b", True, "uid 0"))
+    await office.ask(ShareCall("a", None, True, "uid 0"))
+    code, text, _ = await office.refused(ShareCall("b", None, True, "uid 0"))
     assert (code, text) == ("refused", "b is the last server that is not draining")

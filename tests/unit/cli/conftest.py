@@ -102,7 +102,7 @@ def node(data: Path) -> Iterator[Node]:
     async def serve() -> None:
         api = handlers()
         Api(observer, data / "failover.log").add_to(api)
-        BalanceApi(balance).add_to(api)
+        BalanceApi(balance, observer, registers, registers).add_to(api)
         SearchApi(search).add_to(api)
         RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)

@@ -32,7 +32,7 @@ def test_status_of_a_node_without_the_address(node: Node, capsys: Capture) -> No
         node.balance.shown,
         listening=(),
         servers=(
-            msgspec.structs.replace(a, state="drained"),
+            msgspec.structs.replace(a, state="drained", weight=5),
             msgspec.structs.replace(b, checked=None, error=""),
         ),
     )
@@ -40,6 +40,7 @@ def test_status_of_a_node_without_the_address(node: Node, capsys: Capture) -> No
     out = capsys.readouterr().out
     assert "listens nowhere now" in out
     assert " drained " in out
+    assert " 5 (node.toml: 2) " in out
     assert "http: not yet" in out
 
 
@@ -54,8 +55,8 @@ def test_changes(node: Node, capsys: Capture) -> None:
     assert node.run("balance", "set-weight", "a", "3") == Exit.OK
     assert node.run("balance", "drain", "a") == Exit.OK
     assert node.run("balance", "resume", "b") == Exit.OK
-    told = [each[:3] for each in node.balance.told]
-    assert told == [("weigh", "a", 3), ("drain", "a", True), ("drain", "b", False)]
+    told = [(name, share.weight, share.draining) for name, share in node.balance.told]
+    assert told == [("a", 3, False), ("a", 3, True), ("b", None, False)]
     assert capsys.readouterr().out.count("Balancer, weighted") == 3
 
 
