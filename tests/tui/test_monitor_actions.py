@@ -1,0 +1,114 @@
+"""Every action of alerts, charts, jobs and backups, by its keys, against a real pair."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from appliance.control.client import Client
+from tests.pair.harness import until
+from tests.pair.moving import Moving
+from tests.tui.screen import seen
+
+pytestmark = pytest.mark.xdist_group("console")
+
+
+async def test_a_job_runs_now_and_stands_among_its_runs(pair: Moving) -> None:
+    client = Client(pair.a.layout.control_socket)
+    names = [one.name for one in await asyncio.to_thread(client.jobs)]
+    async with seen(pair.a.layout.control_socket) as console:
+        await console.go("jobs")
+        await console.sees(names[0])
+        await console.press(*["down"] * names.index("self-test"))
+        await console.press("r")
+        await console.sees("Will be done now")
+        await console.press("y")
+
+        async def ran() -> bool:
+            runs = await asyncio.to_thread(client.job_history, "self-test", 1)
+            return bool(runs) and bool(runs[0].by)
+
+        await until(ran, "the job ran for somebody", 30.0)
+        await console.sees(lambda text: text.count("● ok") >= 2, "its run is shown")
+
+
+async def test_a_backup_is_not_made_without_a_recovery_key_and_says_so(
+    pair: Moving, tmp_path: Path
+) -> None:
+    async with seen(pair.a.layout.control_socket) as console:
+        await console.go("backups")
+        await console.sees("names no folder")
+        await console.press("n")
+        await console.sees("In the folder, on the node:")
+        await console.type("stick")
+        await console.press("enter")
+        await console.sees("write the whole path")
+        await console.press("ctrl+u")
+        await console.type(str(tmp_path))
+        await console.press("enter")
+        await console.sees("recovery key")
+
+
+async def test_backups_of_a_stick_are_looked_at_and_verified(pair: Moving, tmp_path: Path) -> None:
+    (tmp_path / "twinpost-a-000007.backup").write_bytes(b"no backup at all")
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.go("backups")
+        await console.press("f")
+        await console.sees("Folder:")
+        await console.press("ctrl+u")
+        await console.type(str(tmp_path))
+        await console.press("enter")
+        await console.sees("✖ no backup")
+        await console.press("v")
+        await console.sees("no backup")
+
+
+async def test_charts_follow_the_cursor_and_the_span(pair: Moving) -> None:
+    async with seen(pair.a.layout.control_socket) as console:
+        await console.go("charts")
+        await console.sees("Messages accepted, the last hour")
+        await console.press("plus")
+        await console.sees("Messages accepted, the last 6 hours")
+        await console.press("minus", "down")
+        await console.sees("Commands refused, the last hour")
+
+
+async def test_an_alert_of_the_other_node_is_acknowledged_over_the_link(pair: Moving) -> None:
+    """With both nodes in maintenance nobody has the virtual address, and each of them says so."""
+    nodes = [Client(one.layout.control_socket) for one in (pair.a, pair.b)]
+
+    async def known() -> list[str]:
+        """Why, for each node whose alert is acknowledged."""
+        found = [await asyncio.to_thread(one.alerts) for one in nodes]
+        alerts = [one for each in found for one in each.alerts if one.name == "not_served"]
+        return [one.acknowledged.why for one in alerts if one.acknowledged is not None]
+
+    for one in nodes:
+        await asyncio.to_thread(one.maintain, True, True)
+    try:
+        async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+            await console.go("alerts")
+            await console.sees(lambda text: text.count("✖ CRITICAL") >= 3, "alerts of both nodes")
+            await console.press("down", "a")
+            await console.sees("What is being done about it:")
+            await console.type("new disk")
+            await console.press("enter")
+            await console.sees("● known")
+            assert await known() == ["new disk"]
+            own = await asyncio.to_thread(nodes[0].alerts)
+            assert all(one.acknowledged is None for one in own.alerts), "the other node's was meant"
+    finally:
+        for one in nodes:
+            await asyncio.to_thread(one.maintain, False, False)
+
+
+async def test_what_has_ended_is_shown_apart(pair: Moving) -> None:
+    async with seen(pair.a.layout.control_socket) as console:
+        await console.go("alerts")
+        await console.sees("Now, on both nodes")
+        await console.press("h")
+        await console.sees("Ended, on the node that you look at")
+        await console.press("h")
+        await console.sees("Now, on both nodes")
