@@ -92,7 +92,9 @@ class Authenticator:
             known = self.people.credential(name)
             try:
                 right = await self._hasher.fits(
-                    known.argon2 if known is not None else None, saslprep(password)
+                    known.argon2 if known is not None else None,
+                    saslprep(password),
+                    not self._throttle.at_home(client),
                 )
             except Unprepared:
                 right = False

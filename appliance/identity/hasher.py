@@ -24,53 +24,60 @@ class Busy(Exception):
 
 
 class Hasher:
-    """One password at a time: a flood of them costs at most one processor, and 19 MiB.
+    """Two threads, each with one password at a time and 19 MiB: one for strangers, one for others.
 
-    `waiting`: how many may wait for their turn. `rest`: after a wrong one nothing is hashed for so
-    many times as long as it took, so that guesses have a fifth of a processor; right ones follow
+    `waiting`: how many may wait for a thread. `rest`: after a wrong password it hashes nothing for
+    so many times as long as it took, so that guesses have a fifth of a processor; right ones follow
     one another at once.
     """
 
     def __init__(self, waiting: int = 100, rest: float = 4.0) -> None:
         self._waiting = waiting
         self._rest = rest
-        self._pending = 0
-        self._pool = ThreadPoolExecutor(1, "passwords", _yield_to_mail)
-        self._unknown = self._pool.submit(unknown)
+        self._strangers, self._others = _Line("strangers"), _Line("others")
+        self._unknown = self._strangers.pool.submit(unknown)
 
-    async def fits(self, known: str | None, password: str) -> bool:
+    async def fits(self, known: str | None, password: str, stranger: bool = True) -> bool:
         """Whether `password` is the one hashed in `known`; raises Busy.
 
-        Nothing is the password of somebody unknown (None), and it takes as long to say so.
+        Nothing is the password of somebody unknown (None), and it takes as long to say so. A
+        `stranger` comes from where nobody has been right before, and waits for other strangers.
         """
-        # Asked for in the pool: the first such hash is made there, not on the loop.
-        return await self._in_turn(lambda: self._fits(known, password))
+        line = self._strangers if stranger else self._others
+        return await self._in_turn(line, lambda: self._fits(line, known, password))
 
     async def made(self, password: str, now: int) -> Credential:
         """What is kept of a new password; raises Busy, BadPassword."""
-        return await self._in_turn(lambda: made(password, now))
+        return await self._in_turn(self._others, lambda: made(password, now))
 
-    async def _in_turn(self, work: Callable[[], T]) -> T:
-        if self._pending >= self._waiting:
+    async def _in_turn(self, line: _Line, work: Callable[[], T]) -> T:
+        if line.waiting >= self._waiting:
             raise Busy
-        self._pending += 1
+        line.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(line.pool, work)
         finally:
-            self._pending -= 1
+            line.waiting -= 1
 
-    def _fits(self, known: str | None, password: str) -> bool:
+    def _fits(self, line: _Line, known: str | None, password: str) -> bool:
         begun = time.monotonic()
         right = fits(known or self._unknown.result(), password)
         if not right:
             rest = min(self._rest * (time.monotonic() - begun), _LONGEST_REST)
             with suppress(RuntimeError):  # it was closed meanwhile
-                self._pool.submit(time.sleep, rest)
+                line.pool.submit(time.sleep, rest)
         return right and known is not None
 
     def close(self) -> None:
-        """End the thread; what waits is not tried."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads; what waits is not tried."""
+        for line in (self._strangers, self._others):
+            line.pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Line:
+    def __init__(self, name: str) -> None:
+        self.pool = ThreadPoolExecutor(1, f"passwords of {name}", _yield_to_mail)
+        self.waiting = 0
 
 
 def _yield_to_mail() -> None:

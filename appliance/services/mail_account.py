@@ -43,6 +43,8 @@ class AccountDesk:
 
     async def _change(self, call: ChangePasswordCall) -> PasswordSaid:
         """The old password counts as a login does: the same tries, the same lock-out."""
+        if self._accounts.locked_out(call.client):
+            return PasswordSaid("too often")
         try:
             check(self._accounts.people.name(call.login), call.old, call.new)
             user = await self._accounts.password(call.client, _MECHANISM, call.login, call.old)

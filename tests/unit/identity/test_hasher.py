@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 
 import pytest
 
 from appliance.identity.credential import BadPassword, made
-from appliance.identity.hasher import Hasher
+from appliance.identity.hasher import Busy, Hasher
 
 KNOWN = made("correct horse", 0).argon2
 
@@ -42,9 +43,25 @@ async def test_a_new_password_is_made_in_turn(rests: list[float]) -> None:
     hasher.close()
 
 
+async def test_strangers_wait_for_strangers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr("time.sleep", lambda seconds: gate.wait())
+    hasher = Hasher(waiting=2)
+    assert not await hasher.fits(KNOWN, "wrong")  # now its thread rests
+    guesses = [asyncio.create_task(hasher.fits(KNOWN, f"guess {one}")) for one in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Busy):
+        await hasher.fits(KNOWN, "correct horse")
+    assert await hasher.fits(KNOWN, "correct horse", stranger=False)
+    assert not any(one.done() for one in guesses)
+    gate.set()
+    assert await asyncio.gather(*guesses) == [False, False]
+    hasher.close()
+
+
 def test_its_thread_yields_to_others() -> None:
     hasher = Hasher()
-    nice = hasher._pool.submit(
+    nice = hasher._strangers.pool.submit(
         lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     ).result()
     assert nice > 0
