@@ -51,10 +51,10 @@ async def serving(
 
 def _let_in(path: Path, group: int) -> None:
     """The folder may be passed through, not read; its other sockets stay the owner's."""
-    os.chown(path.parent, -1, group)
-    path.parent.chmod(0o710)
-    os.chown(path, -1, group)
-    path.chmod(0o660)
+    for one, mode in ((path.parent, 0o710), (path, 0o660)):
+        if one.stat().st_gid != group:  # a sandbox may forbid it, also where it changes nothing
+            os.chown(one, -1, group)
+        one.chmod(mode)
 
 
 def _inode(path: Path) -> int:

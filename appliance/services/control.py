@@ -29,6 +29,7 @@ from appliance.control.people import PeopleApi
 from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
+from appliance.control.setup import Configured, SetupApi
 from appliance.control.site import SiteApi
 from appliance.control.tls import TlsApi
 from appliance.link.identity import KeyStore
@@ -46,6 +47,7 @@ from appliance.services.node import PROCESSES
 from appliance.services.pairing import Pairings, restart_node
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
+from appliance.services.setup import ThisMachine, clock_problem
 from appliance.services.site import following, open_site, site_reader
 from appliance.spool.reader import Reader
 from appliance.trust.view import TlsDesk
@@ -104,6 +106,14 @@ async def serve(context: Context) -> None:
     PeerApi(peer).add_to(api)
     monitor = Monitor(context, observer, findings, peer if keys.peer else None, mail)
     monitor.add_to(api)
+    SetupApi(
+        Configured(identity.name, identity.hostname, identity.virtual, identity.paired),
+        ThisMachine(),
+        door.operators,
+        lambda: context.site.current.domains,
+        wall,
+        clock_problem,
+    ).add_to(api)
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)

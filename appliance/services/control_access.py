@@ -35,7 +35,7 @@ class Door:
         self.vouchers = Vouchers()
         self._hasher = Hasher()
         passwords = OperatorPasswords(self._hasher)
-        desk = OperatorDesk(read, context.site.registers, mail, passwords, wall)
+        self.operators = desk = OperatorDesk(read, context.site.registers, mail, passwords, wall)
         sessions = Sessions(desk, monotonic, int(context.node.console.idle))
         access = Access(self.vouchers, sessions, self.group)
         self.handlers = Handlers(access, Audit(context.emit))

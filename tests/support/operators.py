@@ -72,7 +72,7 @@ class Door:
         self.registers = Registers()
         self.vouchers = Vouchers()
         registers = self.registers
-        desk = OperatorDesk(
+        self.operators = desk = OperatorDesk(
             registers.read, registers.known, registers, Plain(), lambda: 1_700_000_000_000
         )
         sessions = Sessions(desk, lambda: self.now, IDLE)
