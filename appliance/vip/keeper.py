@@ -22,6 +22,9 @@ _UNBOUND = 1.0
 _SECOND_LOOK = 0.2
 """Seconds: after a stop of this process what mail had said meanwhile is read first."""
 _TELL_FOREIGN = 60_000
+_LETTING_GO = 2_500
+"""Milliseconds in which the node before may still have an address: a little more than its lifetime.
+Whoever has it for longer answers to the probes after that."""
 _FAREWELL = 0.05
 """Seconds, with the addresses still served: enough for a busy mail process to hear of it."""
 _NS_PER_MS = 1_000_000
@@ -117,9 +120,17 @@ class Keeper:
     def foreign(self, address: Address, hardware: str) -> None:
         """See `Sightings`."""
         key, now = (str(address), hardware), self._clock()
+        if now - self._taken(address) < _LETTING_GO:
+            return
         if now - self.holders.get(key, -_TELL_FOREIGN) >= _TELL_FOREIGN:
             self._emit(Event.ADDRESS_FOREIGN, address=key[0], hardware=hardware)
         self.holders[key] = now
+
+    def _taken(self, address: Address) -> int:
+        """Since when, in the clock's milliseconds, things are as they are with an address."""
+        routers = (one.parameters for one in self.driver.node.routers.values())
+        found = (self.since[one.vrid] for one in routers if address in one.addresses)
+        return max(found, default=0)
 
     def maintain(self, on: bool) -> None:
         """Hold nothing, or take part again."""

@@ -339,6 +339,9 @@ async def test_a_lost_carrier_stands_aside(tmp_path: Path) -> None:
 
 async def test_a_foreign_holder_is_told_once_a_minute_and_shown(tmp_path: Path) -> None:
     async with running(tmp_path) as (process, _, client):
+        process.keeper.foreign(ADDRESS.address, "02:00:00:00:00:01")  # it was just taken
+        assert not process.events(Event.ADDRESS_FOREIGN)
+        process.keeper.since[1] -= 10_000
         for _ in range(3):
             process.keeper.foreign(ADDRESS.address, "02:00:00:00:00:01")
         assert len(process.events(Event.ADDRESS_FOREIGN)) == 1
