@@ -30,6 +30,8 @@ class Layout:
         self.search_socket = self.run / "search.sock"
         self.monitor = self.data / "monitor"
         """Events, figures, alerts, jobs: nothing that mail needs."""
+        self.reports = self.data / "reports"
+        """Weekly reports; made when the first one is."""
         self.index = self.data / (paths.index or "index")
         """The search index: all of it can be made anew from the spool."""
         self.maintenance = self.data / "maintenance"

@@ -16,6 +16,7 @@ from appliance.control.client_jobs import JobCalls
 from appliance.control.client_monitor import MonitorCalls
 from appliance.control.client_pair import PairCalls
 from appliance.control.client_people import OperatorCalls
+from appliance.control.client_reports import ReportCalls
 from appliance.control.client_setup import SetupCalls
 from appliance.control.schema import (
     API,
@@ -85,7 +86,9 @@ class ApiError(Exception):
         self.failure = failure
 
 
-class Client(MonitorCalls, BackupCalls, JobCalls, OperatorCalls, PairCalls, SetupCalls):
+class Client(
+    MonitorCalls, BackupCalls, JobCalls, OperatorCalls, PairCalls, SetupCalls, ReportCalls
+):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
     def __init__(

@@ -136,6 +136,12 @@ SERIES: tuple[Series, ...] = (
         "Age of the oldest message that cannot be found yet",
         lambda seen: None if seen.search is None else seen.search.lag / 1000,
     ),
+    Series(
+        "search.size",
+        "bytes",
+        "The search index on the disk",
+        lambda seen: None if seen.search is None else seen.search.size,
+    ),
     Series("disk.free", "bytes", "Free for the spool", lambda seen: seen.disk.free),
     Series(
         "memory.free",

@@ -26,6 +26,8 @@ from appliance.control.peer_api import PeerApi
 from appliance.control.peer_desk import PeerDesk
 from appliance.control.peer_line import PeerLine
 from appliance.control.people import PeopleApi
+from appliance.control.reporter import Reporter
+from appliance.control.reports import ReportsApi
 from appliance.control.routes import RoutesApi
 from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
@@ -47,6 +49,8 @@ from appliance.services.node import PROCESSES
 from appliance.services.pairing import Pairings, restart_node
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
+from appliance.services.report import asks_own, asks_peer, report_job
+from appliance.services.report_keys import ReportKeys
 from appliance.services.setup import ThisMachine, clock_problem
 from appliance.services.site import following, open_site, site_reader
 from appliance.spool.reader import Reader
@@ -139,7 +143,18 @@ async def serve(context: Context) -> None:
         context.emit,
     ).add_to(api)
     around = Surroundings(layout, node, observer, backups, search)
-    jobs = scheduler(around, (), moment, context.emit)
+    reporter = Reporter(
+        node,
+        version("twinpost"),
+        asks_own(own),
+        asks_peer(peer) if keys.peer is not None else None,
+        lambda: context.site.current,
+        ReportKeys(layout.keys, layout.monitor),
+        layout.reports,
+        wall,
+    )
+    ReportsApi(reporter).add_to(api)
+    jobs = scheduler(around, (report_job(reporter),), moment, context.emit)
     JobsApi(jobs).add_to(api)
     findings.jobs = jobs.views
     working = asyncio.create_task(jobs.run())

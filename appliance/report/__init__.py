@@ -1,0 +1,1 @@
+"""The health report for export. Pure: values in, bytes out."""
