@@ -17,7 +17,7 @@ from appliance.report.words import moment, number, size, span
 
 _MINUTE = 60_000
 _TEXT = 300
-_RUNS = 12
+_ROWS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def content(frame: Frame, nodes: Sequence[Seen]) -> Report:
         figures=tuple(_figures(nodes)),
         outlook=looks,
         charts=tuple(_charts(nodes)),
-        tables=(_jobs(nodes), _runs(nodes, frame.since)),
+        tables=(_alerts(nodes, frame.since), _runs(nodes, frame.since), _jobs(nodes)),
         configuration=tuple(configuration(frame.node, document)),
     )
 
@@ -288,6 +288,27 @@ def _jobs(nodes: Sequence[Seen]) -> Table:
     )
 
 
+def _alerts(nodes: Sequence[Seen], since: int) -> Table:
+    """What was raised and is over."""
+    found = [(ended, one.name) for one in nodes for ended in one.ended if ended.cleared_at >= since]
+    rows = [
+        (
+            moment(ended.raised_at),
+            span(ended.lasted),
+            node,
+            ended.severity,
+            visible(ended.text, _TEXT),
+        )
+        for ended, node in sorted(found, key=lambda one: -one[0].raised_at)[:_ROWS]
+    ]
+    return Table(
+        title="Alerts that ended in this period",
+        heads=("raised at", "lasted", "node", "", ""),
+        rows=tuple(rows),
+        note="None.",
+    )
+
+
 def _runs(nodes: Sequence[Seen], since: int) -> Table:
     """What went wrong with jobs in the period."""
     found = [
@@ -298,7 +319,7 @@ def _runs(nodes: Sequence[Seen], since: int) -> Table:
     ]
     rows = [
         (moment(at), node, run.job, str(run.outcome), visible(run.text, _TEXT))
-        for at, node, run in sorted(found, key=lambda one: -one[0])[:_RUNS]
+        for at, node, run in sorted(found, key=lambda one: -one[0])[:_ROWS]
     ]
     return Table(
         title="Jobs that failed in this period",

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from appliance.control.report_outlook import curve
 from appliance.control.report_seen import Seen
-from appliance.control.schema import Severity
 from appliance.mail.visible import visible
 from appliance.monitor.jobs import JobView, Outcome
 from appliance.report.content import Outlook, State, Tile, Trouble
@@ -14,7 +13,6 @@ from appliance.report.words import number, span
 
 _LINE = 300
 _OLD_BACKUP = 8 * 86_400_000
-_SEVERITIES = {Severity.CRITICAL: State.CRITICAL, Severity.WARNING: State.ATTENTION}
 
 
 def tiles(nodes: Sequence[Seen], outlook: Sequence[Outlook], now: int) -> Iterator[Tile]:
@@ -176,17 +174,10 @@ def _troubles(nodes: Sequence[Seen]) -> Iterator[Trouble]:
             )
             continue
         for alarm in one.status.alarms:
+            known = f" ({alarm.acknowledged.by} knows)" if alarm.acknowledged else ""
             yield Trouble(
                 node=one.name,
-                state=_SEVERITIES[alarm.severity],
-                text=visible(alarm.text, _LINE),
+                state=State.CRITICAL if alarm.severity == "critical" else State.ATTENTION,
+                text=visible(alarm.text, _LINE) + visible(known, _LINE),
                 hint=visible(alarm.hint, _LINE),
             )
-        for job in one.jobs:
-            if job.failures and job.last is not None and not job.off:
-                yield Trouble(
-                    node=one.name,
-                    state=State.ATTENTION,
-                    text=f"job {job.name} fails: {visible(job.last.text, _LINE)}",
-                    hint=visible(job.last.hint, _LINE),
-                )

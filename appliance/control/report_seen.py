@@ -11,6 +11,7 @@ import msgspec
 
 from appliance.control.http import BadRequest, Forbidden
 from appliance.control.schema import API, MailboxList, Status
+from appliance.control.schema_alerts import AlertHistory, EndedAlert
 from appliance.control.schema_history import HistoryView
 from appliance.control.schema_jobs import Jobs, Runs
 from appliance.ipc.search import SearchView
@@ -57,6 +58,7 @@ class Seen:
     history: HistoryView | None = None
     jobs: tuple[JobView, ...] = ()
     runs: tuple[RunView, ...] = ()
+    ended: tuple[EndedAlert, ...] = ()
     search: SearchView | None = None
     mailboxes: MailboxList | None = None
     site: SiteView | None = None
@@ -71,6 +73,7 @@ async def see(ask: Ask, name: str, minutes: int) -> Seen:
         return Seen(name=name, minutes=minutes, problem=str(error))
     jobs = await _maybe(ask, "/jobs", Jobs)
     runs = await _maybe(ask, f"/jobs/history?limit={_RUNS}", Runs)
+    ended = await _maybe(ask, f"/alerts/history?limit={_RUNS}", AlertHistory)
     history, minutes = await _history(ask, minutes)
     return Seen(
         name=status.name,
@@ -79,6 +82,7 @@ async def see(ask: Ask, name: str, minutes: int) -> Seen:
         history=history,
         jobs=jobs.jobs if jobs else (),
         runs=runs.runs if runs else (),
+        ended=ended.ended if ended else (),
         search=await _maybe(ask, "/search/status", SearchView),
         mailboxes=await _maybe(ask, "/mailboxes", MailboxList),
         site=await _maybe(ask, "/site", SiteView),

@@ -238,7 +238,7 @@ RULES: tuple[Rule, ...] = (
         Severity.WARNING,
         _job_failed,
         "a job of the node, such as its backup, has failed; it is run again by itself",
-        "see `twinpost jobs list`; run it again with `twinpost jobs run NAME`",
+        "see `twinpost job list`; run it again with `twinpost job run NAME`",
         clear=0,
     ),
     Rule(
@@ -246,7 +246,7 @@ RULES: tuple[Rule, ...] = (
         Severity.WARNING,
         _backup_old,
         "there is to be a backup, and for two days none was made",
-        "see `twinpost jobs list` and `twinpost backup list`: is the stick there, and has room?",
+        "see `twinpost job list` and `twinpost backup list`: is the stick there, and has room?",
         after=2 * DAY,
         clear=0,
         quiet=True,

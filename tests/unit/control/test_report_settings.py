@@ -29,16 +29,18 @@ def settings() -> NodeSettings:
 def test_every_name_of_the_list_is_a_setting() -> None:
     for names, kind in ((NODE, NodeSettings), (SITE, SiteSettings)):
         for name in names:
-            where: type = kind
+            where: type[msgspec.Struct] = kind
             for key in name.split("."):
                 fields = {one.name: one.type for one in msgspec.structs.fields(where)}
                 assert key in fields, name
                 where = _struct(fields[key])
 
 
-def _struct(kind: object) -> type[object]:
-    options = getattr(kind, "__args__", (kind,))
-    return next((one for one in options if hasattr(one, "__struct_fields__")), NodeSettings)
+def _struct(kind: object) -> type[msgspec.Struct]:
+    for one in getattr(kind, "__args__", (kind,)):
+        if isinstance(one, type) and issubclass(one, msgspec.Struct):
+            return one
+    return NodeSettings
 
 
 def test_what_is_not_named_is_not_told() -> None:
