@@ -7,7 +7,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,7 +104,9 @@ def _check(wanted: Any, value: object, key: Key) -> list[tuple[Key, str, str]]:
         convert(value, wanted)
     except msgspec.ValidationError as error:
         what = re.sub(r" - at `[^`]*`$", "", str(error)).replace("Object missing", "missing")
-        hint = error.__cause__.hint if isinstance(error.__cause__, Wrong) else ""
+        hint = (
+            error.__cause__.hint if isinstance(error.__cause__, Wrong) else _choice(wanted, value)
+        )
         return [(key, what[:1].lower() + what[1:], hint)]
     return []
 
@@ -115,9 +117,20 @@ def _unknown_keys(wanted: Any, value: object, key: Key) -> Iterator[tuple[Key, s
         return
     for name in value:
         if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(fields)}"
-            yield (*key, name), "unknown key", hint
+            yield (*key, name), "unknown key", _nearest(str(name), fields)
+
+
+def _choice(wanted: Any, value: object) -> str:
+    """What could be meant where there are some words to choose from."""
+    wanted = _struct_or_collection(wanted)
+    if typing.get_origin(wanted) is not typing.Literal:
+        return ""
+    return _nearest(str(value), [str(one) for one in typing.get_args(wanted)])
+
+
+def _nearest(written: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(written, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 
 
 def _parts(wanted: Any, value: object) -> Iterator[tuple[str | int, object, Any]]:

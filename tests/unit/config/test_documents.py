@@ -108,6 +108,11 @@ def test_unknown_key_names_the_nearest() -> None:
     assert str(problem) == "x.toml:17: pair.adopt_dealy: unknown key (did you mean 'adopt_delay'?)"
 
 
+def test_a_word_that_is_none_names_the_nearest() -> None:
+    (problem,) = problems(SITE.replace('"hold"', '"hodl"'), SiteSettings)
+    assert (problem.key, problem.hint) == ('routes.".away.test".transport', "did you mean 'hold'?")
+
+
 def test_unknown_key_far_from_all_lists_them() -> None:
     (problem,) = problems(SITE + "\n[zzzz]\nx = 1\n", SiteSettings)
     assert problem.hint.startswith("known here: domains, postmaster, users")
