@@ -55,9 +55,6 @@ class Balancer:
         self._source = source
         self._emit = emit
         self._failed = failed
-        self._addresses: Mapping[str, Endpoint] = {
-            str(server.name): server.address for server in settings.servers
-        }
         self._listeners: dict[Endpoint, asyncio.Server] = {}
         self._splices: dict[Splice, Server | None] = {}
         self._connecting: set[asyncio.Task[None]] = set()
@@ -81,8 +78,10 @@ class Balancer:
         """Take clients there; `freebind`: even while this machine lacks it; raises OSError."""
         loop = asyncio.get_running_loop()
         sock = listening_socket(endpoint, freebind)
+        to = self._settings.addresses(endpoint)
         self._listeners[endpoint] = await loop.create_server(
-            lambda: Splice(loop.time, self._accepted, self._forsaken, self._ended).client, sock=sock
+            lambda: Splice(loop.time, to, self._accepted, self._forsaken, self._ended).client,
+            sock=sock,
         )
         host, port = sock.getsockname()[:2]
         self._emit(Event.BALANCE_LISTENING, address=host, port=port)
@@ -185,7 +184,7 @@ class Balancer:
     async def _join(self, splice: Splice, server: Server) -> bool:
         """Whether the client has got that server."""
         try:
-            sock = await self._dial(server.name)
+            sock = await self._dial(splice.to[server.name])
         except OSError as error:  # TimeoutError, too
             self._miss(splice, server, str(error))
             if error.errno not in _OURS:
@@ -208,11 +207,11 @@ class Balancer:
         self.missed[server.name] += 1
         self._emit(Event.BALANCE_MISSED, server=server.name, error=error)
 
-    async def _dial(self, name: str) -> socket.socket:
+    async def _dial(self, address: Endpoint) -> socket.socket:
         timeout = self._settings.connect_timeout
         try:
             async with asyncio.timeout(timeout.seconds):
-                return await dial(self._addresses[name], self._source)
+                return await dial(address, self._source)
         except TimeoutError:
             raise TimeoutError(f"no connection within {timeout}") from None
 

@@ -7,8 +7,10 @@ passed on as one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
+
+from appliance.config.units import Endpoint
 
 
 class Half(asyncio.Protocol):
@@ -107,7 +109,7 @@ class _Server(Half):
 
 
 class Splice:
-    """A client's connection and the one to its server.
+    """A client's connection and the one to its server, which is one of those in `to`.
 
     `moved`: when something last did, as `clock` tells, in seconds. `header` is what the server is
     told first. `opened` is called when the client is there, `forsaken` when the server is gone
@@ -117,11 +119,13 @@ class Splice:
     def __init__(
         self,
         clock: Callable[[], float],
+        to: Mapping[str, Endpoint],
         opened: Callable[[Splice], None],
         forsaken: Callable[[Splice], None],
         ended: Callable[[Splice], None],
     ) -> None:
         self.clock = clock
+        self.to = to
         self.opened = opened
         self.client: Half = _Client(self)
         self.server: Half = _Server(self)

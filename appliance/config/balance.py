@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
-from appliance.config.units import Duration, LocalName, NumericEndpoint, Wrong
+from appliance.config.units import Duration, Endpoint, LocalName, NumericEndpoint, Wrong
 
 Algorithm = Literal["round-robin", "weighted", "least-connections"]
 Check = Literal["tcp", "smtp", "http"]
@@ -19,7 +19,7 @@ _LONGEST_STOP = Duration(20_000)
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One server: `address` is its smtp.proxy_listen.
+    """One server: `address` is its smtp.proxy_listen, and so on with the other two.
 
     backup: gets clients only when no other server can take one. limit: connections at one
     moment. check: "tcp" connects, "smtp" reads the greeting and says QUIT, "http" asks
@@ -28,6 +28,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     name: LocalName
     address: NumericEndpoint
+    submission: NumericEndpoint | None = None
+    submissions: NumericEndpoint | None = None
     weight: Weight = 1
     backup: bool = False
     limit: Annotated[int, msgspec.Meta(ge=1)] = 1000
@@ -60,7 +62,7 @@ class CheckSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Clients of `listen` are spread over `servers`.
+    """Clients of `listen` are spread over `servers`, and those of `submission` and `submissions`.
 
     connect_timeout: for a server to take a connection, greeting_timeout: to say its first word;
     then the next one is tried.
@@ -70,6 +72,8 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: tuple[NumericEndpoint, ...]
     servers: tuple[ServerSettings, ...]
+    submission: tuple[NumericEndpoint, ...] = ()
+    submissions: tuple[NumericEndpoint, ...] = ()
     algorithm: Algorithm = "weighted"
     connect_timeout: Duration = Duration(1_000)
     greeting_timeout: Duration = Duration(5_000)
@@ -95,11 +99,33 @@ class BalanceSettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise Wrong(f"two servers have the {what} {twice[0]!r}")
         if all(server.backup for server in self.servers):
             raise Wrong("there is no server, or only backup servers", "add [[balance.servers]]")
+        for endpoint in self.listeners:
+            self.addresses(endpoint)
 
-    def own(self, proxy_listen: Sequence[NumericEndpoint]) -> ServerSettings:
-        """The server that is this node itself, which listens at `proxy_listen`; raises Wrong."""
+    @property
+    def listeners(self) -> tuple[NumericEndpoint, ...]:
+        """Where clients connect, whatever for."""
+        return self.listen + self.submission + self.submissions
+
+    def addresses(self, listener: Endpoint) -> Mapping[str, NumericEndpoint]:
+        """Where each server, by its name, takes the clients of a listener; raises Wrong."""
+        if listener in self.submission:
+            found = {str(one.name): one.submission for one in self.servers}
+        elif listener in self.submissions:
+            found = {str(one.name): one.submissions for one in self.servers}
+        else:
+            return {str(one.name): one.address for one in self.servers}
+        there = {name: address for name, address in found.items() if address is not None}
+        if missing := found.keys() - there.keys():
+            key = "submission" if listener in self.submission else "submissions"
+            hint = f"{key} = that node's smtp.proxy_{key}"
+            raise Wrong(f"server {min(missing)} says not where clients of {listener} go", hint)
+        return there
+
+    def own(self, proxied: Sequence[NumericEndpoint]) -> ServerSettings:
+        """The server that is this node itself, which listens at `proxied`; raises Wrong."""
         for server in self.servers:
-            if server.address in proxy_listen:
+            if server.address in proxied:
                 return server
         hint = "give one of them an address that stands in smtp.proxy_listen"
         raise Wrong("none of balance.servers is this node", hint)
@@ -109,13 +135,17 @@ def check_listeners(
     balance: BalanceSettings, smtp: Sequence[NumericEndpoint], proxied: Sequence[NumericEndpoint]
 ) -> None:
     """Raise Wrong if balancer and mail process would want the same address, or never meet."""
-    balance.own(proxied)
+    own = balance.own(proxied)
+    for address in (own.submission, own.submissions):
+        if address is not None and address not in proxied:
+            hint = "it is smtp.proxy_submission, or smtp.proxy_submissions, of that node"
+            raise Wrong(f"nobody takes clients for server {own.name} at {address}", hint)
     for taken in (*smtp, *proxied):
-        for wanted in balance.listen:
+        for wanted in balance.listeners:
             same = taken.host == wanted.host or _everywhere(taken) or _everywhere(wanted)
             if taken.port == wanted.port and same:
                 raise Wrong(
-                    f"balance.listen {wanted} is where the mail process listens, too ({taken})",
+                    f"the balancer's {wanted} is where the mail process listens, too ({taken})",
                     "with a balancer the mail process has addresses of its own only",
                 )
 

@@ -65,7 +65,7 @@ def openings(node: NodeSettings) -> Sequence[Opening]:
 def _openings(node: NodeSettings) -> Iterator[Opening]:
     for endpoint in node.served:
         yield from _tcp(endpoint, ())
-    for endpoint in node.smtp.proxy_listen:
+    for endpoint in node.smtp.proxied:
         yield from _tcp(endpoint, [str(one.network) for one in node.smtp.proxy_networks])
     for endpoint in node.account.endpoints if node.account else ():
         yield from _tcp(endpoint, ())

@@ -35,30 +35,38 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     `listen` is for other servers (25). At `submission` (587) a client has to ask for TLS before it
     may send anything, at `submissions` (465) TLS comes first (RFC 8314 §3.3).
     At `proxy_listen` each connection has to begin with a PROXY v2 header that names the client;
-    only balancers in `proxy_networks` may connect there.
+    only balancers in `proxy_networks` may connect there. `proxy_submission` and `proxy_submissions`
+    are for their clients of those two ports.
     """
 
     listen: tuple[NumericEndpoint, ...]
     submission: tuple[NumericEndpoint, ...] = ()
     submissions: tuple[NumericEndpoint, ...] = ()
     proxy_listen: tuple[NumericEndpoint, ...] = ()
+    proxy_submission: tuple[NumericEndpoint, ...] = ()
+    proxy_submissions: tuple[NumericEndpoint, ...] = ()
     proxy_networks: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.listen:
             raise Wrong("no address to listen on", 'for example listen = ["192.0.2.11:25"]')
-        known = [endpoint for endpoint in self.endpoints if endpoint.port]
+        known = [endpoint for endpoint in self.endpoints + self.proxied if endpoint.port]
         if len(set(known)) < len(known):
             hint = "25 for other servers, 587 for submission, 465 for submissions"
             raise Wrong("one endpoint has two purposes", hint)
-        if self.proxy_listen and not self.proxy_networks:
+        if self.proxied and not self.proxy_networks:
             hint = 'name the nodes of the pair: proxy_networks = ["192.0.2.11", "192.0.2.12"]'
-            raise Wrong("proxy_listen is for nobody without proxy_networks", hint)
+            raise Wrong(f"{self.proxied[0]} is for nobody without proxy_networks", hint)
 
     @property
     def endpoints(self) -> tuple[NumericEndpoint, ...]:
         """Where clients connect themselves, whatever for."""
         return self.listen + self.submission + self.submissions
+
+    @property
+    def proxied(self) -> tuple[NumericEndpoint, ...]:
+        """Where balancers connect for clients."""
+        return self.proxy_listen + self.proxy_submission + self.proxy_submissions
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,15 +207,15 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.balance is not None:
-            check_listeners(self.balance, self.smtp.endpoints, self.smtp.proxy_listen)
+            check_listeners(self.balance, self.smtp.endpoints, self.smtp.proxied)
         page = set(self.account.endpoints) if self.account is not None else set()
-        if taken := page & {*self.served, *self.smtp.proxy_listen, *self.http.listen}:
+        if taken := page & {*self.served, *self.smtp.proxied, *self.http.listen}:
             raise Wrong(f"[account] wants {min(taken)}, which has another purpose")
 
     @property
     def served(self) -> tuple[NumericEndpoint, ...]:
         """Where SMTP clients reach this node, by its balancer too: none is a next hop."""
-        return self.smtp.endpoints + (self.balance.listen if self.balance is not None else ())
+        return self.smtp.endpoints + (self.balance.listeners if self.balance is not None else ())
 
 
 def load_node(path: Path) -> NodeSettings:

@@ -40,7 +40,7 @@ async def serve(context: Context) -> None:
     if settings is None:
         raise RuntimeError("node.toml has no [balance]")
     _allow_many_connections()
-    own = settings.own(node.smtp.proxy_listen)
+    own = settings.own(node.smtp.proxied)
     source, emit = own.address.host, context.emit
     pool = _pool(settings, own)
 
@@ -53,7 +53,7 @@ async def serve(context: Context) -> None:
     shares.heed(context.site.registers(SHARES))
     context.site.watch_registers(SHARES, shares.heed)
     desk = Desk(settings.algorithm, own.name, pool, checker, balancer, shares, monotonic)
-    moving = await listen(balancer, settings.listen, node)
+    moving = await listen(balancer, settings.listeners, node)
     follower = Follower(
         context.layout.failover_socket, balancer, moving, emit, Event.BALANCE_NOT_LISTENING
     )

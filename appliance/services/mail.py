@@ -35,11 +35,10 @@ from appliance.services.mail_notice import ToPostmaster
 from appliance.services.mail_people import authenticator
 from appliance.services.mail_policy import MailPolicy
 from appliance.services.mail_site import MailSite
-from appliance.services.mail_tls import MailTls, listeners
+from appliance.services.mail_tls import MailTls, listeners, proxied_listeners
 from appliance.services.peer_calls import PeerCalls
 from appliance.services.process import Context
 from appliance.services.standing import FailoverSide
-from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.server import SmtpServer
 from appliance.spool.bodies import Bodies
 from appliance.spool.checkpoint import Checkpointer
@@ -149,7 +148,7 @@ async def _serve(
     policy = MailPolicy(context, site)
     fixed = listeners(settings.smtp, settings.smtp_fixed)
     smtp = SmtpServer(
-        fixed,
+        {**fixed, **proxied_listeners(settings.smtp)},
         hostname=settings.hostname,
         limits=site.limits,
         policy=site.policy,
@@ -159,8 +158,6 @@ async def _serve(
         tls_context=lambda: tls.keeper.context,
         accounts=accounts,
         guard=policy.guard,
-        proxied=settings.smtp.proxy_listen,
-        balancers=Balancers(tuple(one.network for one in settings.smtp.proxy_networks)),
     )
     site.serve(smtp.configure)
     started = monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from appliance.config.node import SmtpSettings
 from appliance.config.units import Endpoint, NumericEndpoint
@@ -15,6 +16,7 @@ from appliance.replica.pair import Mode
 from appliance.services.clock import wall
 from appliance.services.process import Context
 from appliance.smtpd.listener import RELAY, SUBMISSION, SUBMISSIONS, Listener
+from appliance.smtpd.proxy import Balancers
 from appliance.spool.spool import Spool
 from appliance.trust.holdings import TABLE
 from appliance.trust.keeper import Keeper, Value
@@ -80,3 +82,16 @@ def listeners(smtp: SmtpSettings, chosen: Sequence[NumericEndpoint]) -> Mapping[
         (smtp.submissions, SUBMISSIONS),
     )
     return {one: listener for found, listener in purposes for one in found if one in chosen}
+
+
+def proxied_listeners(smtp: SmtpSettings) -> Mapping[Endpoint, Listener]:
+    """What the endpoints for balancers are for: those two things at once."""
+    balancers = Balancers(tuple(one.network for one in smtp.proxy_networks))
+    purposes = (
+        (smtp.proxy_listen, RELAY),
+        (smtp.proxy_submission, SUBMISSION),
+        (smtp.proxy_submissions, SUBMISSIONS),
+    )
+    return {
+        one: replace(listener, balancers=balancers) for found, listener in purposes for one in found
+    }

@@ -190,7 +190,9 @@ class Connection(Stream, ABC):
         self._introducing = False
         self.is_check = header.client is None
         refusal = self._admit(header.client or self._balancer)
-        if refusal is not None:
+        if refusal is not None and self.listener.implicit:
+            self.abort()  # nothing that is said would be understood
+        elif refusal is not None:
             self.hang_up(refusal, refusal.text)
         return refusal is None
 

@@ -16,12 +16,10 @@ from appliance.smtpd.guard import Guard
 from appliance.smtpd.intake import Intake
 from appliance.smtpd.listener import RELAY, Listener
 from appliance.smtpd.policy import Policy
-from appliance.smtpd.proxy import Balancers
 from appliance.smtpd.service import Service
 from appliance.smtpd.session import Session
 
 _BACKLOG = 1024
-_NOBODY = Balancers(())
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # linux/in.h, in6.h; the socket module names neither
 
 
@@ -30,8 +28,7 @@ class SmtpServer:
 
     `hostname` is the node's name in greeting and Received fields; `clock` tells milliseconds
     since 1970; `tls_context` says what TLS that begins now is made of, `accounts` who may
-    log in, `guard` what is restricted. At `proxied` only the
-    balancers that `balancers` knows are listened to, and they say who the client is.
+    log in, `guard` what is restricted.
     """
 
     def __init__(
@@ -47,13 +44,10 @@ class SmtpServer:
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
         accounts: Accounts | None = None,
         guard: Guard | None = None,
-        proxied: Sequence[Endpoint] = (),
-        balancers: Balancers = _NOBODY,
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
-        """Host and port of each listener once started, those at `proxied` last."""
-        proxy = Listener(balancers=balancers)
-        self._listen = [*listen.items(), *((endpoint, proxy) for endpoint in proxied)]
+        """Host and port of each listener once started, in their order."""
+        self._listen = listen
         self._emit = emit
         self._service = Service(
             hostname, limits, policy, intake, emit, clock, tls_context, accounts, guard
@@ -79,7 +73,7 @@ class SmtpServer:
     async def start(self) -> None:
         """Listen; raises OSError, and then listens nowhere."""
         try:
-            for endpoint, listener in self._listen:
+            for endpoint, listener in self._listen.items():
                 await self._start_listener(endpoint, listener)
         except OSError:
             self._close_listeners()

@@ -44,7 +44,7 @@ def names_of(node: NodeSettings, site: SiteSettings) -> Names:
     domains = [prefix + domain for domain in site.domains for prefix in _USUAL]
     hosts = [found for name in (str(node.hostname), *domains) if (found := _ascii(name))]
     page = node.account.endpoints if node.account is not None else ()
-    served = (*node.served, *node.smtp.proxy_listen, *page)
+    served = (*node.served, *node.smtp.proxied, *page)
     listening = [endpoint.address for endpoint in served]
     every = any(address.is_unspecified for address in listening)
     addresses = [*node.virtual, *listening, *(_of_machine() if every else ())]

@@ -92,6 +92,8 @@ class Served:
         self.intake = intake
         self.tls = tls
         self.log = Log()
+        if balancers is not None:
+            listeners = (*listeners, Listener(balancers=balancers))
         self.server = SmtpServer(
             {_Anywhere("127.0.0.1:0"): listener for listener in listeners},
             hostname=HOSTNAME,
@@ -101,8 +103,6 @@ class Served:
             emit=self.log,
             clock=lambda: NOW,
             tls_context=lambda: self.tls,
-            proxied=[Endpoint("127.0.0.1:0")] if balancers else [],
-            balancers=balancers or Balancers(()),
             guard=guard,
         )
         self.loop = uvloop.new_event_loop()

@@ -11,10 +11,29 @@ from pathlib import Path
 
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.ipc.balance import BalanceView
-from tests.pair.harness import HTTP, SERVICES, SMTP, Cluster, Node, Settings, until
+from tests.pair.harness import (
+    HTTP,
+    SERVICES,
+    SMTP,
+    SUBMISSION,
+    SUBMISSIONS,
+    Cluster,
+    Node,
+    Settings,
+    until,
+)
 
 PROXIED, HEARTBEAT = 2530, 2528
+PROXIED_SUBMISSION, PROXIED_SUBMISSIONS = 2531, 2532
 _PRIORITIES = {"a": 150, "b": 100}
+
+_SMTP = """\
+[smtp]
+proxy_listen = ["{address}:{proxied}"]
+proxy_submission = ["{address}:{submission}"]
+proxy_submissions = ["{address}:{submissions}"]
+proxy_networks = {networks}
+"""
 
 _BALANCE = """
 [failover]
@@ -31,6 +50,8 @@ priority = {priority}
 
 [balance]
 listen = ["{virtual}:{smtp}"]
+submission = ["{virtual}:{submission}"]
+submissions = ["{virtual}:{submissions}"]
 algorithm = "round-robin"
 checks = {{ interval = "100ms", timeout = "5s", rise = 1, fall = 2 }}
 """
@@ -39,6 +60,8 @@ _SERVER = """
 [[balance.servers]]
 name = "{name}"
 address = "{address}:{proxied}"
+submission = "{address}:{submission}"
+submissions = "{address}:{submissions}"
 check = "{check}"
 check_address = "{checked}"
 """
@@ -66,7 +89,13 @@ class BalancedNode(Node):
         both = list(self._addresses.values())
         node = path.read_text(encoding="ascii").replace(
             "[smtp]\n",
-            f'[smtp]\nproxy_listen = ["{self.address}:{PROXIED}"]\nproxy_networks = {both}\n',
+            _SMTP.format(
+                address=self.address,
+                proxied=PROXIED,
+                submission=PROXIED_SUBMISSION,
+                submissions=PROXIED_SUBMISSIONS,
+                networks=both,
+            ),
         )
         node += _BALANCE.format(
             address=self.address,
@@ -74,6 +103,8 @@ class BalancedNode(Node):
             virtual=self._virtual,
             heartbeat=HEARTBEAT,
             smtp=SMTP,
+            submission=SUBMISSION,
+            submissions=SUBMISSIONS,
             priority=_PRIORITIES[self.name],
         )
         check, port = ("http", HTTP) if self._refuses_alone else ("smtp", PROXIED)
@@ -82,6 +113,8 @@ class BalancedNode(Node):
                 name=name,
                 address=address,
                 proxied=PROXIED,
+                submission=PROXIED_SUBMISSION,
+                submissions=PROXIED_SUBMISSIONS,
                 check=check,
                 checked=f"{address}:{port}",
             )

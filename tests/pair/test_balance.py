@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair.balanced import PROXIED, Balanced, recipient_reply, send, traces
-from tests.pair.harness import SMTP, Settings, addresses
+from appliance.monitor.events import Event
+from tests.pair.balanced import PROXIED, Balanced, message, recipient_reply, send, traces
+from tests.pair.harness import SMTP, SUBMISSION, SUBMISSIONS, Settings, addresses
+from tests.pair.test_people import said, trusting
+from tests.pair.verdict import told
 
+_PASSWORD = "the sea at 4 in the morning"
 DENIED = "554 5.7.1 Relay access denied"
 LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 
@@ -35,12 +39,40 @@ async def test_clients_keep_their_address_and_their_rights(tmp_path: Path) -> No
         replies = {await recipient_reply(virtual, friend, "x@held.test") for _ in range(4)}
         assert {reply[:3] for _, reply in replies} == {"250"}
         await _try_the_back_door(a, stranger, friend)
+        await _users_log_in(pair, stranger)
 
         views = [await node.balance() for node in (pair.a, pair.b)]
         for node, view in zip((pair.a, pair.b), views, strict=True):
             assert view is not None
-            assert view.listening == ((f"{virtual}:{SMTP}",) if node is active else ())
+            there = tuple(f"{virtual}:{port}" for port in (SMTP, SUBMISSION, SUBMISSIONS))
+            assert view.listening == (there if node is active else ())
             assert [server.name for server in view.servers if server.own] == [node.name]
+
+
+async def _users_log_in(pair: Balanced, source: str) -> None:
+    """TLS is between the user and whichever node serves; the user's own address is known there."""
+    await asyncio.to_thread(said, pair.a, "user", "password", "alice", "--stdin", given=_PASSWORD)
+    for port in (SUBMISSION, SUBMISSION, SUBMISSIONS, SUBMISSIONS):
+        await asyncio.to_thread(_submit, pair.virtual, port, source)
+    for node in pair.nodes:  # in turn: each got one of either port
+        taken = [one for one in told(node, Event.SMTP_ACCEPTED) if one["user"] == "alice"]
+        assert [one["client"] for one in taken] == [source] * 2
+        assert all(one["tls"].startswith("TLSv1.") for one in taken)
+
+
+def _submit(server: str, port: int, source: str) -> None:
+    """As a user's program does it: STARTTLS first, or TLS from the first byte on."""
+    at, tls = (source, 0), trusting()
+    if port == SUBMISSIONS:
+        client: smtplib.SMTP = smtplib.SMTP_SSL(
+            server, port, "client.test", timeout=60, source_address=at, context=tls
+        )
+    else:
+        client = smtplib.SMTP(server, port, "client.test", 60, at)
+        client.starttls(context=tls)
+    with client:
+        client.login("alice", _PASSWORD)
+        client.sendmail("alice@site.test", ["bob@site.test"], message("from a user"))
 
 
 async def _try_the_back_door(a: str, stranger: str, balancer: str) -> None:

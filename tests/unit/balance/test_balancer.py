@@ -338,7 +338,7 @@ async def test_it_listens_where_it_has_no_address_yet() -> None:
 
 def test_an_end_is_told_once() -> None:
     ended: list[Splice] = []
-    splice = Splice(lambda: 0.0, lambda _: None, lambda _: None, ended.append)
+    splice = Splice(lambda: 0.0, {}, lambda _: None, lambda _: None, ended.append)
     splice.close()
     splice.abort()
     assert ended == [splice]

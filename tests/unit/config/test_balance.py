@@ -7,6 +7,7 @@ import pytest
 from appliance.config import ConfigError, Problem
 from appliance.config.document import parse
 from appliance.config.node import NodeSettings
+from appliance.config.units import NumericEndpoint
 
 NODE = """\
 name = "a"
@@ -94,3 +95,49 @@ def test_backup_servers_alone_serve_nobody() -> None:
     text = NODE.replace('name = "a"\naddress', 'name = "a"\nbackup = true\naddress')
     found = problem(text.replace('name = "b"\naddress', 'name = "b"\nbackup = true\naddress'))
     assert "only backup servers" in found.what
+
+
+BALANCED = """\
+listen = ["127.0.0.10:25", "[::1]:25"]
+submission = ["127.0.0.10:587"]
+submissions = ["127.0.0.10:465"]
+"""
+PROXIED = """\
+proxy_networks = ["127.0.0.11", "127.0.0.12"]
+proxy_submission = ["127.0.0.11:2530"]
+proxy_submissions = ["127.0.0.11:2531"]
+"""
+
+
+def with_submission() -> str:
+    text = NODE.replace('listen = ["127.0.0.10:25", "[::1]:25"]\n', BALANCED)
+    text = text.replace('proxy_networks = ["127.0.0.11", "127.0.0.12"]\n', PROXIED)
+    for name, first in (("a", "127.0.0.11:2530"), ("b", "127.0.0.12:2530")):
+        ports = f'submission = "{first}"\nsubmissions = "127.0.0.1{"ab".index(name) + 1}:2531"'
+        text = text.replace(f'name = "{name}"\naddress', f'name = "{name}"\n{ports}\naddress')
+    return text
+
+
+def test_each_port_of_the_balancer_has_one_of_each_server() -> None:
+    node = parse(with_submission(), NodeSettings, "x.toml")
+    assert node.balance is not None
+    for listener, port in (("127.0.0.10:25", 2529), ("127.0.0.10:587", 2530)):
+        found = node.balance.addresses(NumericEndpoint.parse(listener))
+        assert found == {"a": f"127.0.0.11:{port}", "b": f"127.0.0.12:{port}"}
+    assert {"127.0.0.10:587", "127.0.0.10:465"} <= set(node.served)
+
+
+@pytest.mark.parametrize(
+    "old, new, key, what",
+    [
+        ('submissions = "127.0.0.12:2531"\n', "", "balance", "server b says not where clients of"),
+        ('["127.0.0.11:2530"]', "[]", "", "nobody takes clients for server a at 127.0.0.11:2530"),
+        ('["127.0.0.11:2530"]', '["127.0.0.11:2529"]', "smtp", "two purposes"),
+        ('["127.0.0.10:587"]', '["127.0.0.11:25"]', "", "mail process listens, too"),
+    ],
+)
+def test_mistakes_with_submission(old: str, new: str, key: str, what: str) -> None:
+    assert with_submission().count(old) == 1
+    found = problem(with_submission().replace(old, new))
+    assert found.key == key
+    assert what in f"{found.what} {found.hint}"
