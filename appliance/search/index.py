@@ -121,9 +121,10 @@ class Index:
         self._next = self.catalogue.next_position()
         rows = self.catalogue.partitions()
         ends = [*(row.first for row in rows[1:]), None][: len(rows)]
-        self.partitions = [self._opened(row, end) for row, end in zip(rows, ends, strict=True)]
+        opened = [self._opened(row, end) for row, end in zip(rows, ends, strict=True)]
+        self.units = _newest_first(opened)  # first: who sees partitions finds what is in them
+        self.partitions = opened
         self._remove_strays()
-        self._publish()
 
     def _opened(self, row: PartitionRow, end: int | None) -> Partition:
         folder = self._folder(row.id)
@@ -243,6 +244,8 @@ class Index:
             self._publish()
 
     def _publish(self) -> None:
-        self.units = tuple(
-            [unit for one in reversed(self.partitions) for unit in reversed(one.units)]
-        )
+        self.units = _newest_first(self.partitions)
+
+
+def _newest_first(partitions: Sequence[Partition]) -> tuple[Unit, ...]:
+    return tuple([unit for one in reversed(partitions) for unit in reversed(one.units)])

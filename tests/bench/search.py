@@ -1,9 +1,11 @@
 """`make bench-search`: the real search process on a spool of generated mail, and stock Whoosh.
 
-The spool is filled first. Then the process indexes it, is killed with -9 half-way, and goes on.
-Rates are per second of its own CPU time. Queries are timed on the index it leaves, and while it
-was at work; the first 50 hits of some of each kind are compared with those of a scan that uses
-no part of the product. Exit code 1 if a target was missed.
+The spool is filled first. Then the process indexes it, is killed with -9 half-way, and goes on;
+questions are asked while it does; near the end it is killed 20 times more. Nothing that it said can
+be found may be missing afterwards. When all is indexed and merged a partition is cut in half, and
+only that one may be written anew. Rates are per second of the process's own CPU time. Queries are
+timed on the index that is left; the first 50 hits of some of each kind are compared with those of a
+scan that uses no part of the product. Exit code 1 if a target was missed.
 """
 
 from __future__ import annotations
@@ -11,15 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
 import msgspec
 
@@ -34,30 +36,16 @@ from tests.bench import search_stock
 from tests.bench.disk import describe
 from tests.bench.search_corpus import Corpus, Letter
 from tests.bench.search_queries import Question, Questions
+from tests.bench.search_run import HITS, Indexing, Run, damage, p95
 from tests.support.search_process import SearchNode
 from tests.unit.spool_reader.writer import Writer
 
 _RATE = 1_000
 _P95 = 50.0
 _P95_BUSY = 500.0
-_HITS = 50
+_MANY = 100_000
 _BATCH = 500
 _INCARNATION = b"1" * 16
-
-
-@dataclass
-class Indexing:
-    """What indexing took, in seconds; `size`: bytes a message; `busy`: milliseconds of queries."""
-
-    messages: int
-    cpu: float
-    wall: float
-    size: float
-    busy: list[float]
-
-    @property
-    def rate(self) -> float:
-        return self.messages / self.cpu
 
 
 def main() -> int:
@@ -65,22 +53,38 @@ def main() -> int:
     options = _options()
     print(f"{os.cpu_count()} cores, {describe(options.folder)}")
     corpus = Corpus()
-    with (
-        tempfile.TemporaryDirectory(dir=options.folder) as folder,
-        SearchNode(Path(folder) / "node", patience=7200.0) as node,
-    ):
-        print(f"filling a spool with {options.messages:,} messages …", flush=True)
-        fill(node.spool, corpus, options.messages)
+    with _folder(options) as folder, SearchNode(folder / "node", patience=36_000.0) as node:
+        if not (node.spool / "spool.db").exists():
+            print(f"filling a spool with {options.messages:,} messages …", flush=True)
+            fill(node.spool, corpus, options.messages)
         questions = Questions(corpus, options.messages)
-        indexing = asyncio.run(index(node, options.messages, questions))
+        indexing = asyncio.run(Run(node, options.messages, questions).index())
         _report_indexing(indexing)
-        missed = indexing.rate < _RATE or p95(indexing.busy) > _P95_BUSY
-        missed |= _queries(node.index, questions, options.queries)
+        missed = indexing.rate < _RATE or p95(indexing.busy) > _P95_BUSY or indexing.lost > 0
+        missed |= asyncio.run(damage(node, options.messages))
+        limit = _P95 if options.messages <= _MANY else _P95_BUSY
+        missed |= _queries(node.index, questions, options.queries, limit)
         missed |= _agreement(node.index, corpus, options.messages, options.scans)
-        if options.stock:
-            search_stock.compare(Path(folder) / "stock", corpus, options.stock, options.queries)
+        stock = min(options.messages, _MANY) if options.stock is None else options.stock
+        if stock:
+            search_stock.compare(folder / "stock", corpus, stock, options.queries)
     print("a target was MISSED" if missed else "all targets held")
     return int(missed)
+
+
+def _folder(options: argparse.Namespace) -> AbstractContextManager[Path]:
+    if options.keep is None:
+        return _temporary(options.folder)
+    options.keep.mkdir(parents=True, exist_ok=True)
+    for part in ("node/index", "stock"):
+        shutil.rmtree(options.keep / part, ignore_errors=True)
+    return nullcontext(options.keep)
+
+
+@contextmanager
+def _temporary(parent: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield Path(folder)
 
 
 def _options() -> argparse.Namespace:
@@ -88,8 +92,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=50, help="of each kind")
     parser.add_argument("--scans", type=int, default=2, help="compared with a scan, of each kind")
-    parser.add_argument("--stock", type=int, default=20_000, help="messages; 0: leave it out")
+    parser.add_argument(
+        "--stock", type=int, help="messages of stock Whoosh; as many, 100,000 at most; 0: none"
+    )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--keep", type=Path, help="work here; a spool that is there is used again")
     return parser.parse_args()
 
 
@@ -118,50 +125,17 @@ def _record(one: Letter) -> Accepted:
     return Accepted(name(one.number), packed, (domain,), len(one.content), digest)
 
 
-async def index(node: SearchNode, messages: int, questions: Questions) -> Indexing:
-    """Have everything indexed, with a kill -9 half-way; ask during the last fifth of it."""
-    cpu, began = 0.0, time.monotonic()
-    node.start()
-    await node.until(lambda view: view.documents >= messages // 2)
-    cpu += cpu_of(node.pid)
-    node.kill()
-    node.start()
-    view = await node.until(lambda view: view.documents >= messages * 4 // 5)
-    cpu += cpu_of(node.pid)
-    measured, wall = view.documents, time.monotonic() - began
-    busy = await _ask(node, questions)
-    view = await node.until(lambda view: view.complete and not view.waiting)
-    assert view.documents == messages, f"{view.documents} of {messages}"
-    node.kill()
-    return Indexing(measured, cpu, wall, view.size / messages, busy)
-
-
-async def _ask(node: SearchNode, questions: Questions) -> list[float]:
-    """Milliseconds of questions, of each kind in turn, while there is something to index."""
-    busy = list[float]()
-    kinds = [questions.some(kind, 200) for kind in questions.kinds()]
-    for question in chain.from_iterable(zip(*kinds, strict=True)):
-        view = await node.view()
-        if view.complete and not view.waiting:
-            break
-        start = time.perf_counter()
-        await node.find(question.ours, _HITS)
-        busy.append((time.perf_counter() - start) * 1000)
-    return busy
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def _report_indexing(one: Indexing) -> None:
     print(
-        f"indexed {one.messages:,}, resumed after kill -9: {one.rate:,.0f} a second of CPU"
-        f" (target {_RATE:,}), {one.messages / one.wall:,.0f} a second of the clock,"
-        f" {one.size / 1024:.1f} KiB a message"
+        f"indexed {one.measured:,}, resumed after kill -9: {one.rate:,.0f} a second of CPU"
+        f" (target {_RATE:,}), {one.measured / one.wall:,.0f} a second of the clock"
     )
+    print(
+        f"all {one.messages:,}, with every start, merge and question:"
+        f" {one.messages / one.merged:,.0f} a second of CPU; {one.size / 1024:.1f} KiB a message;"
+        f" {one.memory / (1 << 20):.0f} MiB of memory at most"
+    )
+    print(f"missing after {one.kills} × kill -9: {one.lost}")
     if len(one.busy) > 1:
         print(
             f"queries while indexing, 50 hits with their texts, through the socket:"
@@ -169,15 +143,16 @@ def _report_indexing(one: Indexing) -> None:
         )
 
 
-def _queries(folder: Path, questions: Questions, count: int) -> bool:
+def _queries(folder: Path, questions: Questions, count: int, limit: float) -> bool:
     """Time the newest 50 of each kind; True if a target was missed.
 
     The CPU time is what they would take with a core to themselves.
     """
     missed = False
-    print(f"{'newest 50, ms':<32}{'p50':>8}{'p95':>8}{'CPU p50':>10}{'p95':>8}")
-    opened = Index(folder)
+    opened, began = Index(folder), time.perf_counter()
     opened.open()
+    print(f"opened in {(time.perf_counter() - began) * 1000:.0f} ms")
+    print(f"{'newest 50, ms':<32}{'p50':>8}{'p95':>8}{'CPU p50':>10}{'p95':>8}")
     for kind in questions.kinds():
         timed = [_timed(opened, one) for one in questions.some(kind, count)]
         clock, cpu = [one[0] for one in timed], [one[1] for one in timed]
@@ -186,7 +161,7 @@ def _queries(folder: Path, questions: Questions, count: int) -> bool:
             f"{median(cpu):>10.1f}{p95(cpu):>8.1f}",
             flush=True,
         )
-        missed |= p95(clock) > _P95
+        missed |= p95(clock) > limit
     opened.close()
     return missed
 
@@ -203,7 +178,7 @@ def _found(opened: Index, question: Question) -> Sequence[str]:
     try:
         node = parse(question.ours, 0)
         search = Search(node, opened.units, lookups, opened.report, lambda: False)
-        found = search.newest(_HITS)
+        found = search.newest(HITS)
         assert not found.skipped, "a part of the index could not be read"
         return [lookups.document(one)[0] for one in found.positions]
     finally:
@@ -223,7 +198,7 @@ def _agreement(folder: Path, corpus: Corpus, messages: int, scans: int) -> bool:
             wrong += 1
             print(f"DIFFERS: {one.ours}: {found[:3]} … {expected[:3]}")
     opened.close()
-    print(f"first {_HITS} hits equal to a scan's: {len(asked) - wrong} of {len(asked)} questions")
+    print(f"first {HITS} hits equal to a scan's: {len(asked) - wrong} of {len(asked)} questions")
     return wrong > 0
 
 
@@ -235,7 +210,7 @@ def scan(corpus: Corpus, messages: int, asked: Sequence[Question]) -> list[list[
         for place in list(open_):
             if asked[place].fits(letter):
                 hits[place].append(name(letter.number))
-                if len(hits[place]) == _HITS:
+                if len(hits[place]) == HITS:
                     open_.discard(place)
         if not open_:
             break
@@ -244,11 +219,6 @@ def scan(corpus: Corpus, messages: int, asked: Sequence[Question]) -> list[list[
 
 def _backwards(corpus: Corpus, messages: int) -> Iterator[Letter]:
     return (corpus.letter(number) for number in range(messages - 1, -1, -1))
-
-
-def p95(some: Sequence[float]) -> float:
-    """The 95th percentile; 0 of nothing."""
-    return quantiles(some, n=20)[-1] if len(some) > 1 else 0.0
 
 
 if __name__ == "__main__":
