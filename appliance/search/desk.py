@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import apsw
 
@@ -51,7 +52,8 @@ _MOST_RECIPIENTS = 20
 
 class Desk:
     """Reads `index` and, to show hits, `source`. `clock` is monotonic, `wall` since 1970, both in
-    milliseconds. `told` hears who wants a new index."""
+    milliseconds. `told` hears who wants a new index; `asked` holds up others while a question is
+    answered."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Desk:
         clock: Callable[[], int],
         wall: Callable[[], int],
         told: Callable[[str], None],
+        asked: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._index = index
         self._indexer = indexer
@@ -68,6 +71,7 @@ class Desk:
         self._clock = clock
         self._wall = wall
         self._told = told
+        self._asked = asked
         self._lookups: Lookups | None = None
         self._era = -1
         self._thread = ThreadPoolExecutor(1, "search")
@@ -129,7 +133,8 @@ class Desk:
             raise CallFailed(Failure("bad request", str(error), error.hint, True)) from error
         before = _place(call.after)
         try:
-            return self._page(node, call, before)
+            with self._asked():
+                return self._page(node, call, before)
         except (apsw.Error, Unavailable) as error:
             self._forget()
             raise CallFailed(Failure("unavailable", str(error))) from error

@@ -65,7 +65,10 @@ def _joined(
     batch: Sequence[tuple[bytes, Sequence[Found]]],
 ) -> Iterator[Posted]:
     found = [each for _, some in batch for each in some]
-    arrays = zip(*(segments[number].arrays(term) for _, number, term in found), strict=True)
+    with reading(segments[0].path.parent):
+        arrays = list(
+            zip(*(segments[number].arrays(term) for _, number, term in found), strict=True)
+        )
     old, counts, where = (np.frombuffer(b"".join(some), NUMBER).astype(np.int64) for some in arrays)
     sizes = np.array([term.documents for _, _, term in found])
     bases = np.cumsum([0, *map(len, places)])[:-1]

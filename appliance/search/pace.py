@@ -7,7 +7,8 @@ indexer rests while mail needs the machine, falls behind on purpose, and catches
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 PROMISED = 250
@@ -23,6 +24,8 @@ _CALM_AFTER = 1_000
 _LOOK_EVERY = 200
 _LEAST, _LONGEST = 0.05, 200
 """The share of a core below which it is better to rest; milliseconds of a rest at a time."""
+_BLINK = 0.005
+"""Seconds between two looks whether a question is answered."""
 
 
 class Load(NamedTuple):
@@ -76,12 +79,24 @@ class Pacer:
         self._rule = Rule()
         self._looked = self._resumed = clock()
         self._share = 1.0
+        self._asked = False
+        self._own_until = 0
         look()
 
     def resting(self) -> bool:
         return self._now() == 0.0
 
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """While a question is answered in another thread, which then has this process to itself."""
+        self._asked = True
+        try:
+            yield
+        finally:
+            self._asked = False
+
     def pause(self) -> None:
+        self._let_questions_pass()
         share = self._now()
         while share < 1.0:
             worked = self._clock() - self._resumed
@@ -92,6 +107,15 @@ class Pacer:
             if share > 0.0:
                 return
             share = self._now()
+
+    def _let_questions_pass(self) -> None:
+        """For half of the time at most, however many there are."""
+        began = now = self._clock()
+        if now < self._own_until:
+            return
+        while self._asked and now - began < _LONGEST and not self._wait(_BLINK):
+            now = self._clock()
+        self._own_until = now + (now - began)
 
     def _now(self) -> float:
         now = self._clock()

@@ -30,6 +30,7 @@ Ids = NDArray[np.uint16]
 Places = NDArray[np.int64]
 _TERM = struct.Struct("!BfIBBfIIqi")
 _NUMBER = struct.Struct("!H")
+_ENTRY = struct.Struct("!ii")
 _DIRECTORY = struct.Struct("!qi")
 _DAMAGE = (
     OSError,
@@ -142,6 +143,7 @@ class Segment:
             self._terms = OrderedHashReader(
                 self._inside.open_file(name), self._inside.file_length(name)
             )
+            self._words = self._inside.views[name]
             self._posts = self._inside.views[segment.make_filename(W3Codec.POSTS_EXT)]
             self._numbers = {
                 name: _NUMBER.pack(number)
@@ -164,11 +166,20 @@ class Segment:
     def terms(self, field: str, prefix: str = "") -> Iterator[tuple[bytes, Term]]:
         """The words of a field that begin with `prefix`, in order."""
         start = self._numbers[field] + prefix.encode()
+        view, end = self._words, self._terms.endofdata
         with reading(self.path):
-            for key, value in self._terms.items_from(start):
+            at = self._terms.closest_key_pos(start)
+            while at is not None and at < end:
+                length, size = _ENTRY.unpack_from(view, at)
+                if length <= 0 or size != _TERM.size:
+                    raise ValueError("no word where one should be")
+                at += _ENTRY.size
+                key = bytes(view[at : at + length])
                 if not key.startswith(start):
                     return
-                yield key[_NUMBER.size :], _term(value)
+                at += length
+                yield key[_NUMBER.size :], _term(view[at : at + size])
+                at += size
 
     def ids(self, term: Term) -> Ids:
         """The documents of a word, ascending."""
@@ -190,11 +201,20 @@ class Segment:
             return found
 
     def arrays(self, term: Term) -> tuple[bytes, bytes, bytes]:
-        """The documents of a word, how many places it has in each, and these; see `postings`."""
-        with reading(self.path):
-            counts = self._array(term, 1, term.documents)
-            places = self._array(term, 2, int(counts.sum(dtype=np.int64)))
-            return self.ids(term).tobytes(), counts.tobytes(), places.tobytes()
+        """The documents of a word, how many places it has in each, and these; see `postings`.
+
+        Raises what `reading` turns into Damaged.
+        """
+        stop = term.offset + term.length
+        ids = stop - NUMBER.itemsize * term.documents
+        begin = ids - NUMBER.itemsize * term.documents
+        counts = bytes(self._posts[begin:ids])
+        if term.documents == 1:
+            total = int.from_bytes(counts, "little")
+        else:
+            total = int(np.frombuffer(counts, NUMBER).sum(dtype=np.int64))
+        places = bytes(self._posts[begin - NUMBER.itemsize * total : begin])
+        return bytes(self._posts[ids:stop]), counts, places
 
     def _array(self, term: Term, number: int, size: int) -> Ids:
         """One of the arrays at the end of what there is of a word; raises ValueError."""
@@ -219,6 +239,6 @@ def _contents(data: memoryview) -> dict[str, memoryview]:
     }
 
 
-def _term(value: bytes) -> Term:
+def _term(value: bytes | memoryview) -> Term:
     _, _, documents, _, _, _, first, last, offset, length = _TERM.unpack(value)
     return Term(documents, first, last, offset, length)

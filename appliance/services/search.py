@@ -45,7 +45,7 @@ async def serve(context: Context) -> None:
     def told(by: str) -> None:
         context.emit(Event.COMMAND, action="reindex", by=by)
 
-    desk = Desk(index, indexer, shown, monotonic, wall, told)
+    desk = Desk(index, indexer, shown, monotonic, wall, told, pacer.asked)
     running = asyncio.create_task(asyncio.to_thread(_run, index, indexer, stop, context.emit))
     socket = await serve_ipc(layout.search_socket, SERVER_CODEC, desk)
     stopped = asyncio.create_task(context.stop.wait())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,13 @@ class Counter:
         self.told = list[str]()
         rig = self.rig
         self.desk = Desk(
-            rig.index, rig.indexer, self.feed, lambda: rig.now, lambda: 0, self.told.append
+            rig.index,
+            rig.indexer,
+            self.feed,
+            lambda: rig.now,
+            lambda: 0,
+            self.told.append,
+            nullcontext,
         )
 
     def find(self, query: str, limit: int = 20, after: str = "") -> SearchPage:

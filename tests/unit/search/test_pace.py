@@ -98,6 +98,22 @@ def test_a_stop_ends_every_rest() -> None:
     assert len(machine.rested) == 1
 
 
+def test_questions_get_half_of_the_time_at_most() -> None:
+    machine = Machinery(*[CALM] * 100)
+    pacer = machine.pacer()
+    with pacer.asked():
+        pacer.pause()
+        assert machine.now == 200  # a question that takes longer than that is waited for no more
+        pacer.pause()
+        assert machine.now == 200  # now it is the index's turn
+        machine.now += 200
+        pacer.pause()
+        assert machine.now == 600
+    machine.now += 200
+    pacer.pause()
+    assert machine.now == 800
+
+
 def test_without_load_nothing_rests() -> None:
     machine = Machinery(*[CALM] * 100)
     pacer = machine.pacer()
