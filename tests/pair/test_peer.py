@@ -1,93 +1,101 @@
-"""The other node's API over the real link of a real pair, and what that costs replication."""
+"""A pair made over the control API; then each node is seen, and run, through the other one."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import msgspec
 import pytest
 
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.roles import Role
-from appliance.control.schema import Status
-from tests.pair.harness import Cluster, Node, Settings, until
+from tests.pair.harness import PATIENCE, Cluster, Node, Settings, until
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _PASSWORD = "a-canary-that-sings"
 
 
-def _read(node: Node, path: str) -> bytes:
-    client = Client(node.layout.control_socket)
-    connection, response = client._ask("GET", path)
-    try:
-        return response.read()
-    finally:
-        connection.close()
+class Strangers(Cluster):
+    """Two nodes that run before they know of each other, and are paired by their APIs."""
+
+    async def _pair(self) -> None:
+        """Not yet."""
+
+    async def paired(self, patience: float = PATIENCE) -> None:
+        for node in self.nodes:
+            await node.ready()
+        a, b = (Client(node.layout.control_socket) for node in self.nodes)
+        invited = await _ask(a.invite)
+        await _ask(b.join_pair, invited.code, invited.at)
+        await super().paired(patience)
+
+
+async def _ask(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.to_thread(call, *args, **kwargs)
 
 
 async def _peer(node: Node) -> str | None:
     try:
-        body = await asyncio.to_thread(_read, node, "/peer/status")
+        return (await _ask(Client(node.layout.control_socket, other=True).status)).name
     except (ApiError, NotRunning):
         return None
-    return msgspec.json.decode(body, type=Status).name
 
 
-async def test_each_node_shows_the_other(tmp_path: Path) -> None:
-    async with Cluster(tmp_path, Settings(hop="127.0.0.1:9")) as cluster:
+async def test_two_nodes_know_each_other_and_their_operators(tmp_path: Path) -> None:
+    async with Strangers(tmp_path, Settings(hop="127.0.0.1:9")) as cluster:
         assert await until(partial(_peer, cluster.a), "a shows b") == "b"
         assert await until(partial(_peer, cluster.b), "b shows a") == "a"
-        # A control process that starts anew is there again for the other node.
-        await cluster.b.kill_service("control")
-        assert await until(partial(_peer, cluster.a), "a shows b again") == "b"
-        # So is a mail process.
-        await cluster.a.kill_service("mail")
-        assert await until(partial(_peer, cluster.a), "a shows b over a new link") == "b"
+        await _operators(*(Client(node.layout.control_socket) for node in cluster.nodes))
+        logs = [node.layout.log_file("control").read_text() for node in cluster.nodes]
+        _check_audit(logs)
         cluster.b.kill()
         await cluster.a.is_("solo")
         with pytest.raises(ApiError) as caught:
-            await asyncio.to_thread(_read, cluster.a, "/peer/status")
+            await _ask(Client(cluster.a.layout.control_socket, other=True).status)
         assert caught.value.failure.code == "unavailable"
         assert caught.value.failure.hint
 
 
-async def test_an_operator_is_one_on_both_nodes(tmp_path: Path) -> None:
-    async with Cluster(tmp_path, Settings(hop="127.0.0.1:9")) as cluster:
-        a, b = (Client(node.layout.control_socket) for node in cluster.nodes)
-        first = await asyncio.to_thread(a.who_am_i)
-        assert first.first_run
-        await asyncio.to_thread(a.add_operator, "anna", Role.ADMINISTRATOR, _PASSWORD)
-        await asyncio.to_thread(b.add_operator, "bert", Role.VIEWER, _PASSWORD)
-        sessions = []
-        for client in (a, b):
-            opened = await asyncio.to_thread(client.log_in, "bert", _PASSWORD)
-            sessions.append(Client(client._path, session=opened.token))
-        for session in sessions:
-            assert (await asyncio.to_thread(session.who_am_i)).name == "bert"
-        # With the role that bert has here, on the other node.
-        peer = Client(a._path, session=sessions[0]._session, other=True)
-        assert (await asyncio.to_thread(peer.status)).name == "b"
-        with pytest.raises(ApiError) as caught:
-            await asyncio.to_thread(peer.maintain, True, False)
-        assert caught.value.failure.code == "forbidden"
-        # What is decided on one node ends the session on the other.
-        await asyncio.to_thread(a.change_operator, "bert", "disable")
-
-        async def ended() -> bool:
-            try:
-                await asyncio.to_thread(sessions[1].who_am_i)
-            except ApiError as error:
-                return error.failure.code == "unauthorized"
-            return False
-
-        await until(ended, "the session on b ended")
-        logs = [node.layout.log_file("control").read_text() for node in cluster.nodes]
-    told = [
-        msgspec.json.decode(line) for log in logs for line in log.splitlines() if "audit" in line
+async def _operators(a: Client, b: Client) -> None:
+    """Whoever is one on either node is one on both, with the same role."""
+    assert (await _ask(a.who_am_i)).first_run
+    await _ask(a.add_operator, "anna", Role.ADMINISTRATOR, _PASSWORD)
+    await _ask(b.add_operator, "bert", Role.VIEWER, _PASSWORD)
+    here, there = [
+        Client(client._path, session=(await _ask(client.log_in, "bert", _PASSWORD)).token)
+        for client in (a, b)
     ]
+    assert (await _ask(here.who_am_i)).name == (await _ask(there.who_am_i)).name == "bert"
+    peer = Client(here._path, session=here._session, other=True)
+    assert (await _ask(peer.status)).name == "b"
+    with pytest.raises(ApiError) as caught:
+        await _ask(peer.maintain, True, False)
+    assert caught.value.failure.code == "forbidden"
+    # What is decided on one node ends the session on the other.
+    await _ask(a.change_operator, "bert", "disable")
+
+    async def ended() -> bool:
+        try:
+            await _ask(there.who_am_i)
+        except ApiError as error:
+            return error.failure.code == "unauthorized"
+        return False
+
+    await until(ended, "the session on b ended")
+
+
+def _check_audit(logs: list[str]) -> None:
     assert not any(_PASSWORD in log for log in logs)
+    lines = [line for log in logs for line in log.splitlines() if '"event":"audit"' in line]
+    told = [msgspec.json.decode(line) for line in lines]
     assert {(one["action"], one["by"], one["outcome"], one.get("via")) for one in told} >= {
         ("maintenance", "bert", "forbidden", "the other node"),
         ("log in", "bert", "done", None),
     }
+    actions = [one["action"] for one in told]
+    assert actions.count("invite a node") == actions.count("join a node") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -31,6 +32,7 @@ class Registers:
     async def read(self, table: str) -> Mapping[str, bytes]:
         if not self.up:
             raise Unavailable("no spool yet")
+        await asyncio.sleep(0)  # others get their turn, as with a real disk
         return dict(self.tables.get(table, {}))
 
     def known(self, table: str) -> Mapping[str, bytes]:
@@ -41,6 +43,7 @@ class Registers:
     async def put_registers(
         self, values: Sequence[tuple[str, str, bytes | None]], while_alone: bool
     ) -> None:
+        await asyncio.sleep(0)
         for table, key, value in values:
             if value is None:
                 self.tables.setdefault(table, {}).pop(key, None)

@@ -78,14 +78,22 @@ class Side:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        server = await serve(self.folder / "mail.sock", SERVER_CODEC, self.mail)
+        await self.start_mail()
         async with (
             self.line.followed(),
             serving(self.handlers.application, self.path, web.Application(), []),
         ):
             yield
         await self.own.close()
-        server.close()
+        self.stop_mail()
+
+    async def start_mail(self) -> None:
+        """Serve its mail socket."""
+        self._server = await serve(self.folder / "mail.sock", SERVER_CODEC, self.mail)
+
+    def stop_mail(self) -> None:
+        """Its mail process ends."""
+        self._server.close()
 
     async def linked(self) -> None:
         """Return when its control process knows of the link."""

@@ -205,6 +205,23 @@ async def test_a_link_that_is_down_or_goes_down(pair: Pair) -> None:
     assert await pair.a.peer.request("GET", "/v1/who", who=ANNA)
 
 
+async def test_a_mail_process_that_starts_anew(pair: Pair) -> None:
+    for side in (pair.a, pair.b):
+        waiting = asyncio.ensure_future(pair.a.peer.request("GET", "/v1/waits", who=ANNA))
+        await pair.desk.begun.wait()
+        side.stop_mail()
+        pair.a.mail.connect(None)  # a link ends with either
+        pair.b.mail.connect(None)
+        with pytest.raises(LinkDown):
+            await waiting
+        await side.start_mail()
+        pair.a.mail.connect(pair.b.mail)
+        pair.b.mail.connect(pair.a.mail)
+        for each in (pair.a, pair.b):
+            await each.linked()
+        assert await pair.a.peer.request("GET", "/v1/who", who=ANNA)
+
+
 async def test_no_more_calls_than_there_is_room_for(pair: Pair) -> None:
     asked = [
         asyncio.ensure_future(pair.a.peer.request("GET", "/v1/waits", who=ANNA)) for _ in range(20)
@@ -243,13 +260,23 @@ NONSENSE = [
 ]
 
 
-async def test_nonsense_from_the_other_node_costs_nothing(pair: Pair) -> None:
+async def test_nonsense_from_the_other_node_costs_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    request = pair.b.own.request
+
+    def counted(method: str, path: str, body: bytes, who: Who) -> object:
+        asked.append(path)
+        return request(method, path, body, who)
+
+    monkeypatch.setattr(pair.b.own, "request", counted)
     for packet in NONSENSE:
         pair.b.mail.socket.said(packet)
     for _ in range(200):
         pair.b.mail.socket.said(encode(Asked(b"6", "POST", "/v1/keep", "a", "viewer", b"x", False)))
-    assert await pair.a.peer.request("GET", "/v1/who", who=ANNA)
-    assert pair.desk.bodies == []
+    assert await pair.a.peer.request("GET", "/v1/who?last", who=ANNA)
+    assert asked == ["/v1/who?last"]
 
 
 async def test_an_answer_that_is_nonsense_fails_the_call_only(pair: Pair) -> None:
