@@ -24,7 +24,7 @@ from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
 from tests.support.restored import check_same
 from tests.support.spool import check_derived, check_journal
-from tests.unit.spool_reader.nodes import Node
+from tests.unit.spool_reader.nodes import Node, Wire
 
 SMALL = Sizes(part=40)
 LARGE = bytes(range(256)) * 2000
@@ -137,6 +137,38 @@ def test_a_restored_node_sends_nothing_until_it_is_released(node: Node, tmp_path
     domains = {r.address.split("@")[1] for lease in again.lease() for r in lease.recipients}
     assert domains == {"later.test", "other.test", "held.test", "open.test", "waits.test"}
     again.close()
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_restored_node_may_meet_the_other_one_of_the_old_pair(
+    tmp_path: Path, delivered: bool
+) -> None:
+    """What the living one did since counts; both agree in the end, and nothing is sent twice."""
+    a, b = Node(tmp_path / "a", "a", 1), Node(tmp_path / "b", "b", 1, now=500)
+    wire = Wire(a, b)
+    names = {a.accept("x@one.test"), b.accept("y@two.test")}
+    frames = copied(a)
+    wire.cut()
+    a.close()
+    b.now += 120_000
+    b.settle()
+    assert {str(lease.queue_id) for lease in b.lease()} == names
+    if delivered:
+        b.deliver()
+    restored = restore(tmp_path / "new", frames)
+    restored.store.connection.close()
+    new = Node(restored.folder, "node-new", 9)
+    wire = Wire(b, new)
+    wire.wait(1_000_000)
+    assert (b.resets, new.resets) == ([], [])
+    assert b.dump() == new.dump()
+    for name in names:
+        for node in (b, new):
+            node.submit(Command((name, node), "release", name))
+    sent = [str(lease.queue_id) for node in (b, new) for lease in node.lease()]
+    assert sorted(sent) == ([] if delivered else sorted(names))
+    for node in (b, new):
+        node.close()
 
 
 def test_what_is_written_meanwhile_is_in_the_copy_too(node: Node, tmp_path: Path) -> None:
