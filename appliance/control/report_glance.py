@@ -21,8 +21,7 @@ def tiles(nodes: Sequence[Seen], outlook: Sequence[Outlook], now: int) -> Iterat
     yield _pair(nodes)
     yield _mail(nodes)
     yield from _addresses(nodes)
-    yield _queue(own)
-    yield _next_hops(nodes)
+    yield _queue(nodes)
     yield _runs_out("Disk", "disk", own, outlook)
     yield _runs_out("Certificate", "certificate", own, outlook)
     yield _backup(nodes, now)
@@ -82,25 +81,18 @@ def _addresses(nodes: Sequence[Seen]) -> Iterator[Tile]:
     yield Tile(name="Virtual addresses", value=" and ".join(places), state=State.GOOD, note=note)
 
 
-def _next_hops(nodes: Sequence[Seen]) -> Tile:
-    views = [one.status.delivery for one in nodes if one.status and one.status.delivery]
-    hops = {hop.name: hop.state for view in views for hop in view.hops}
-    down = sorted(name for name, state in hops.items() if state != "up")
-    if down:
-        note = visible(", ".join(f"{name} {hops[name]}" for name in down), _LINE)
-        return Tile(name="Next hops", value=f"{len(down)} down", state=State.ATTENTION, note=note)
-    if not hops:
-        return Tile(name="Next hops", value="none in use", state=State.UNKNOWN)
-    return Tile(name="Next hops", value="up", state=State.GOOD, note=f"{len(hops)} in use")
-
-
-def _queue(own: Seen) -> Tile:
+def _queue(nodes: Sequence[Seen]) -> Tile:
+    own = nodes[0]
     queue = own.status.queue if own.status else None
     if queue is None:
         return Tile(name="Queue", value="unknown", state=State.ATTENTION)
     waiting = queue.queued + queue.leased + queue.deferred + queue.waiting
     note = f"{number(queue.deferred)} deferred, {number(queue.held)} held"
-    state = State.ATTENTION if queue.held else State.GOOD
+    views = [one.status.delivery for one in nodes if one.status and one.status.delivery]
+    down = sorted({hop.name for view in views for hop in view.hops if hop.state != "up"})
+    if down:
+        note += f"; no mail now for {visible(', '.join(down), _LINE)}"
+    state = State.ATTENTION if queue.held or down else State.GOOD
     return Tile(name="Queue", value=f"{number(waiting)} recipients", state=state, note=note)
 
 

@@ -24,6 +24,7 @@ _TIMES = (
 """Seconds."""
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 _STEPS = (
+    _MINUTE,
     5 * _MINUTE,
     15 * _MINUTE,
     _HOUR,

@@ -108,7 +108,7 @@ def _outlook(report: Report) -> Iterator[str]:
 
 
 def _figures(report: Report) -> Iterator[str]:
-    nodes = dict.fromkeys(one.node for one in report.figures)
+    nodes = dict.fromkeys((*report.nodes, *(one.node for one in report.figures)))
     told = {(one.group, one.title, one.node): one.text for one in report.figures}
     yield "<section>\n<h2>What happened</h2>\n<table>\n"
     for group in dict.fromkeys(one.group for one in report.figures):

@@ -36,8 +36,9 @@ p { margin: .35rem 0; }
 .trouble .hint { color: #5b646c; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .6rem .28rem 0;
-  border-bottom: 1px solid #e6e9ec; overflow-wrap: anywhere; }
-th { color: #5b646c; font-weight: 600; border-bottom-color: #b9c0c6; }
+  border-bottom: 1px solid #e6e9ec; overflow-wrap: break-word; }
+td:last-child { overflow-wrap: anywhere; }
+th { color: #5b646c; font-weight: 600; border-bottom-color: #b9c0c6; overflow-wrap: normal; }
 tbody + thead th { padding-top: .9rem; }
 td.n, th.n { text-align: right; padding-right: 1.2rem; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
