@@ -6,17 +6,10 @@ then violate an invariant. What holds with the check in place, `test_sim` and `t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import apsw
 import pytest
 
-from appliance.failover import router as routers
-from appliance.failover.advertisement import Advertisement, Packet, unseal
-from appliance.failover.conversation import Conversation, Stale, _Window
-from appliance.failover.router import Router, State
 from appliance.replica import message
 from appliance.replica.message import MessageState
 from appliance.replica.ownership import Ownership
@@ -39,42 +32,13 @@ from appliance.spool.owner import Owner
 from appliance.spool.retention import Retention
 from appliance.spool.store import Store
 from appliance.spool.waiting import Waiting
-from appliance.vip.health import Health
-from tests.sim import exact, schedules
+from tests.sim import damage, exact, schedules
+from tests.sim.address_mutations import ADDRESSES, deaf_to_heartbeats
 from tests.sim.delivery import Delivery
-from tests.sim.plan import PLANS, Plan
-from tests.sim.play import Failure, play
+from tests.sim.mutation import FOUND, Mutation, Patch, plan, put
+from tests.sim.plan import Plan
+from tests.sim.play import Failure
 from tests.support.disk import Mount, OpenFile
-
-SEEDS = 60
-FOUND = (AssertionError, OSError, apsw.Error)
-"""An invariant that does not hold; a body that is not there; a damaged database."""
-Patch = Callable[[pytest.MonkeyPatch], None]
-Proof = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """`name` says which check is missing; `proof` raises because of it."""
-
-    name: str
-    patch: Patch
-    proof: Proof
-
-
-def plan(name: str, plan: Plan | None = None) -> Proof:
-    """Some seed of a plan must fail."""
-
-    def proof() -> None:
-        for seed in range(1, SEEDS + 1):
-            play(seed, name, plan or PLANS[name])
-
-    return proof
-
-
-def put(target: object, name: str, value: object) -> Patch:
-    return lambda patch: patch.setattr(target, name, value, raising=False)
-
 
 # Durability.
 
@@ -156,32 +120,32 @@ HASHES = [
     Mutation(
         "digest of content",
         put(stores, "sha256", lambda data: Anything()),
-        exact.damaged_content,
+        damage.damaged_content,
     ),
     Mutation(
         "digest of a body",
         put(Body, "digest", property(lambda self: Anything())),
-        exact.damaged_body,
+        damage.damaged_body,
     ),
     Mutation(
         "digest of content in a snapshot",
         put(snapshots, "sha256", lambda data: Anything()),
-        exact.damaged_snapshot,
+        damage.damaged_snapshot,
     ),
     Mutation(
         "hash of a segment's predecessor",
         put(journals, "follows", follows_by_number),
-        exact.rotten_segment,
+        damage.rotten_segment,
     ),
     Mutation(
         "hashes in the hello",
         put(Journal, "hash_at", lambda self, incarnation, seq: None),
-        exact.numbers_used_twice,
+        damage.numbers_used_twice,
     ),
     Mutation(
         "a body before its record",
         put(Incoming, "_finish_body", lambda self, record: None),
-        exact.lost_body,
+        damage.lost_body,
     ),
 ]
 
@@ -220,13 +184,6 @@ def without_write_offs(holder: type, name: str) -> Patch:
     return patch
 
 
-def deaf_to_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    heartbeat = Pair.heartbeat
-    monkeypatch.setattr(
-        Pair, "heartbeat", lambda self, alive, now, serves: heartbeat(self, False, now, serves)
-    )
-
-
 def settled_by_anybody(engine: Engine) -> None:
     engine.store.ownership.settled = engine.store.epoch
 
@@ -245,7 +202,12 @@ FENCES = [
     Mutation("ownership", put(Store, "mine", lambda self, lane: True), plan("cut")),
     Mutation(
         "waiting until caught up",
-        put(Pair, "synced", property(lambda self: True, lambda self, value: None)),
+        put(
+            Pair,
+            "synced",
+            property(lambda self: True, lambda self, value: None),
+            of_instances=True,
+        ),
         schedules.stale_backlog_waits,
     ),
     Mutation(
@@ -329,70 +291,6 @@ FENCES = [
         "logs of the owner only",
         put(Owner, "owns", lambda self, entry: True),
         exact.log_of_a_former_owner,
-    ),
-]
-
-# The virtual addresses.
-
-
-def in_table(state: State, given: type, handler: Callable[[Router, int, Any], list[Any]]) -> Patch:
-    """What a virtual router does with an input."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(routers._TABLE, (state, given), handler)
-
-    return patch
-
-
-def without_echo(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = Conversation._check
-
-    def careless(talk: Conversation, path: int, data: bytes) -> Packet:
-        try:
-            return check(talk, path, data)
-        except Stale:
-            return unseal(data, talk._key)
-
-    monkeypatch.setattr(Conversation, "_check", careless)
-
-
-DEAD_AND_REPEATED = Plan(("power", "replay", "replay"), strikes=(4, 8), addresses=1)
-
-ADDRESSES = [
-    Mutation(
-        "the address is dropped first after a gap",
-        put(Router, "wake", lambda self, now: []),
-        plan("takeover"),
-    ),
-    Mutation(
-        "one of two that are Active gives up",
-        in_table(State.ACTIVE, Advertisement, lambda self, now, heard: []),
-        plan("total split"),
-    ),
-    Mutation(
-        "echoes: an advertisement was made since our start",
-        without_echo,
-        plan("dead and repeated", DEAD_AND_REPEATED),
-    ),
-    Mutation(
-        "counters: no advertisement counts twice",
-        put(_Window, "admits", lambda self, counter: True),
-        plan("dead and repeated", DEAD_AND_REPEATED),
-    ),
-    Mutation(
-        "who cannot serve gives the address away",
-        put(Health, "_hopeless", lambda self, vrid: ""),
-        plan("takeover"),
-    ),
-    Mutation(
-        "the heartbeat before adoption, as the failover process tells it",
-        deaf_to_heartbeats,
-        plan("link cut", Plan(("cut",), addresses=1)),
-    ),
-    Mutation(
-        "nothing is handed over while an attempt is under way",
-        put(Leasing, "open_here", lambda self: False),
-        exact.handed_over_with_nothing_under_way,
     ),
 ]
 

@@ -6,10 +6,10 @@ import pytest
 
 from appliance.replica import registers, site_versions
 from appliance.replica.site_versions import SiteVersion
+from appliance.spool import snapshot
 from appliance.spool.site import SiteStore
-from appliance.spool.snapshot import SnapshotReader
+from tests.sim.mutation import Mutation, plan, put
 from tests.sim.play import Failure
-from tests.sim.test_mutations import Mutation, plan, put
 
 _merge = SiteStore._add
 
@@ -33,7 +33,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the site in a snapshot",
-        put(SnapshotReader, "_site", lambda self: iter(())),
+        put(snapshot, "site_parts", lambda *_: iter(())),
         plan("site and disks"),
     ),
 ]
