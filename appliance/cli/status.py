@@ -60,9 +60,19 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
     if status.tls is not None and status.tls.certificate is not None:
         yield "certificate", f"good for {counted(status.tls.certificate.days_left, 'more day')}"
     yield "disk", f"{bytes_text(status.disk.free)} of {bytes_text(status.disk.total)} free"
+    yield from _available(status)
     if status.processes:
         told = [f"{one.name} {one.state}" for one in status.processes]
         yield "processes", ", ".join(told)
+
+
+def _available(status: Status) -> Iterator[tuple[str, str]]:
+    for one in status.availability:
+        if (one.target, one.days) == ("service", 30):
+            left = f"{time_text(one.budget_left)} may still fail"
+            if one.budget_left < 0:
+                left = f"{time_text(-one.budget_left)} too many failed"
+            yield "available", f"{100 * one.share:.3f} % of 30 days, as seen here; {left}"
 
 
 def _mail_rows(mail: MailView) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,10 @@ _LONGEST = 366 * 86_400_000
 
 
 class AlertsApi:
-    """The handlers. `peer` says what the other node told; `wall`: milliseconds since 1970."""
+    """The handlers. `peer` says what the other node told; `wall`: milliseconds since 1970.
+
+    `smtp`: where this node greets clients.
+    """
 
     def __init__(
         self,
@@ -26,11 +29,13 @@ class AlertsApi:
         watch: Watch,
         peer: Callable[[], PeerAlerts | None],
         wall: Callable[[], int],
+        smtp: tuple[str, int],
     ) -> None:
         self._name = name
         self._watch = watch
         self._peer = peer
         self._wall = wall
+        self._smtp = smtp
 
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
@@ -46,7 +51,8 @@ class AlertsApi:
 
     async def word(self, request: web.Request) -> web.Response:
         views = self._watch.views()
-        return as_json(NodeWord(node=self._name, clock=self._wall(), alerts=views))
+        word = NodeWord(node=self._name, clock=self._wall(), smtp=self._smtp, alerts=views)
+        return as_json(word)
 
     async def history(self, request: web.Request) -> web.Response:
         limit = request.query.get("limit", "100")

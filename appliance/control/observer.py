@@ -174,6 +174,8 @@ class Observer:
             restarts=self._findings.restarts.note(processes, time.monotonic()),
             clock_offset=self._findings.clock_offset,
             jobs=self._findings.jobs(),
+            probed=self._findings.probed,
+            availability=self._findings.availability,
         )
 
     async def status(self) -> Status:
@@ -200,6 +202,7 @@ class Observer:
             alarms=found,
             delivery=seen.delivery,
             paused=seen.paused,
+            availability=seen.availability,
         )
 
     def _virtual(self, view: FailoverView | None) -> Iterator[Virtual]:

@@ -15,6 +15,7 @@ from appliance.mail.views import (
     SiteVersionView,
     TlsView,
 )
+from appliance.monitor.availability import AvailabilityView
 from appliance.monitor.snapshot import Disk, PauseView, Process
 
 API = "/v1"
@@ -95,6 +96,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     alarms: tuple[AlertView, ...]
     delivery: DeliveryView | None = None
     paused: tuple[PauseView, ...] = ()
+    availability: tuple[AvailabilityView, ...] = ()
 
 
 class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -77,8 +77,9 @@ class AcknowledgeAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NodeWord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one node tells the other: its clock and its alerts."""
+    """What one node tells the other: its clock, its alerts, and where it greets SMTP clients."""
 
     node: str
     clock: int
+    smtp: tuple[str, int]
     alerts: tuple[AlertView, ...]

@@ -11,6 +11,7 @@ from appliance.config.delivery import DeliverySettings
 from appliance.config.pools import NextHopSettings
 from appliance.delivery.pool import Pool
 from appliance.delivery.throttle import Throttle
+from appliance.mail.histogram import Histogram
 from appliance.pools.rate import Rate
 
 _NO_LIMITS = NextHopSettings()
@@ -24,6 +25,10 @@ class Figures:
     failed: int = 0
     hits: int = 0
     transactions: int = 0
+    waited: Histogram = field(default_factory=Histogram)
+    """From acceptance to a first attempt."""
+    took: Histogram = field(default_factory=Histogram)
+    """From the beginning of an attempt to its end, connecting included."""
 
     def add(self, other: Figures) -> None:
         """Count what another one counted."""
@@ -31,6 +36,8 @@ class Figures:
         self.failed += other.failed
         self.hits += other.hits
         self.transactions += other.transactions
+        self.waited.add(other.waited)
+        self.took.add(other.took)
 
 
 @dataclass(eq=False)

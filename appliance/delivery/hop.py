@@ -8,6 +8,7 @@ from typing import Protocol
 
 from appliance.config.delivery import DeliverySettings
 from appliance.delivery.errand import Job
+from appliance.delivery.gate import Figures
 from appliance.delivery.line import Line
 from appliance.delivery.relays import Member, Relays
 from appliance.delivery.slots import Slots
@@ -278,6 +279,7 @@ class Hop:
             # It died while it was idle. Nothing of this message was heard: no attempt was made.
             session = await member.fresh()
             transaction = await self._send(job, session, task, member)
+        self._note(job, member.gate.figures)
         endings = transaction.endings
         if transaction.strain is not Strain.NONE:
             self._strained(member, transaction.strain, transaction.trouble)
@@ -288,6 +290,14 @@ class Hop:
         settled = [(recipient, ending) for recipient, ending in ends if not ending.again]
         self._owner.ended(job, [r for r, _ in settled], [e for _, e in settled], session)
         job.recipients = [recipient for recipient, ending in ends if ending.again]
+
+    def _note(self, job: Job, figures: Figures) -> None:
+        if job.began is None:
+            return
+        figures.took.note(self._clock() - job.began)
+        if not job.recipients[0].tries:
+            errand = job.errand
+            figures.waited.note(errand.lease.age / 1000 + job.began - errand.since)
 
     async def _send(
         self, job: Job, session: Session, task: asyncio.Task[None], member: Member

@@ -9,7 +9,9 @@ whose TLS is broken, plain text is used in the end (smtp_tls_security_level, min
 from __future__ import annotations
 
 import ssl
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiosmtplib
@@ -43,6 +45,14 @@ class NotSecure(Exception):
         super().__init__(str(reply))
         self.reply = reply
         self.handshake = handshake
+
+
+@dataclass
+class Handshakes:
+    """Those with next hops since the start: `done` by version of TLS."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
 
 
 class Failures:

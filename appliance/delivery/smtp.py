@@ -17,7 +17,7 @@ from appliance.delivery.exchangers import Exchangers
 from appliance.delivery.extensions import Peer, plan, verification
 from appliance.delivery.replies import MAX_TEXT
 from appliance.delivery.resolve import Resolver
-from appliance.delivery.secure import Failures, NotSecure, Trust, secure
+from appliance.delivery.secure import Failures, Handshakes, NotSecure, Trust, secure
 from appliance.delivery.transaction import Transaction
 from appliance.delivery.wire import ABORTED, Wire
 from appliance.mail.disposition import Stage, Trouble, judge, unreachable
@@ -104,6 +104,7 @@ class Connector:
         self._exchangers = exchangers
         self._trust = trust
         self._failures = Failures(clock)
+        self.handshakes = Handshakes()
 
     def configure(self, settings: DeliverySettings) -> None:
         """Other settings, from the next connection on."""
@@ -147,6 +148,7 @@ class Connector:
         try:
             return await self._open(place, tls)
         except NotSecure as failed:
+            self.handshakes.failed += failed.handshake
             long = failed.handshake and self._failures.failed(place)
             if tls.required or not long:
                 raise ConnectFailed(failed.reply) from failed
@@ -169,6 +171,7 @@ class Connector:
         if secured:
             self._failures.succeeded(place)
             version = transport.get_extra_info("ssl_object").version()
+            self.handshakes.done[version] += 1
         peer = Peer.offering(client.esmtp_extensions)
         # From here on replies go to our own protocol: aiosmtplib's drops those it has not asked
         # for, and with pipelining several are on their way.

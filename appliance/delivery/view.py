@@ -8,6 +8,7 @@ from appliance.delivery.dispatch import Dispatcher
 from appliance.delivery.gate import Figures, Gate
 from appliance.delivery.hop import Hop
 from appliance.delivery.relays import Member
+from appliance.delivery.secure import Handshakes
 from appliance.ipc.delivery import (
     Call,
     DeliveryView,
@@ -24,8 +25,11 @@ from appliance.ipc.server import Peer
 class DeliverySocket:
     """A handler of an IPC server. `clock` counts seconds, the dispatcher's."""
 
-    def __init__(self, dispatcher: Dispatcher, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, handshakes: Handshakes, clock: Callable[[], float]
+    ) -> None:
         self._dispatcher = dispatcher
+        self._handshakes = handshakes
         self._clock = clock
 
     def connected(self, peer: Peer[Said, Call]) -> None:
@@ -56,6 +60,10 @@ class DeliverySocket:
             hits=total.hits,
             opened=total.opened,
             failed=total.failed,
+            tls=dict(self._handshakes.done),
+            tls_failed=self._handshakes.failed,
+            waited=total.waited.view(),
+            took=total.took.view(),
         )
 
 
@@ -74,6 +82,8 @@ def _hop(gate: Gate, now: float) -> HopView:
         hits=gate.figures.hits,
         opened=gate.figures.opened,
         failed=gate.figures.failed,
+        waited=gate.figures.waited.view(),
+        took=gate.figures.took.view(),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.ipc.wire import Codec
+from appliance.mail.views import HistogramView
 
 
 class ViewCall(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -20,7 +21,8 @@ class HopView(msgspec.Struct, frozen=True, kw_only=True):
     `state`: up, resting (after `reason`, for `rest` more milliseconds) or paused. `connections`:
     open now, of which `idle` wait for the next message; `limit`: transactions that it may be
     given at the same time now. Since the start: `transactions`, of which `hits` went over a
-    connection that was open already; connections `opened`, and `failed` to open.
+    connection that was open already; connections `opened`, and `failed` to open; how long messages
+    `waited` for their first attempt, and attempts `took`.
     """
 
     name: str
@@ -35,6 +37,8 @@ class HopView(msgspec.Struct, frozen=True, kw_only=True):
     hits: int
     opened: int
     failed: int
+    waited: HistogramView = HistogramView()
+    took: HistogramView = HistogramView()
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +59,10 @@ class DestinationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections of a node to next hops; the figures since its delivery process started."""
+    """Connections of a node to next hops; the figures since its delivery process started.
+
+    `tls` counts handshakes by version, `tls_failed` those that failed.
+    """
 
     hops: tuple[HopView, ...]
     destinations: tuple[DestinationView, ...]
@@ -65,6 +72,10 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     hits: int
     opened: int
     failed: int
+    tls: dict[str, int] = {}
+    tls_failed: int = 0
+    waited: HistogramView = HistogramView()
+    took: HistogramView = HistogramView()
 
 
 class View(msgspec.Struct, frozen=True, array_like=True, tag=0):

@@ -91,7 +91,7 @@ class RouterView(msgspec.Struct, frozen=True, kw_only=True):
     """One virtual router: `priority` is what health leaves of `configured`, `why` if not all.
 
     `since`: milliseconds in this `state`. `held`: its addresses are bound here. `peer_active`: the
-    other node says that it is Active.
+    other node says that it is Active. `transitions`: into which state how often since the start.
     """
 
     vrid: int
@@ -103,6 +103,7 @@ class RouterView(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     held: bool
     peer_active: bool
+    transitions: dict[str, int] = {}
 
 
 class PathView(msgspec.Struct, frozen=True, kw_only=True):

@@ -286,13 +286,35 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
     verification: VerificationView = VerificationView()
 
 
+class HistogramView(msgspec.Struct, frozen=True, kw_only=True):
+    """How long things took: how many by bucket (`mail.histogram.BOUNDS`), seconds in all."""
+
+    counts: tuple[int, ...] = ()
+    total: float = 0.0
+
+
+class ReceptionView(msgspec.Struct, frozen=True, kw_only=True):
+    """Connections of clients, counted since the mail process started.
+
+    `faults`: commands that broke the protocol. `tls`: handshakes by version.
+    """
+
+    admitted: int = 0
+    refused: int = 0
+    faults: int = 0
+    tls: dict[str, int] = {}
+    tls_failed: int = 0
+
+
 class MailView(msgspec.Struct, frozen=True, kw_only=True):
     """The mail process of one node: its view of the pair and its counters since it started.
 
     `mode`: paired, catching up, solo or split. `exposed`: messages durable on this node only.
     `accepting` False says in `reason` why a client would get 4yz now. `positions` are
     {incarnation in hex: last sequence}. `unapplied`: records stored that could not be applied.
-    `site_branches`: versions of the site that wait to be settled; `site_problem`: why the latest
+    `deferred` counts attempts, `bounced` and `expired` recipients. `commit`: from the end of a
+    message's data to what allows its 250. `site_branches`: versions of the site that wait to be
+    settled; `site_problem`: why the latest
     one is not applied.
     """
 
@@ -322,6 +344,11 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
     open_leases: int = 0
     delivery_connected: bool = False
     policy: PolicyView = PolicyView()
+    deferred: int = 0
+    bounced: int = 0
+    expired: int = 0
+    reception: ReceptionView = ReceptionView()
+    commit: HistogramView = HistogramView()
 
 
 class CertificateView(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from appliance.failover.router import State
+from appliance.mail.histogram import quantile
+from appliance.mail.views import HistogramView
+from appliance.monitor.availability import OWN, PEER, SERVICE
 from appliance.monitor.snapshot import Snapshot
 
 PROCESSES = ("mail", "delivery", "failover", "control", "search", "balance")
@@ -20,13 +23,30 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """A histogram: of what came since the last look, the bound that `share` did not exceed."""
+
+    source: str
+    counts: tuple[int, ...]
+    share: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of what was tried since the last look, which share went well; counted since the start."""
+
+    good: int
+    bad: int
+
+
+@dataclass(frozen=True)
 class Series:
     """A figure of the history. A counter's figure is how much it grew, a second."""
 
     name: str
     unit: str
     title: str
-    read: Callable[[Snapshot], float | Reading | None]
+    read: Callable[[Snapshot], float | Reading | Spread | Share | None]
 
 
 def _mail(name: str, unit: str, title: str, field: str, scale: float = 1.0) -> Series:
@@ -73,6 +93,32 @@ def _process(name: str) -> Iterator[Series]:
     yield Series(f"process.{name}.memory", "bytes", f"Memory: {name}", memory)
 
 
+def _commit(share: float) -> Callable[[Snapshot], Spread | None]:
+    def read(seen: Snapshot) -> Spread | None:
+        mail = seen.mail
+        return None if mail is None else Spread(mail.incarnation, mail.commit.counts, share)
+
+    return read
+
+
+def _sending(field: str, share: float) -> Callable[[Snapshot], Spread | None]:
+    def read(seen: Snapshot) -> Spread | None:
+        if seen.delivery is None:
+            return None
+        view: HistogramView = getattr(seen.delivery, field)
+        return Spread(_started(seen, "delivery"), view.counts, share)
+
+    return read
+
+
+def _probed(target: str) -> Callable[[Snapshot], Share | None]:
+    def read(seen: Snapshot) -> Share | None:
+        probed = seen.probed.get(target)
+        return None if probed is None else Share(probed.good, probed.bad)
+
+    return read
+
+
 def _started(seen: Snapshot, process: str) -> str:
     used = seen.usage.get(process)
     return "" if used is None else str(used.started)
@@ -104,7 +150,15 @@ SERIES: tuple[Series, ...] = (
     _mail_rate("mail.accepted", "Messages accepted", "accepted"),
     _mail_rate("mail.rejected", "Commands refused", "rejected"),
     _mail_rate("mail.delivered", "Recipients delivered", "delivered"),
+    _mail_rate("mail.deferred", "Attempts to be made again", "deferred"),
+    _mail_rate("mail.bounced", "Recipients refused for good", "bounced"),
     _mail_rate("mail.failed_logins", "Logins refused", "failed_logins"),
+    Series("latency.commit.p50", "s", "Half of messages durable within", _commit(0.5)),
+    Series("latency.commit.p99", "s", "99 % of messages durable within", _commit(0.99)),
+    Series("latency.wait.p50", "s", "Half of first attempts within", _sending("waited", 0.5)),
+    Series("latency.wait.p99", "s", "99 % of first attempts within", _sending("waited", 0.99)),
+    Series("latency.attempt.p50", "s", "Half of attempts took up to", _sending("took", 0.5)),
+    Series("latency.attempt.p99", "s", "99 % of attempts took up to", _sending("took", 0.99)),
     _mail("mail.connections", "connections", "Clients connected", "connections"),
     _mail("pair.exposed", "messages", "Messages on this node only", "exposed"),
     Series(
@@ -115,6 +169,9 @@ SERIES: tuple[Series, ...] = (
     ),
     Series("pair.lag", "s", "Age of the oldest record the peer does not hold", _lag),
     Series("failover.active", "share", "Time with a virtual address here", _active),
+    Series("availability.service", "share", "Service greeted", _probed(SERVICE)),
+    Series("availability.own", "share", "This node greeted", _probed(OWN)),
+    Series("availability.peer", "share", "The other node greeted", _probed(PEER)),
     _queue("queued", "In the queue, not tried yet"),
     _queue("leased", "In the queue, under way"),
     _queue("deferred", "In the queue, tried and to be tried again"),
@@ -165,16 +222,43 @@ class Rates:
     def __init__(self, series: Iterable[Series] = SERIES) -> None:
         self._series = tuple(series)
         self._last: dict[str, tuple[float, Reading]] = {}
+        self._spread: dict[str, Spread] = {}
+        self._shared: dict[str, Share] = {}
 
     def figures(self, seen: Snapshot, now: float) -> Mapping[str, float]:
         """The figures of a moment, without those that are not known."""
         found: dict[str, float] = {}
         for series in self._series:
             read = series.read(seen)
-            figure = self._rate(series.name, read, now) if isinstance(read, Reading) else read
+            match read:
+                case Reading():
+                    figure = self._rate(series.name, read, now)
+                case Spread():
+                    figure = self._quantile(series.name, read)
+                case Share():
+                    figure = self._share(series.name, read)
+                case _:
+                    figure = read
             if figure is not None:
                 found[series.name] = float(figure)
         return found
+
+    def _share(self, name: str, share: Share) -> float | None:
+        before = self._shared.get(name, Share(0, 0))
+        self._shared[name] = share
+        good, bad = share.good - before.good, share.bad - before.bad
+        return good / (good + bad) if good + bad > 0 else None
+
+    def _quantile(self, name: str, spread: Spread) -> float | None:
+        before = self._spread.get(name)
+        self._spread[name] = spread
+        if before is None:
+            return None
+        counts = spread.counts
+        if before.source == spread.source and len(before.counts) == len(counts):
+            grown = [now - last for now, last in zip(counts, before.counts, strict=True)]
+            return quantile(counts if any(one < 0 for one in grown) else grown, spread.share)
+        return quantile(counts, spread.share)
 
     def _rate(self, name: str, reading: Reading, now: float) -> float | None:
         before = self._last.get(name)

@@ -11,6 +11,7 @@ from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.ipc.search import SearchView
 from appliance.mail.views import MailView, QueueCounts, TlsView
+from appliance.monitor.availability import AvailabilityView, Probed
 from appliance.monitor.jobs import JobView
 
 
@@ -86,3 +87,5 @@ class Snapshot:
     restarts: Mapping[str, int] = field(default_factory=dict)
     clock_offset: int | None = None
     jobs: tuple[JobView, ...] = ()
+    probed: Mapping[str, Probed] = field(default_factory=dict)
+    availability: tuple[AvailabilityView, ...] = ()

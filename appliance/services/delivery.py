@@ -70,7 +70,9 @@ async def serve(context: Context) -> None:
     pauser.heed(context.site.registers(PAUSES))
     context.site.watch_registers(PAUSES, pauser.heed)
     socket = await serve_ipc(
-        context.layout.delivery_socket, SERVER_CODEC, DeliverySocket(dispatcher, time.monotonic)
+        context.layout.delivery_socket,
+        SERVER_CODEC,
+        DeliverySocket(dispatcher, connect.handshakes, time.monotonic),
     )
     running = asyncio.create_task(agent.run())
     stopped = asyncio.create_task(context.stop.wait())

@@ -158,6 +158,7 @@ async def _serve(
         tls_context=lambda: tls.keeper.context,
         accounts=accounts,
         guard=policy.guard,
+        nodes=_nodes(settings, identity),
     )
     site.serve(smtp.configure)
     started = monotonic()
@@ -172,6 +173,7 @@ async def _serve(
             logins=accounts.logins,
             failed_logins=accounts.failures,
             policy=policy.guard.view(),
+            reception=smtp.reception,
         )
         if not context.stop.is_set():
             return seen
@@ -275,6 +277,19 @@ def _reporter(
         )
 
     return report
+
+
+def _nodes(settings: NodeSettings, identity: Identity) -> frozenset[str]:
+    """From where the pair's nodes probe."""
+    hosts = {settings.link.listen.host, *(one.host for one in settings.served)}
+    hosts.update(map(str, settings.virtual))
+    for path in settings.failover.paths if settings.failover is not None else ():
+        hosts |= {path.listen.host, path.peer.host}
+    if settings.link.peer is not None:
+        hosts.add(settings.link.peer.host)
+    if identity.peer is not None:
+        hosts.add(Endpoint.parse(identity.peer.endpoint).host)
+    return frozenset(hosts)
 
 
 def _make_link(context: Context, identity: Identity, from_peer: _Link) -> PeerLink | None:

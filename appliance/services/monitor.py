@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from appliance.config.node import NodeSettings
 from appliance.control.alerts import AlertsApi
 from appliance.control.figures import History, HistoryApi, Sampler
 from appliance.control.findings import Findings
@@ -15,12 +16,28 @@ from appliance.control.mail_process import MailProcess
 from appliance.control.neighbour import Neighbour
 from appliance.control.observer import Observer
 from appliance.control.peer import Peer
+from appliance.control.probes import Prober, Targets
 from appliance.control.tell import Letterhead, Teller
 from appliance.control.watch import Watch
 from appliance.monitor.alerts.store import AlertsFile
 from appliance.monitor.events import Event
 from appliance.services.clock import boot_seconds, moment, monotonic, wall
 from appliance.services.process import Context
+
+
+def probe_targets(node: NodeSettings) -> Targets:
+    """Where this node and its virtual address are probed."""
+    link = node.link.listen
+    # All of loopback looks the same to the other node; elsewhere the kernel knows the way best.
+    source = link.host if link.address.is_loopback else None
+    fixed = [one for one in node.served if one.address not in node.virtual]
+    moving = [one for one in node.served if one.address in node.virtual]
+    first = (fixed or moving or node.served)[0]
+    own = link.host if first.address.is_unspecified else first.host
+    virtual = (moving[0].host, moving[0].port) if moving else None
+    if virtual is None and node.virtual:  # listeners at every address are there, too
+        virtual = str(node.virtual[0]), first.port
+    return Targets((own, first.port), virtual, source)
 
 
 class Monitor:
@@ -45,6 +62,9 @@ class Monitor:
         )
         self._watch = Watch(observer, file, Teller.channels(settings), moment, emit)
         observer.alerts = self._watch.holding
+        targets = probe_targets(context.node)
+        self._own = targets.own
+        self._prober = Prober(targets, findings, self._history, monotonic, emit)
         self._neighbour = (
             None if peer is None else Neighbour(name, peer, findings, wall, monotonic, emit)
         )
@@ -65,7 +85,11 @@ class Monitor:
         HistoryApi(self._name, self._history).add_to(handlers)
         neighbour = self._neighbour
         AlertsApi(
-            self._name, self._watch, lambda: neighbour.alerts if neighbour else None, wall
+            self._name,
+            self._watch,
+            lambda: neighbour.alerts if neighbour else None,
+            wall,
+            self._own,
         ).add_to(handlers)
 
     @asynccontextmanager
@@ -77,6 +101,8 @@ class Monitor:
             self._watch.run(),
             self._teller.run_commands(),
             self._teller.run_mail(),
+            self._prober.run(),
+            self._prober.sum_up(),
         ]
         if self._neighbour is not None:
             work.append(self._neighbour.run())

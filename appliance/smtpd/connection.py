@@ -64,6 +64,7 @@ class Connection(Stream, ABC):
         if self._locked_out(client):
             # Before the handshake, which would cost more than all the rest.
             reason = TOO_MANY_LOGINS.text
+            self.service.traffic.refused += 1
             self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=reason)
             word = b"" if self.listener.implicit else encode(TOO_MANY_LOGINS)
             self.service.pen.hold(transport, word)
@@ -78,6 +79,7 @@ class Connection(Stream, ABC):
         else:
             reason = self._turned_away(self.listener.balancers, client)
             if reason:
+                self.service.traffic.refused += 1
                 self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=reason)
                 transport.abort()
                 return
@@ -147,6 +149,7 @@ class Connection(Stream, ABC):
         context = service.tls_context()
         if context is None:
             reason = "this node has no certificate"
+            service.traffic.refused += 1
             service.emit(Event.CONNECTION_REFUSED, client=self.client, reason=reason)
             return False
         return await self.start_tls(context)
@@ -158,12 +161,15 @@ class Connection(Stream, ABC):
 
     def _admit(self, client: str) -> Reply | None:
         """Count the client in; or why it can't be served."""
-        # A balancer's checks come often: they would use up the rate of its address.
-        refusal = None if self.is_check else self.service.guard.connection(client)
+        # Checks and probes come often: they would use up the rate of its address.
+        known = self.is_check or client in self.service.nodes
+        refusal = None if known else self.service.guard.connection(client)
         refusal = refusal or self.service.admit(client)
         if refusal is None:
             self.client = client
+            self.service.traffic.admitted += not known
         else:
+            self.service.traffic.refused += 1
             self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=refusal.text)
         return refusal
 
@@ -181,6 +187,7 @@ class Connection(Stream, ABC):
         try:
             header = await self._header()
         except BadHeader as error:
+            self.service.traffic.refused += 1
             self.service.emit(Event.CONNECTION_REFUSED, client=self._balancer, reason=str(error))
             header = None
         if header is None:

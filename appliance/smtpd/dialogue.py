@@ -57,7 +57,8 @@ class Dialogue(Connection):
 
     async def converse(self) -> None:
         service = self.service
-        if not self.is_check:  # one every other second
+        probed = self.is_check or self.client in service.nodes
+        if not probed:  # one every other second
             service.emit(Event.CONNECTED, client=self.client)
         try:
             if await self._waits_for_greeting():
@@ -66,7 +67,7 @@ class Dialogue(Connection):
                     pass
         finally:
             await self.reset()
-        if not self.is_check:
+        if not probed:
             reason = self.end_reason or "closed by client"
             service.emit(
                 Event.DISCONNECTED, client=self.client, messages=self._messages, reason=reason
@@ -75,7 +76,12 @@ class Dialogue(Connection):
     async def _waits_for_greeting(self) -> bool:
         """Whether the client is silent until it is greeted (RFC 5321 §4.3.1), as far as asked."""
         seconds = self.service.guard.greet_wait(self.client)
-        if not seconds or self.is_check or self.listener.submission:
+        if (
+            not seconds
+            or self.is_check
+            or self.client in self.service.nodes
+            or self.listener.submission
+        ):
             return True
         spoke = False
         try:
@@ -136,6 +142,7 @@ class Dialogue(Connection):
 
     def fault(self, reply: Reply) -> None:
         """The client broke the protocol."""
+        self.service.traffic.faults += 1
         self.service.emit(Event.PROTOCOL_ERROR, client=self.client, reply=str(reply))
         self.answer(reply)
         self.count(reply)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from appliance.config.limits import Limits
 from appliance.config.units import Endpoint
+from appliance.mail.views import ReceptionView
 from appliance.smtpd.accounts import Accounts
 from appliance.smtpd.connection import Connection
 from appliance.smtpd.events import Emit, Event
@@ -44,13 +45,14 @@ class SmtpServer:
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
         accounts: Accounts | None = None,
         guard: Guard | None = None,
+        nodes: frozenset[str] = frozenset(),
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
         """Host and port of each listener once started, in their order."""
         self._listen = listen
         self._emit = emit
         self._service = Service(
-            hostname, limits, policy, intake, emit, clock, tls_context, accounts, guard
+            hostname, limits, policy, intake, emit, clock, tls_context, accounts, guard, nodes
         )
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
@@ -64,6 +66,11 @@ class SmtpServer:
     def connections(self) -> int:
         """How many clients are served now."""
         return len(self._connections)
+
+    @property
+    def reception(self) -> ReceptionView:
+        """What was counted about connections so far."""
+        return self._service.traffic.view()
 
     @property
     def rejected(self) -> int:

@@ -17,6 +17,7 @@ from appliance.smtpd.intake import Intake
 from appliance.smtpd.pen import Pen
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_CLIENT, encode
+from appliance.smtpd.traffic import Traffic
 
 
 class Service:
@@ -36,10 +37,12 @@ class Service:
         tls_context: Callable[[], ssl.SSLContext | None] = lambda: None,
         accounts: Accounts | None = None,
         guard: Guard | None = None,
+        nodes: frozenset[str] = frozenset(),
     ) -> None:
         """`tls_context`: what TLS that begins now is made of, None while there can be none.
 
         Without `accounts` nobody can log in, without `guard` nothing is restricted.
+        `nodes`: addresses of the pair, which probe often: their connections are not worth a line.
         """
         self.hostname = hostname
         self.intake = intake
@@ -48,8 +51,10 @@ class Service:
         self.tls_context = tls_context
         self.accounts = accounts
         self.guard = guard or Guard()
+        self.nodes = nodes
         self.pen = Pen()
         self.draining = False
+        self.traffic = Traffic()
         self.rejected = 0
         """Commands and messages that were answered with 4yz or 5yz."""
         self.greeting = f"220 {hostname} ESMTP Twinpost\r\n".encode()

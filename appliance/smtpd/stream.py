@@ -179,6 +179,7 @@ class Stream(SMTP):
         try:
             text = tls.feed(data)
         except TlsFailed as error:
+            self.service.traffic.tls_failed += 1
             self.service.emit(Event.TLS_FAILED, client=self.client, reason=str(error))
             self.finish("TLS failed")  # with the alert that says why
             self._shake()
@@ -186,7 +187,8 @@ class Stream(SMTP):
         output = tls.output()
         if output and self.transport is not None:
             self.transport.write(output)
-        if tls.established:
+        if tls.established and self._shaking:
+            self.service.traffic.tls[tls.version] += 1
             self._shake()
         if text:
             self.inbox.feed_data(text)
@@ -259,6 +261,7 @@ class Stream(SMTP):
             if self._deadline < math.inf:
                 self._set_timer(self._deadline - self.loop.time())
         elif self._shaking:
+            self.service.traffic.tls_failed += 1
             self.service.emit(Event.TLS_FAILED, client=self.client, reason="timeout")
             self.abort()
         elif self.closing or self._introducing:

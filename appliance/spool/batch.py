@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from appliance.mail.work import AttemptId, Lease, Outcome, Result
@@ -22,8 +23,8 @@ class Batch:
         self.contents: dict[str, bytes] = {}
         self.after: list[Command | Present | SiteOperation] = []
         """What has to see what this turn wrote."""
-        self.delivered = 0
-        """Recipients delivered, by these outcomes."""
+        self.results = Counter[Result]()
+        """How many recipients came to which end, by these outcomes."""
         self._reported: set[AttemptId] = set()
         self._operations = 0
         self._size = 0
@@ -60,8 +61,7 @@ class Batch:
                 refused.append(str(error))
                 continue
             if records:
-                told = outcome.recipients
-                self.delivered += sum(one.result is Result.DELIVERED for one in told)
+                self.results.update([one.result for one in outcome.recipients])
             self.records += records
             self._put(contents)
         return refused

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
+from appliance.mail.work import Result
 from appliance.replica.pair import Pair
 from appliance.spool.batch import Batch
 from appliance.spool.bodies import Bodies
@@ -82,8 +83,8 @@ class Clerk:
             leasing.worked_on,
         )
         self._operations: deque[Operation] = deque()
-        self.delivered = 0
-        """Recipients delivered since this start."""
+        self.results = Counter[Result]()
+        """How many recipients' attempts came to which end since this start."""
         self.salvaged = False
         """True once messages came from a disk: what is exposed must be counted anew."""
         self.answers: list[Done] = []
@@ -107,7 +108,7 @@ class Clerk:
         while self._operations and not batch.full:
             batch.begin()
             self._do(self._operations.popleft(), batch, now, running)
-        self.delivered += batch.delivered
+        self.results += batch.results
         if batch.records:
             self._writer.write(batch.records, batch.contents, running)
         for operation in batch.after:

@@ -16,9 +16,10 @@ under way; whichever is later decides.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from appliance.mail.queue_id import QueueId, queue_id, tag
+from appliance.mail.work import Result
 from appliance.replica import pair as modes
 from appliance.replica.frames import Ack, Answer, Ask, BodyChunk, Frame, Hello
 from appliance.replica.pair import Mode, Pair
@@ -183,9 +184,9 @@ class Engine:
         self._heed(self.pair.heartbeat(alive, now, serves), now)
 
     @property
-    def delivered(self) -> int:
-        """Recipients delivered since this start."""
-        return self._clerk.delivered
+    def results(self) -> Mapping[Result, int]:
+        """How many recipients' attempts came to which end since this start."""
+        return self._clerk.results
 
     @property
     def exposed(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -9,6 +10,7 @@ import msgspec
 
 from appliance.mail.address import domain_key
 from appliance.mail.envelope import Envelope
+from appliance.mail.histogram import Histogram
 from appliance.mail.priority import bulk
 from appliance.mail.queue_id import QueueId
 from appliance.mail.reply import Refused
@@ -29,10 +31,17 @@ class SpoolIntake:
         gate: Callable[[], Refused | None],
         holds: Callable[[str], bool],
         inline_limit: int = 256 * 1024,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`gate` says why nothing may be accepted now; `holds` whether an address is on hold."""
+        """`gate` says why nothing may be accepted now; `holds` whether an address is on hold.
+
+        `clock` counts seconds.
+        """
         self.inline_limit = inline_limit
         self.accepted = 0
+        self.commit = Histogram()
+        """How long messages waited to be durable."""
+        self._clock = clock
         self._spool = spool
         self._bodies = bodies
         self.refusal = gate
@@ -87,11 +96,13 @@ class SpoolIntake:
         held = hold or all(self._holds(address) for address in addresses)
         raw = _encode_envelope(envelope)
         waits = bulk(envelope, size, content or b"")
+        began = self._clock()
         await self._spool.ask(
             lambda token: Accept(
                 token, queue_id, raw, domains, size, digest, content, body, held, waits
             )
         )
+        self.commit.note(self._clock() - began)
         self.accepted += 1
 
 

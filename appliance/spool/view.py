@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.mail.views import MailView, PeerView
+from appliance.mail.work import Result
 from appliance.spool.intake import SpoolIntake
 from appliance.spool.mail_socket import MailSocket
 from appliance.spool.spool import Spool
@@ -38,7 +39,11 @@ def mail_view(
         peer=_peer(spool),
         accepted=intake.accepted,
         rejected=rejected,
-        delivered=engine.delivered,
+        delivered=engine.results.get(Result.DELIVERED, 0),
+        deferred=engine.results.get(Result.DEFERRED, 0),
+        bounced=engine.results.get(Result.BOUNCED, 0),
+        expired=engine.results.get(Result.EXPIRED, 0),
+        commit=intake.commit.view(),
         connections=connections,
         open_leases=len(store.open_leases()) if not spool.committing else 0,
         delivery_connected=handler.delivery is not None,

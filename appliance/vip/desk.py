@@ -270,6 +270,7 @@ class Desk:
                 addresses=tuple(map(str, router.parameters.addresses)),
                 held=vrid in keeper.driver.holds,
                 peer_active=vrid in keeper.driver.peer_active,
+                transitions=dict(keeper.transitions[vrid]),
             )
 
 

@@ -6,6 +6,7 @@ Wires the pure `Health` to the `Driver`, and says what happens.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
@@ -65,6 +66,8 @@ class Keeper:
         self._mode, self._exposed = PairMode.SOLO, 0
         self.since = dict.fromkeys(driver.node.routers, clock())
         """When the state of each virtual router changed last."""
+        self.transitions = {vrid: Counter[str]() for vrid in driver.node.routers}
+        """Into which state each went how often."""
 
     def start(self) -> None:
         """Take part; with nothing heard of mail yet, as a Backup that cannot serve."""
@@ -197,6 +200,7 @@ class Keeper:
     def transition(self, transition: Transition) -> None:
         last, now = self.since[transition.vrid], self._clock()
         self.since[transition.vrid] = now
+        self.transitions[transition.vrid][str(transition.after)] += 1
         self._emit(
             Event.TRANSITION,
             vrid=transition.vrid,

@@ -15,6 +15,7 @@ from appliance.ipc.search import SearchView
 from appliance.mail.views import QueueCounts
 from appliance.monitor.alerts.engine import Channel
 from appliance.monitor.alerts.store import AlertsFile
+from appliance.monitor.availability import Probed
 from appliance.monitor.events import Event
 from appliance.monitor.ring import Moment
 from appliance.monitor.snapshot import Disk, Machine, Process, Snapshot, Usage
@@ -68,6 +69,7 @@ _HEALTHY = Snapshot(
     delivery=DELIVERY_UP,
     search=SEARCH,
     usage={"mail": USAGE},
+    probed={name: Probed(good=100) for name in ("service", "own", "peer")},
     machine=Machine(2 << 30, 1 << 30, 1000, 4000),
 )
 

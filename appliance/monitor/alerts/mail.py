@@ -8,6 +8,7 @@ from appliance.mail.views import MailView
 from appliance.mail.visible import visible
 from appliance.monitor.alerts.pair import of_mail
 from appliance.monitor.alerts.rule import DAY, HOUR, MINUTE, SECOND, Found, Rule, Severity
+from appliance.monitor.availability import DAYS, OWN, SERVICE
 from appliance.monitor.snapshot import Snapshot
 
 _QUEUE_OLD = 4 * HOUR
@@ -47,6 +48,25 @@ def _paused(seen: Snapshot) -> Iterator[Found]:
         what, by = visible(one.what, 200), visible(one.by, 60)
         hint = f"when you are done: twinpost route resume {what}"
         yield Found(f"Mail for {what} is paused, by {by}: it waits, and ages.", what, hint)
+
+
+def _silent(seen: Snapshot) -> Iterator[Found]:
+    for target, text in (
+        (SERVICE, "No SMTP service greets where clients connect"),
+        (OWN, "This node's SMTP service does not greet"),
+    ):
+        probed = seen.probed.get(target)
+        if probed is not None and probed.failing:
+            yield Found(f"{text}, for {probed.failing // SECOND} s.", target)
+
+
+def _missed(seen: Snapshot) -> Iterator[Found]:
+    for one in seen.availability:
+        if one.target == SERVICE and one.days == DAYS[-1] and one.budget_left < 0:
+            yield Found(
+                f"The service was greeted in {100 * one.share:.3f} % of the last {one.days} days;"
+                " the objective is 99.9 %."
+            )
 
 
 RULES: tuple[Rule, ...] = (
@@ -94,6 +114,24 @@ RULES: tuple[Rule, ...] = (
         "when you are done: twinpost route resume",
         after=DAY,
         quiet=True,
+        shared=True,
+    ),
+    Rule(
+        "not_greeted",
+        Severity.CRITICAL,
+        _silent,
+        "probes of the SMTP service are not greeted",
+        "see `twinpost status` and `failover status` on both nodes, and log/mail.log",
+        after=30 * SECOND,
+    ),
+    Rule(
+        "availability_missed",
+        Severity.WARNING,
+        _missed,
+        "the service failed for more of the last 30 days than the objective allows",
+        "see `twinpost metrics show availability.service --range 30d` and `alerts history`",
+        after=MINUTE,
+        clear=HOUR,
         shared=True,
     ),
 )

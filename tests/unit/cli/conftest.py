@@ -107,7 +107,7 @@ def node(data: Path) -> Iterator[Node]:
         RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
         HistoryApi("a", history).add_to(api)
-        AlertsApi("a", watch, lambda: PEER_ALERTS, lambda: 0).add_to(api)
+        AlertsApi("a", watch, lambda: PEER_ALERTS, lambda: 0, ("127.0.0.1", 25)).add_to(api)
         public = Public(observer, []).application()
         async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()

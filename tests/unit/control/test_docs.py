@@ -14,7 +14,7 @@ import appliance.control
 from appliance.cli.errors import Exit
 from appliance.ipc import balance, delivery, failover, search
 from appliance.mail import views
-from appliance.monitor import jobs, snapshot
+from appliance.monitor import availability, jobs, snapshot
 from appliance.report import content
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -26,7 +26,7 @@ SCHEMAS = [
 _INNER = {views.QueueFilter}
 STRUCTS = [
     value
-    for module in (*SCHEMAS, content, jobs, snapshot, views)
+    for module in (*SCHEMAS, availability, content, jobs, snapshot, views)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)

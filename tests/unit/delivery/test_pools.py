@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from appliance.config.delivery import DeliverySettings
 from appliance.config.pools import NextHopSettings
 from appliance.config.units import Duration
+from appliance.delivery.secure import Handshakes
 from appliance.delivery.view import DeliverySocket
 from appliance.mail.retry import DAY
 from appliance.mail.route import Member, NextHop, Pool, Smtp
@@ -257,7 +258,7 @@ async def test_how_next_hops_are_is_told() -> None:
         await deliver(rig, 10)
         await rig.send("b@dead.test")
         await rig.outcomes(11)
-        view = DeliverySocket(rig.dispatcher, rig.clock).view()
+        view = DeliverySocket(rig.dispatcher, Handshakes(), rig.clock).view()
         told = {one.name: one for one in view.hops}
         good, bad = told[str(hop(sink))], told[str(hop(dead))]
         assert (good.state, good.connections, good.idle) == ("up", 1, 1)
@@ -268,7 +269,7 @@ async def test_how_next_hops_are_is_told() -> None:
         assert "421" in bad.reason
         assert (view.transactions, view.hits, view.connections) == (11, 9, 1)
         rig.dispatcher.pause(frozenset(), frozenset({str(hop(sink))}))
-        view = DeliverySocket(rig.dispatcher, rig.clock).view()
+        view = DeliverySocket(rig.dispatcher, Handshakes(), rig.clock).view()
         assert [one.state for one in view.destinations[0].members] == ["paused"]
 
 
@@ -312,5 +313,5 @@ async def test_a_pool_that_changes_takes_the_next_message_where_it_leads_now() -
             rig.dispatcher.configure(rig.routes({"*": after}), rig.settings)
             await deliver(rig, 5)
             assert (len(one.messages), len(two.messages)) == (5, 5)
-            view = DeliverySocket(rig.dispatcher, rig.clock).view()
+            view = DeliverySocket(rig.dispatcher, Handshakes(), rig.clock).view()
             assert {one.name: one.idle for one in view.hops}[str(hop(one))] == 0

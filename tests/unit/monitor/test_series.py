@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from appliance.monitor.series import SERIES, Rates, Reading, Series
+from appliance.mail.views import HistogramView
+from appliance.monitor.availability import Probed
+from appliance.monitor.series import SERIES, Rates, Reading, Series, Spread
 from appliance.monitor.snapshot import Snapshot
 from tests.support.control import MAIL
-from tests.support.monitor import snapshot
+from tests.support.monitor import DELIVERY_UP, snapshot
 
 
 def counter(*readings: Reading | None) -> list[float | None]:
@@ -64,7 +66,27 @@ def test_a_node_whose_parts_are_all_down_is_told_of_as_far_as_it_is_known() -> N
 def test_every_series_says_something_of_a_node_that_works() -> None:
     rates = Rates()
     rates.figures(snapshot(), 0.0)
-    found = rates.figures(snapshot(mail=replace(MAIL, accepted=27)), 10.0)
+    took = HistogramView(counts=(0, 1, *[0] * 18), total=0.002)
+    found = rates.figures(
+        snapshot(
+            mail=replace(MAIL, accepted=27, commit=took),
+            delivery=replace(DELIVERY_UP, waited=took, took=took),
+            probed={name: Probed(good=109, bad=1) for name in ("service", "own", "peer")},
+        ),
+        10.0,
+    )
     missing = {one.name for one in SERIES} - set(found)
     assert not {name for name in missing if not name.startswith("process.")}
     assert found["mail.accepted"] == 2.0
+    assert found["latency.commit.p99"] == 0.0025
+    assert found["availability.service"] == 0.9
+
+
+def test_a_spread_is_of_what_came_since() -> None:
+    def spread(source: str, *counts: int) -> Spread:
+        return Spread(source, (*counts, *[0] * (20 - len(counts))), 0.5)
+
+    said = iter([spread("a", 90), spread("a", 90, 2), spread("a", 90, 2), spread("b", 0, 0, 1)])
+    rates = Rates([Series("x", "s", "", lambda seen: next(said))])
+    found = [rates.figures(snapshot(), at).get("x") for at in (0.0, 1.0, 2.0, 3.0)]
+    assert found == [None, 0.0025, None, 0.005]

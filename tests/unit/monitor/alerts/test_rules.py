@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from appliance.ipc.failover import ForeignView
 from appliance.monitor.alerts.rule import DAY, HOUR, Rule, Severity
 from appliance.monitor.alerts.table import MOST, RULES, holding, look
+from appliance.monitor.availability import Probed, availability
 from appliance.monitor.jobs import JobView, Outcome, RunView
 from appliance.monitor.snapshot import Disk, Machine, PauseView, Process, Snapshot
 from tests.support.control import CERTIFICATE, FAILOVER, MAIL, PATH, PEER, ROUTER, TLS
@@ -77,6 +78,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("no_delivery", mail(delivery_connected=False)),
     ("next_hop_down", {"delivery": DELIVERY}),
     ("queue_old", {"oldest": 4 * HOUR + 1}),
+    ("not_greeted", {"probed": {"service": Probed(good=5, bad=1, failing=1)}}),
+    ("availability_missed", {"availability": (availability("service", 30, 0.998, 259_200),)}),
     ("pause_forgotten", {"paused": (PauseView(what="x.test", reason="", by="me", at=0),)}),
     ("mail_down", {"mail": None}),
     (
