@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
 
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Event, InputEvent
@@ -31,6 +31,8 @@ from tui.site import Side, Site
 from tui.themes import ASCII, NAMES, THEMES
 
 LOCK_AFTER = 600.0
+_USUAL = ("scroll_", "page_", "app.focus_", "screen.copy")
+"""Actions of every widget, which need no help."""
 _LOOK_EVERY = 1.0
 """Seconds between two looks at a node."""
 
@@ -55,7 +57,7 @@ class Console(App[None]):
             key_display="F1",
             tooltip="Keys, and what is seen here",
         ),
-        Binding("f2,m", "screens", "Screens", key_display="F2"),
+        Binding("f2,ctrl+o", "screens", "Screens", key_display="F2"),
         Binding(
             "ctrl+p",
             "command_palette",
@@ -262,7 +264,7 @@ class Console(App[None]):
             return
         keys: dict[str, list[str]] = {}
         for _, binding, enabled, _ in page.active_bindings.values():
-            if binding.description and enabled:
+            if binding.description and enabled and not binding.action.startswith(_USUAL):
                 keys.setdefault(binding.description, []).append(self.get_key_display(binding))
         rows = [(" ".join(dict.fromkeys(shown)), what) for what, shown in keys.items()]
         self.push_screen(Help(page.entry.title, page.ABOUT, rows))
@@ -300,8 +302,9 @@ class Console(App[None]):
         self._close_messages_no_wait()
 
     def watch_site(self, site: Site) -> None:
-        if isinstance(self.screen, Page | Login):
-            self.screen.tell_site(site)
+        with suppress(ScreenStackError):  # the console is ending
+            if isinstance(self.screen, Page | Login):
+                self.screen.tell_site(site)
 
     def _look_at(self, node: Node) -> Follower[Status]:
         async def read() -> Status:

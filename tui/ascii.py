@@ -24,6 +24,7 @@ _SIGNS = {
     **dict.fromkeys("↑▲△▴", "^"),
     **dict.fromkeys("↓▼▽▾", "v"),
     **dict.fromkeys("●◉⬤✔✓", "*"),
+    "↔": "-",
     **dict.fromkeys("○◯", "o"),
     **dict.fromkeys("✖✗✘×", "x"),
     **dict.fromkeys("‘’‚‹›", "'"),

@@ -148,7 +148,7 @@ class Help(ModalScreen[None]):
 class Screens(ModalScreen[str | None]):
     """All screens with their keys, to choose one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f2,m", "close", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f2,ctrl+o", "close", "Close")]
 
     def __init__(self, entries: list[Entry]) -> None:
         super().__init__()

@@ -189,21 +189,31 @@ class Page(Screen[None]):
         done: Callable[[T], Content],
         patience: float,
     ) -> None:
+        typed = "" if question is None else await self.ask(question)
+        if typed is not None:
+            answer = typed
+            await self.do(lambda client: call(client, answer), done, patience)
+
+    async def ask(self, question: Question) -> str | None:
+        """What was typed, "" for a plain yes, None for no; in a worker."""
         from tui.dialogs import Dialog
 
-        typed: str | None = ""
-        if question is not None:
-            typed = await self.app.push_screen_wait(Dialog(question))
-        if typed is None:
-            return
-        answer = typed
+        return await self.app.push_screen_wait(Dialog(question))
+
+    async def do(
+        self, call: Callable[[Client], T], done: Callable[[T], Content], patience: float = CHANGE
+    ) -> Trouble | None:
+        """Do something and tell what came of it; returns why it was not done."""
+        console = self.console
         try:
-            result = await self.node.ask(lambda client: call(client, answer), patience)
+            result = await self.node.ask(call, patience)
         except Trouble as trouble:
-            self.console.tell(problem(trouble), "error")
-        else:
-            self.console.tell(done(result), "information")
-        self.hurry()
+            console.tell(problem(trouble), "error")
+            return trouble
+        finally:
+            self.hurry()
+        console.tell(done(result), "information")
+        return None
 
     def on_menu_chosen(self, message: Menu.Chosen) -> None:
         self.console.action_go(message.name)

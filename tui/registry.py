@@ -41,6 +41,8 @@ class Entry:
 SCREENS = (
     Entry("1", "Overview", "overview:Overview", "both nodes, and what is wrong"),
     Entry("2", "Queue", "queue:Queue", "what waits, why, until when"),
+    Entry("3", "Search", "search:Search", "mail by its text", Role.OPERATOR),
+    Entry("6", "Pair", "pair:Pair", "switchover, maintenance, pairing"),
     Entry("7", "Alerts", "alerts:AlertList", "what is wrong, and what to do"),
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
     Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),

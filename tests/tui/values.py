@@ -5,15 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from appliance.control.roles import Role
-from appliance.control.schema import Status, Virtual
+from appliance.control.schema import History, Status, Transition, Virtual
 from appliance.control.schema_alerts import AlertView
+from appliance.control.schema_pair import PairPeer, PairView
 from appliance.control.schema_people import SessionView
+from appliance.ipc.search import Attachment, Hit, MessagePreview, Piece, SearchPage, SearchView
 from appliance.mail.views import (
+    MessageStory,
     QueueCounts,
     QueueEntry,
     QueuePage,
     RecipientStatus,
     RecipientView,
+    Step,
 )
 from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
@@ -114,6 +118,104 @@ QUEUE = QueuePage(
         entry(6, "engine@ship.test", "parts@yard.test", "leased"),
     )
 )
+STORY = MessageStory(
+    queue_id="Q99AZE3VXR0002",
+    sender="bridge@ship.test",
+    size=3000,
+    age=122_000,
+    received_at=1_790_000_002_000,
+    owner="a",
+    client="192.0.2.7",
+    helo="bridge.ship.test",
+    envid="voyage 7",
+    recipients=(
+        QUEUE.entries[1].recipients[0],
+        msgspec.structs.replace(
+            QUEUE.entries[3].recipients[0], index=1, reply=HOSTILE, remote=HOSTILE[:60]
+        ),
+    ),
+    steps=(
+        Step(ago=122_000, node="a", kind="accepted"),
+        Step(ago=121_000, node="a", kind="leased", recipients=(0,)),
+        Step(ago=61_000, node="a", kind="ended", recipients=(0,), detail="451 4.4.1 no answer"),
+    ),
+)
+PREVIEW = MessagePreview(
+    queue_id="Q99AZE3VXR0002",
+    sender="The bridge <bridge@ship.test>",
+    to="office@line.test",
+    cc="",
+    subject="Tide tables " + HOSTILE[:60],
+    date="Mon, 21 Sep 2026 14:13:22 +0000",
+    size=3000,
+    text="High water at noon.\n\nSee the table.",
+    attachments=(Attachment(name="tides.pdf", type="application/pdf", size=2048),),
+    complete=True,
+)
+FOUND = SearchPage(
+    hits=(
+        Hit(
+            queue_id="Q99AZE3VXR0002",
+            sender="bridge@ship.test",
+            recipients=("office@line.test", "anna@ship.test", "bob@ship.test"),
+            subject="Tide tables " + HOSTILE[:60],
+            received_at=1_790_000_002_000,
+            size=3000,
+            status=("deferred", "waiting"),
+            snippet=(Piece("High ", False), Piece("water", True), Piece(" at noon.", False)),
+        ),
+        Hit(
+            queue_id="Q99AZE3VXR0001",
+            sender="anna@ship.test",
+            recipients=("harbour@port.test",),
+            subject="Fresh water",
+            received_at=1_790_000_001_000,
+            size=1500,
+            status=("delivered",),
+        ),
+    ),
+    missing="the index is being made anew",
+)
+INDEX = SearchView(
+    activity="idle",
+    documents=48_000,
+    waiting=3,
+    lag=200,
+    total=48_003,
+    complete=True,
+    partitions=4,
+    damaged=0,
+    size=9 << 20,
+)
+PAIR = PairView(
+    node_id="a" * 16,
+    listen="127.0.0.11:2527",
+    peer=PairPeer(node_id="b" * 16, endpoint="127.0.0.12:2526"),
+    link=PEER,
+    attempt=None,
+)
+TRANSITIONS = History(
+    (
+        Transition(
+            at="2026-09-21T14:13:22.100Z",
+            vrid=1,
+            before="Backup",
+            after="Active",
+            reason="silence of the peer",
+            why="",
+            lasted=93_600_000,
+        ),
+        Transition(
+            at="2026-09-20T12:00:00Z",
+            vrid=1,
+            before="Active",
+            after="Backup",
+            reason="health",
+            why="disk reserve",
+            lasted=345,
+        ),
+    )
+)
 ANSWERS: dict[str, object] = {
     "/sessions/current": SessionView(
         name="root", role=Role.ADMINISTRATOR, session=False, first_run=False
@@ -121,6 +223,12 @@ ANSWERS: dict[str, object] = {
     "/status": STATUS_A,
     "/peer/status": STATUS_B,
     "/queue": QUEUE,
+    f"/queue/{STORY.queue_id}": STORY,
+    "/search": FOUND,
+    "/search/status": INDEX,
+    f"/messages/{STORY.queue_id}/preview": PREVIEW,
+    "/pair": PAIR,
+    "/failover/history": TRANSITIONS,
     "/peer/queue": QUEUE,
     **FIGURES,
     **ALERTS,

@@ -16,6 +16,7 @@ from appliance.mail.views import MessageStory, RecipientView, Step
 from tui.node import Trouble
 from tui.page import Page, problem
 from tui.registry import Entry
+from tui.screens.preview import preview_text
 from tui.screens.queue_changes import change, export
 from tui.screens.queue_words import sender_text, states_text
 from tui.text import LINE, foreign, lines, moment
@@ -57,6 +58,17 @@ class Message(Page):
 
     def begin(self) -> None:
         self.follow(lambda client: client.message(self._queue_id), self._show, fail=self._fail)
+        if self.console.may(Role.OPERATOR):
+            self.run_worker(self._look())
+
+    async def _look(self) -> None:
+        """What a message says never changes: it is read once."""
+        try:
+            seen = await self.node.ask(lambda client: client.preview(self._queue_id))
+            told = Content.assemble(_heading("what it says"), "\n", preview_text(seen))
+        except Trouble as trouble:
+            told = Content.assemble(_heading("what it says"), "\n", problem(trouble))
+        self.query_one("#preview", Text).show(told)
 
     def _show(self, story: MessageStory) -> None:
         self._story = story

@@ -79,7 +79,8 @@ class KeyBar(Line):
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
     def _changed(self, screen: Screen[object]) -> None:
-        self.show(self.keys())
+        if self.app.screen is self.screen:  # else a dialog lies over it
+            self.show(self.keys())
 
     def on_resize(self) -> None:
         self.show(self.keys())
