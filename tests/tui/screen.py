@@ -40,8 +40,13 @@ class Seen:
 
     async def type(self, text: str) -> None:
         """Put text where the cursor is, as a paste: a key at a time takes its time."""
-        focused = self.console.screen.focused
-        assert isinstance(focused, Input)
+
+        async def look() -> Input | None:
+            await self.pilot.pause()
+            focused = self.console.screen.focused
+            return focused if isinstance(focused, Input) else None
+
+        focused = await until(look, "there is something to type into", 20.0)
         focused.post_message(Paste(text))
         await self.pilot.pause()
 
