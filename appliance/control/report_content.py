@@ -11,13 +11,13 @@ from appliance.control.report_glance import tiles, troubles
 from appliance.control.report_outlook import curve, outlook
 from appliance.control.report_seen import Seen
 from appliance.control.report_settings import configuration
+from appliance.control.report_tables import tables
 from appliance.mail.visible import visible
-from appliance.report.content import Chart, Curve, Figure, Report, Row, Table
+from appliance.report.content import Chart, Curve, Figure, Report, Row
 from appliance.report.words import moment, number, size, span
 
 _MINUTE = 60_000
 _TEXT = 300
-_ROWS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def content(frame: Frame, nodes: Sequence[Seen]) -> Report:
         figures=tuple(_figures(nodes)),
         outlook=looks,
         charts=tuple(_charts(nodes)),
-        tables=(_alerts(nodes, frame.since), _runs(nodes, frame.since), _jobs(nodes)),
+        tables=tables(nodes, frame.since),
         configuration=tuple(configuration(frame.node, document)),
     )
 
@@ -268,62 +268,3 @@ _FACTS: tuple[tuple[str, Callable[[Seen], str]], ...] = (
     ("next hops", _hops),
     ("search index", _index),
 )
-
-
-# Tables.
-
-
-def _jobs(nodes: Sequence[Seen]) -> Table:
-    rows = []
-    for one in nodes:
-        for job in one.jobs:
-            last = "never" if job.last is None else f"{moment(job.last.at)}, {job.last.outcome}"
-            text = job.last.text if job.last else job.off
-            rows.append((one.name, job.name, span(job.every), last, visible(text, _TEXT)))
-    return Table(
-        title="Jobs",
-        heads=("node", "job", "every", "last", ""),
-        rows=tuple(rows),
-        note="No node told of its jobs.",
-    )
-
-
-def _alerts(nodes: Sequence[Seen], since: int) -> Table:
-    """What was raised and is over."""
-    found = [(ended, one.name) for one in nodes for ended in one.ended if ended.cleared_at >= since]
-    rows = [
-        (
-            moment(ended.raised_at),
-            span(ended.lasted),
-            node,
-            ended.severity,
-            visible(ended.text, _TEXT),
-        )
-        for ended, node in sorted(found, key=lambda one: -one[0].raised_at)[:_ROWS]
-    ]
-    return Table(
-        title="Alerts that ended in this period",
-        heads=("raised at", "lasted", "node", "", ""),
-        rows=tuple(rows),
-        note="None.",
-    )
-
-
-def _runs(nodes: Sequence[Seen], since: int) -> Table:
-    """What went wrong with jobs in the period."""
-    found = [
-        (run.at, one.name, run)
-        for one in nodes
-        for run in one.runs
-        if run.outcome != "ok" and run.at >= since
-    ]
-    rows = [
-        (moment(at), node, run.job, str(run.outcome), visible(run.text, _TEXT))
-        for at, node, run in sorted(found, key=lambda one: -one[0])[:_ROWS]
-    ]
-    return Table(
-        title="Jobs that failed in this period",
-        heads=("at", "node", "job", "", ""),
-        rows=tuple(rows),
-        note="None.",
-    )

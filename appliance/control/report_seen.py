@@ -41,15 +41,31 @@ METRICS = (
     "search.size",
 )
 _RUNS = 200
+_EVENTS = 50
 _SHORTEST = 5
 _MINUTE = 60_000
+
+
+class EventLine(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that either node keeps, as far as a report tells of it."""
+
+    at: str
+    node: str
+    severity: str
+    event: str
+    queue_id: str = ""
+    fields: dict[str, object] = {}
+
+
+class _Events(msgspec.Struct, frozen=True):
+    events: tuple[EventLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """One node; None is what it did not tell. `problem`: why it tells nothing.
 
-    `history` is about the last `minutes`.
+    `history` is about the last `minutes`. `events` are those of both nodes.
     """
 
     name: str
@@ -59,14 +75,18 @@ class Seen:
     jobs: tuple[JobView, ...] = ()
     runs: tuple[RunView, ...] = ()
     ended: tuple[EndedAlert, ...] = ()
+    events: tuple[EventLine, ...] | None = None
     search: SearchView | None = None
     mailboxes: MailboxList | None = None
     site: SiteView | None = None
     problem: str = ""
 
 
-async def see(ask: Ask, name: str, minutes: int) -> Seen:
-    """Ask a node, about the last `minutes` or since it knows anything; whatever fails is None."""
+async def see(ask: Ask, name: str, minutes: int, since: int) -> Seen:
+    """Ask a node; whatever fails is None.
+
+    Figures are of the last `minutes` or since there are any; events since the moment `since`.
+    """
     try:
         status = msgspec.json.decode(await ask(f"{API}/status"), type=Status)
     except (Unavailable, Refused, LookupError, BadRequest, Forbidden) as error:
@@ -74,6 +94,8 @@ async def see(ask: Ask, name: str, minutes: int) -> Seen:
     jobs = await _maybe(ask, "/jobs", Jobs)
     runs = await _maybe(ask, f"/jobs/history?limit={_RUNS}", Runs)
     ended = await _maybe(ask, f"/alerts/history?limit={_RUNS}", AlertHistory)
+    grave = urlencode({"severity": "warning", "since": since, "limit": _EVENTS})
+    events = await _maybe(ask, f"/events?{grave}", _Events)
     history, minutes = await _history(ask, minutes)
     return Seen(
         name=status.name,
@@ -83,6 +105,7 @@ async def see(ask: Ask, name: str, minutes: int) -> Seen:
         jobs=jobs.jobs if jobs else (),
         runs=runs.runs if runs else (),
         ended=ended.ended if ended else (),
+        events=events.events if events else None,
         search=await _maybe(ask, "/search/status", SearchView),
         mailboxes=await _maybe(ask, "/mailboxes", MailboxList),
         site=await _maybe(ask, "/site", SiteView),

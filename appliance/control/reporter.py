@@ -74,10 +74,10 @@ class Reporter:
         """A report of now; raises OSError."""
         at = self._wall()
         since = at - self._period(at)
-        own = await see(self._own, str(self._node.name), (at - since) // _MINUTE)
+        own = await see(self._own, str(self._node.name), (at - since) // _MINUTE, since)
         nodes = [own]
         if self._peer is not None:
-            nodes.append(await see(self._peer, "the other node", own.minutes))
+            nodes.append(await see(self._peer, "the other node", own.minutes, since))
         return await asyncio.to_thread(self._made, nodes, at, since, redact)
 
     def _made(self, nodes: Sequence[Seen], at: int, since: int, redact: bool) -> ReportFiles:

@@ -14,6 +14,8 @@ import apsw
 from appliance.spool.schema import NUMBER_BITS, open_reader, rows
 from appliance.spool.tables import Tables
 
+BUDGET = 64 << 20
+"""Bytes that are read at a time; one message may be more."""
 _NEXT = (
     "SELECT key, size, digest, external FROM message WHERE key>=? AND key<? ORDER BY key LIMIT 1"
 )
@@ -29,13 +31,21 @@ class Sample:
 
 
 def sample(spool: Path, many: int, random: Random) -> Sample:
-    """Read so many messages at random; raises apsw.Error, OSError if nothing can be read."""
+    """Read so many messages at random, or fewer large ones.
+
+    Raises apsw.Error, OSError if nothing can be read.
+    """
     db = open_reader(str(spool / "spool.db"))
     try:
         tables = Tables(db, spool / "content")
-        chosen = _chosen(db, tables, many, random)
-        damaged = [name for row in chosen if (name := _damaged(tables, *row))]
-        return Sample(len(chosen), sum(row[1] for row in chosen), tuple(damaged))
+        read, size, damaged = 0, 0, list[str]()
+        for row in _chosen(db, tables, many, random):
+            if size >= BUDGET:
+                break
+            read, size = read + 1, size + row[1]
+            if name := _damaged(tables, *row):
+                damaged.append(name)
+        return Sample(read, size, tuple(damaged))
     finally:
         db.close()
 

@@ -179,6 +179,33 @@ def test_alerts_are_told_the_worst_first_and_past_ones_too() -> None:
     assert [row[-1] for row in table.rows] == ["late"]
 
 
+async def test_events_are_told_by_a_list_of_fields() -> None:
+    async def ask(path: str) -> bytes:
+        if path == "/v1/status":
+            return msgspec.json.encode(status())
+        if path == f"/v1/events?severity=warning&since={NOW}&limit=50":
+            event = {
+                "at": "2026-11-28T11:02:03.004Z",
+                "node": "b",
+                "process": "delivery",
+                "severity": "warning",
+                "event": "hop_down",
+                "queue_id": "Q1",
+                "fields": {"relay": "192.0.2.1:25", "subject": "canary", "reply": "451 \x1b[2J"},
+            }
+            return msgspec.json.encode({"events": [event], "older": "5.7"})
+        raise Unavailable(path)
+
+    made = report(await see(ask, "?", 60, NOW))
+    table = next(one for one in made.tables if "events" in one.title)
+    said = "hop_down Q1: relay 192.0.2.1:25, reply 451 \\x1b[2J"
+    assert table.rows == (("2026-11-28 11:02", "b", "warning", said),)
+    assert "canary" not in msgspec.json.encode(made).decode()
+    assert next(one for one in report().tables if "events" in one.title).note == (
+        "No events are kept."
+    )
+
+
 async def test_what_a_node_does_not_tell_is_missing_and_nothing_else() -> None:
     async def ask(path: str) -> bytes:
         if path == "/v1/status":
@@ -187,7 +214,7 @@ async def test_what_a_node_does_not_tell_is_missing_and_nothing_else() -> None:
             return b'{"jobs": [{"from": "a later release"}]}'
         raise Unavailable(path)
 
-    found = await see(ask, "?", 60)
+    found = await see(ask, "?", 60, NOW)
     assert (found.name, found.history, found.jobs, found.search) == ("a", None, (), None)
     made = report(found)
     assert made.charts == ()
@@ -198,7 +225,7 @@ async def test_nobody_answers() -> None:
     async def ask(path: str) -> bytes:
         raise Unavailable("the link is down")
 
-    found = await see(ask, "the other node", 60)
+    found = await see(ask, "the other node", 60, NOW)
     assert (found.name, found.status, found.problem) == (
         "the other node",
         None,
@@ -224,7 +251,7 @@ async def test_a_young_node_is_asked_about_less_time() -> None:
         )
         return msgspec.json.encode(told)
 
-    found = await see(ask, "?", 7 * 24 * 60)
+    found = await see(ask, "?", 7 * 24 * 60, NOW)
     assert asked[0] == 10_080
     assert 40 <= found.minutes <= 80
     assert found.history is not None

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.jobs.scheduler import JobFailed
 from appliance.jobs.selftest import Finding, self_test, sync_time
+from appliance.spool import sampling
 from appliance.spool.sampling import sample
 from tests.unit.spool_reader.writer import Writer
 
@@ -44,6 +45,17 @@ def test_damaged_content_is_found(tmp_path: Path) -> None:
     writer.db.execute("UPDATE content SET body=x'00' WHERE body=?", (b"content 7",))
     (writer.content / large).write_bytes(b"large" * 999)
     assert set(sample(tmp_path, 400, Random(1)).damaged) == {names[7], large}
+    writer.close()
+
+
+def test_large_messages_are_not_read_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "BUDGET", 2500)
+    writer = Writer(tmp_path)
+    for _ in range(20):
+        writer.accept(content=b"x" * 1000)
+    assert sample(tmp_path, 400, Random(1)).size == 3000
     writer.close()
 
 
