@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from textual.events import Paste
 from textual.pilot import Pilot
@@ -13,6 +14,8 @@ from textual.widgets import Input
 from tests.pair.harness import until
 from tui.app import Console
 from tui.run import connecting, settled, show
+
+T = TypeVar("T")
 
 
 def without_menu(text: str) -> str:
@@ -46,7 +49,7 @@ class Seen:
             focused = self.console.screen.focused
             return focused if isinstance(focused, Input) else None
 
-        focused = await until(look, "there is something to type into", 20.0)
+        focused = await self._wait(look, "there is something to type into")
         focused.post_message(Paste(text))
         await self.pilot.pause()
 
@@ -71,8 +74,11 @@ class Seen:
             text = self.text()
             return text if fits(text) else None
 
+        return await self._wait(look, what or str(wanted))
+
+    async def _wait(self, look: Callable[[], Awaitable[T | None]], what: str) -> T:
         try:
-            return await until(look, what or str(wanted), 20.0)
+            return await until(look, what, 20.0)
         except AssertionError as error:
             error.add_note(self.text())
             raise
