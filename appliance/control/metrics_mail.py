@@ -10,11 +10,20 @@ from appliance.control.families import by, counter, counters, gauge, gauges, his
 from appliance.mail.views import MailView, PolicyView, QueueCounts
 from appliance.monitor.snapshot import Snapshot
 
+_AGES = ("1m", "10m", "1h", "4h", "1d", "more")
+
 
 def mail_metrics(seen: Snapshot) -> Iterator[Metric]:
     """Mail, as the mail process and the spool tell."""
     if seen.queue is not None:
         yield from _queue(seen.queue)
+    if seen.ages is not None:
+        yield gauges(
+            "queue_messages",
+            "Messages in the queue, by age; each counts to 100,000",
+            ["age"],
+            [((age,), count) for age, count in zip(_AGES, seen.ages, strict=True)],
+        )
     if seen.oldest is not None:
         text = "Age of the oldest message in the queue that is not held"
         yield gauge("queue_oldest_seconds", text, seen.oldest / 1000)

@@ -140,6 +140,13 @@ class Observer:
         except Unavailable:
             return None
 
+    async def ages(self) -> Sequence[int] | None:
+        """See `Snapshot.ages`."""
+        try:
+            return await self.read(self.reader.ages)
+        except Unavailable:
+            return None
+
     async def search(self) -> SearchView | None:
         """How the index is, None if nobody can tell."""
         if self._search is None:
@@ -162,6 +169,7 @@ class Observer:
             mail=mail,
             queue=await self.counts(),
             oldest=await self.oldest(),
+            ages=await self.ages(),
             processes=processes,
             disk=self._disk(),
             failover=await self.moves.view(),

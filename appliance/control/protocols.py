@@ -31,6 +31,9 @@ class QueueReader(Protocol):
     def oldest(self) -> int:
         """Age in ms of the oldest message in the queue that is not held, 0 if there is none."""
 
+    def ages(self) -> Sequence[int]:
+        """Messages in the queue by age: up to each of `mail.views.AGES`, and older."""
+
     def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
         """At most `limit` messages that fit, newest first, from behind `after` ("" at first).
 

@@ -162,6 +162,10 @@ class MailboxPage(msgspec.Struct, frozen=True, kw_only=True):
     after: str = ""
 
 
+AGES = (60_000, 600_000, 3_600_000, 14_400_000, 86_400_000)
+"""Milliseconds: upper ends of the ages by which the queue is counted."""
+
+
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Recipients in the queue by state, of this node's own and of those its peer owns."""
 

@@ -172,15 +172,16 @@ def _read(
 ) -> Told:
     here = place(_mark(db), now)
     wanted = window(here, span, points)
-    numbers = _numbers(db)
-    curves = {name: _curve(db, wanted, numbers.get(name)) for name in names}
+    parts: dict[str, list[list[_Cell]]] = {
+        name: [[] for _ in range(wanted.points)] for name in names
+    }
+    for at, name, cell in _cells(db, wanted, names):
+        parts[name][(at - wanted.start) // wanted.width].append(cell)
+    curves = {name: _curve(cells) for name, cells in parts.items()}
     return Told(now.wall - (here - wanted.start), wanted.width, wanted.points, curves)
 
 
-def _curve(db: sqlite3.Connection, wanted: Window, number: int | None) -> Curve:
-    parts: list[list[_Cell]] = [[] for _ in range(wanted.points)]
-    for at, cell in _cells(db, wanted, number):
-        parts[(at - wanted.start) // wanted.width].append(cell)
+def _curve(parts: Sequence[Sequence[_Cell]]) -> Curve:
     least, mean, greatest = zip(*map(fold_one, parts), strict=True)
     return Curve(_known(least), _known(mean), _known(greatest))
 
@@ -188,35 +189,33 @@ def _curve(db: sqlite3.Connection, wanted: Window, number: int | None) -> Curve:
 def _mean(db: sqlite3.Connection, name: str, now: Moment, span: int) -> tuple[float, int] | None:
     here = place(_mark(db), now)
     level = next(index for index, level in enumerate(LEVELS) if level.span >= span)
-    found = _cells(db, Window(level, here + 1, span, 1), _numbers(db).get(name))
-    cells = [cell for _, cell in found if not isnan(cell[2])]
+    found = _cells(db, Window(level, here + 1, span, 1), [name])
+    cells = [cell for _, _, cell in found if not isnan(cell[2])]
     return (fold_one(cells)[1], sum(cell[0] for cell in cells)) if cells else None
 
 
 def _cells(
-    db: sqlite3.Connection, wanted: Window, number: int | None
-) -> Iterator[tuple[int, _Cell]]:
-    """(place, cell) of a series; what a level has not made yet is told by the finer ones."""
-    if number is None:
-        return
+    db: sqlite3.Connection, wanted: Window, names: Sequence[str]
+) -> Iterator[tuple[int, str, _Cell]]:
+    """(place, name, cell); what a level has not made yet is told by the finer ones."""
+    known = _numbers(db)
+    numbers = {name: known[name] for name in names if name in known}
     begin = wanted.start
     for level in range(wanted.level, -1, -1):
         step, cell = LEVELS[level].step, _CELL[level > 0]
+        places = [place for one in numbers.values() for place in (one * cell.size + 1, cell.size)]
         found = db.execute(
-            "SELECT key, samples, substr(figures, ?, ?) FROM row WHERE key >= ? AND key < ?",
-            (
-                number * cell.size + 1,
-                cell.size,
-                _key(level, -(-begin // step)),
-                _key(level, -(-wanted.end // step)),
-            ),
+            f"SELECT key, samples{', substr(figures, ?, ?)' * len(numbers)} FROM row"
+            " WHERE key >= ? AND key < ?",
+            (*places, _key(level, -(-begin // step)), _key(level, -(-wanted.end // step))),
         )
-        for key, samples, figures in found:
+        for key, samples, *cells in found:
             at = (key - _key(level, 0)) * step
             begin = at + step
-            if len(figures) == cell.size:  # else the series came later
-                told = cell.unpack(figures)
-                yield at, (samples, told[0], told[len(told) // 2], told[-1])
+            for name, figures in zip(numbers, cells, strict=True):
+                if len(figures) == cell.size:  # else the series came later
+                    told = cell.unpack(figures)
+                    yield at, name, (samples, told[0], told[len(told) // 2], told[-1])
 
 
 def _key(level: int, slot: int) -> int:

@@ -11,7 +11,7 @@ from appliance.mail.views import HistogramView
 from appliance.monitor.availability import OWN, PEER, SERVICE
 from appliance.monitor.snapshot import Snapshot
 
-PROCESSES = ("mail", "delivery", "failover", "control", "search", "balance")
+PROCESSES = ("mail", "delivery", "failover", "control", "search", "balance", "account")
 
 
 @dataclass(frozen=True)

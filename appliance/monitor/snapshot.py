@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -65,8 +65,9 @@ class Snapshot:
 
     `paired`: there is to be a peer. `virtual`: the addresses that move; `searching`: there is to
     be an index. `oldest`: age in ms of the oldest message in the queue that is not held, 0 if
-    there is none. `restarts`: how often each process was started again in the last ten minutes.
-    `clock_offset`: how far the other node's wall clock is ahead of this one's, in ms.
+    there is none; `ages`: messages in the queue by `mail.views.AGES`. `restarts`: how often each
+    process was started again in the last ten minutes. `clock_offset`: how far the other node's wall
+    clock is ahead of this one's, in ms.
     """
 
     paired: bool
@@ -75,6 +76,7 @@ class Snapshot:
     mail: MailView | None
     queue: QueueCounts | None
     oldest: int | None
+    ages: Sequence[int] | None
     processes: tuple[Process, ...]
     disk: Disk
     failover: FailoverView | None

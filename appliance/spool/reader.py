@@ -1,8 +1,8 @@
 """Reads the spool for operators: the queue, one message's story, the mailboxes.
 
-Costs: `counts` and `oldest` read a few rows however long the queue is. A page of the queue follows
-an index and looks at `_BUDGET` messages at most. `mailboxes` reads one small row for each message
-filed.
+Costs: `counts` and `oldest` read a few rows however long the queue is; `ages` counts entries of an
+index, 600,000 at most. A page of the queue follows an index and looks at `_BUDGET` messages.
+`mailboxes` reads one small row for each message filed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import msgspec
 
 from appliance.mail.envelope import Envelope
 from appliance.mail.views import (
+    AGES,
     MailboxEntry,
     MailboxPage,
     MailboxView,
@@ -48,6 +49,10 @@ _PAGE = (
     " WHERE stage=? AND (since, key) < (?, ?) ORDER BY since DESC, key DESC LIMIT ?"
 )
 _OLDEST = "SELECT since, state FROM message WHERE stage=? ORDER BY since LIMIT ?"
+_AGED = (
+    "SELECT count(*) FROM"
+    " (SELECT 1 FROM message WHERE stage=? AND since > ? AND since <= ? LIMIT 100000)"
+)
 _MESSAGE = "SELECT seq, size, arrived, state, envelope, trace FROM message WHERE key=?"
 _DIGESTS = "SELECT digest FROM mailbox JOIN message USING (key) WHERE mailbox = ?"
 _FILED = (
@@ -122,6 +127,19 @@ class Reader:
                 if any(one not in (None, Standing.HELD) for one in stands):
                     return age
         return age if len(found) == _LOOKED_AT else 0
+
+    def ages(self) -> Sequence[int]:
+        """How many messages in the queue are at most as old as each of `AGES`, and older than all.
+
+        Each counts to 100,000 at most: behind that it makes no difference.
+        """
+        with self._reading() as (db, _, scene):
+            newest, found = _END, list[int]()
+            for age in (*AGES, None):
+                oldest = -_END if age is None else scene.now - age
+                found += [many for (many,) in rows(db, _AGED, (Stage.OPEN, oldest, newest))]
+                newest = oldest
+        return found
 
     def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
         """At most `limit` messages that fit, newest first, from behind `after`.

@@ -118,6 +118,10 @@ class Reader:
             raise Unavailable("no spool yet")
         return 0
 
+    def ages(self) -> Sequence[int]:
+        self.oldest()
+        return (3, 0, 0, 0, 0, 1)
+
     def queue(self, wanted: QueueFilter, limit: int, after: str) -> QueuePage:
         self.asked.append(wanted)
         first = int(after or 1)

@@ -62,6 +62,7 @@ _HEALTHY = Snapshot(
     mail=MAIL,
     queue=QueueCounts(),
     oldest=0,
+    ages=(0,) * 6,
     processes=(Process(name="mail", state="ready", pid=7, restarts=0),),
     disk=Disk(free=50 << 30, total=100 << 30),
     failover=FAILOVER,

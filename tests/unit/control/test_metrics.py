@@ -56,6 +56,7 @@ def full() -> Snapshot:
         ),
         queue=QueueCounts(queued=1, deferred=2),
         oldest=61_000,
+        ages=(1, 2, 0, 0, 0, 3),
         failover=failover,
         delivery=replace(
             DELIVERY,
@@ -149,8 +150,8 @@ def test_next_hops_are_bounded_and_nothing_of_them_is_lost() -> None:
 
 def test_a_node_of_which_little_is_known_tells_that() -> None:
     little = snapshot(
-        mail=None, queue=None, oldest=None, failover=None, tls=None, delivery=None, search=None,
-        machine=None, usage={}, processes=(),
+        mail=None, queue=None, oldest=None, ages=None, failover=None, tls=None, delivery=None,
+        search=None, machine=None, usage={}, processes=(),
     )  # fmt: skip
     told = text(little)
     assert 'twinpost_mode{mode="down"} 1.0' in told

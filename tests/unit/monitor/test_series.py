@@ -53,6 +53,7 @@ def test_a_node_whose_parts_are_all_down_is_told_of_as_far_as_it_is_known() -> N
         mail=None,
         queue=None,
         oldest=None,
+        ages=None,
         processes=(),
         disk=snapshot().disk,
         failover=None,

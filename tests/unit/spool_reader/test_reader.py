@@ -173,3 +173,26 @@ def test_a_redirect_shows_both_addresses(writer: Writer, desk: Desk) -> None:
     assert (recipient.address, recipient.original) == ("bo@two.test", "al@one.test")
     assert desk.ids(QueueFilter(recipient="bo@two.test")) == [name]
     assert desk.ids(QueueFilter(recipient="al@one.test")) == [name]
+
+
+def test_the_oldest_that_is_not_held_tells_the_age_of_the_queue(writer: Writer, desk: Desk) -> None:
+    desk.clock = 5_000
+    assert desk.reader.oldest() == 0
+    writer.log(writer.accept(), "hold", Log(0, "one.test", held=True))
+    assert desk.reader.oldest() == 0
+    writer.now += 1_000
+    ended = writer.accept()
+    writer.now += 1_000
+    writer.accept()
+    before = desk.reader.oldest()
+    writer.deliver(ended)
+    assert before - desk.reader.oldest() == 1_000
+
+
+def test_the_queue_is_counted_by_age(writer: Writer, desk: Desk) -> None:
+    writer.accept()
+    writer.now += 600_001
+    writer.accept()
+    writer.accept()
+    desk.clock = writer.now
+    assert list(desk.reader.ages()) == [2, 0, 1, 0, 0, 0]
