@@ -25,6 +25,7 @@ from appliance.config.units import (
 
 _LEAST_ADOPT_DELAY = Duration(5_000)
 _LEAST_BETWEEN_BACKUPS = Duration(600_000)
+_LEAST_EVENTS = Size(4 << 20)
 
 OnPeerLoss = Literal["solo", "refuse"]
 
@@ -163,6 +164,21 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle: Duration = Duration(15 * 60_000)
 
 
+class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of both nodes that this node keeps, at most so many bytes and for so long.
+
+    `age` is that of the story of mail; connections are kept a tenth, what operators did and how
+    addresses moved twelve times as long.
+    """
+
+    size: Size = Size(512 << 20)
+    age: Duration = Duration(30 * 86_400_000)
+
+    def __post_init__(self) -> None:
+        if self.size < _LEAST_EVENTS:
+            raise Wrong(f"events.size must be at least {_LEAST_EVENTS}", "512MiB unless said")
+
+
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of node.toml. `name` tells people the nodes apart; `hostname` greets in SMTP.
 
@@ -185,6 +201,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountSettings | None = None
     backup: BackupSettings = BackupSettings()
     console: ConsoleSettings = ConsoleSettings()
+    events: EventSettings = EventSettings()
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
     failover: FailoverSettings | None = None

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from appliance.control.client_backups import BackupCalls
+from appliance.control.client_events import EventCalls
 from appliance.control.client_jobs import JobCalls
 from appliance.control.client_monitor import MonitorCalls
 from appliance.control.client_pair import PairCalls
@@ -87,7 +88,14 @@ class ApiError(Exception):
 
 
 class Client(
-    MonitorCalls, BackupCalls, JobCalls, OperatorCalls, PairCalls, SetupCalls, ReportCalls
+    MonitorCalls,
+    BackupCalls,
+    EventCalls,
+    JobCalls,
+    OperatorCalls,
+    PairCalls,
+    SetupCalls,
+    ReportCalls,
 ):
     """Asks the node whose control socket is at `path`; one connection a call."""
 

@@ -163,6 +163,13 @@ class Event(StrEnum):
     SERVICE_HUNG = "service_hung"
     LOG_LINES_LOST = "log_lines_lost"
 
+    # what is kept of all this
+    OUTPUT = "output"
+    EVENTS_MISSED = "events_missed"
+    EVENTS_DAMAGED = "events_damaged"
+    EVENTS_NOT_KEPT = "events_not_kept"
+    EVENTS_SHED = "events_shed"
+
 
 class Emit(Protocol):
     """What a part of the product is handed to tell events with.

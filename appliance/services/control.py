@@ -43,6 +43,7 @@ from appliance.services.backups import (
 )
 from appliance.services.clock import moment, monotonic, wall
 from appliance.services.control_access import Door
+from appliance.services.events import KeptEvents
 from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.monitor import Monitor
 from appliance.services.node import PROCESSES
@@ -157,12 +158,15 @@ async def serve(context: Context) -> None:
     jobs = scheduler(around, (report_job(reporter),), moment, context.emit)
     JobsApi(jobs).add_to(api)
     findings.jobs = jobs.views
+    keeping = KeptEvents(context, observer, peer if keys.peer else None)
+    keeping.add_to(api)
     working = asyncio.create_task(jobs.run())
     trusted = [network.network for network in node.http.status]
     try:
         async with (
             following(layout.mail_socket, context.site),
             line.followed(),
+            keeping.running(),
             serving(
                 api.application,
                 layout.control_socket,

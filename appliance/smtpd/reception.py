@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from appliance.mail.envelope import Envelope
@@ -10,6 +11,10 @@ from appliance.mail.reply import Refused, Reply
 from appliance.mail.trace import check_hops
 from appliance.smtpd.intake import BodyWriter, Intake
 from appliance.smtpd.replies import CANNOT_ACCEPT_NOW, TOO_BIG
+
+_ID = re.compile(rb"[ \t\r\n]*(<[^>\r\n]{1,250}>)")
+_HEADER = 16 << 10
+"""Bytes in which a Message-ID is looked for."""
 
 
 class Reception:
@@ -33,6 +38,8 @@ class Reception:
         self.refusal: Reply | None = None
         self.size = 0
         """Bytes of the client so far."""
+        self.message_id = ""
+        """What its header says, for the log; "" until it is handed over, and if there is none."""
         self._intake = intake
         self._message_size = message_size
         self._failed = failed
@@ -100,6 +107,7 @@ class Reception:
         content = b"".join(self._parts)
         self._parts.clear()
         check_hops(content)
+        self.message_id = self.message_id or _message_id(content)
         if self._check is not None:
             self._check(content)
         return self._trace + content
@@ -114,3 +122,12 @@ class Reception:
             self._failed(self.queue_id, error)
             return CANNOT_ACCEPT_NOW
         return None
+
+
+def _message_id(content: bytes) -> str:
+    """What the header says (RFC 5322 §3.6.4); found in a microsecond, which no pattern does."""
+    end = content.find(b"\r\n\r\n", 0, _HEADER)
+    header = b"\n" + content[: end if end >= 0 else _HEADER].lower()
+    at = header.find(b"\nmessage-id:")
+    found = _ID.match(content, at + len("message-id:")) if at >= 0 else None
+    return found[1].decode("ascii", "replace") if found else ""

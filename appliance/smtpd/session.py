@@ -23,6 +23,8 @@ from appliance.smtpd.transaction import Transaction
 
 _CHUNK = re.compile(r"([0-9]{1,19})( +LAST)?", re.IGNORECASE)
 _BLOCK = 256 << 10
+_TOLD = 50
+"""Recipients that stand in the log."""
 """Bytes of a message handled at a time."""
 _NO_PARAMETERS = MailParameters()
 
@@ -241,6 +243,8 @@ class Session(Recipients):
             user=self.user,
             sender=transaction.sender,
             recipients=len(transaction.recipients),
+            to=[str(one.address) for one in transaction.recipients[:_TOLD]],
+            message_id=reception.message_id,
             size=reception.size,
         )
 

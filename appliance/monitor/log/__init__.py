@@ -1,0 +1,1 @@
+"""The events of both nodes, kept: followed from log files, pulled from the peer, asked for."""
