@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import exp
 from typing import NamedTuple, Protocol
 
 PROMISED = 250
@@ -19,8 +20,8 @@ _RECORDS = 4 * PROMISED
 More means that mail is busy with what came before."""
 _RESERVED = 0.5
 """Cores that are left idle for what mail may need in the next moment."""
-_CALM_AFTER = 1_000
-"""Milliseconds for which a higher rate is remembered."""
+_MEAN_OF = 2_000
+"""Milliseconds over which rates are averaged: mail comes in bursts, and a short one is no load."""
 _LOOK_EVERY = 200
 _LEAST, _LONGEST = 0.05, 200
 """The share of a core below which it is better to rest; milliseconds of a rest at a time."""
@@ -51,16 +52,18 @@ class Rule:
     """Decides from the loads of the last moments; pure."""
 
     def __init__(self) -> None:
-        self._idle = 0.0
-        self._busy_until = 0
+        self._idle = self._messages = self._records = 0.0
+        self._seen: int | None = None
 
     def share(self, now: int, load: Load) -> float:
         """The share of one core that the indexer may take; `now` in milliseconds."""
-        if load.messages > PROMISED or load.records > _RECORDS:
-            self._busy_until = now + _CALM_AFTER
+        passed = _LOOK_EVERY if self._seen is None else now - self._seen
+        weight, self._seen = 1 - exp(-passed / _MEAN_OF), now
+        self._messages += (load.messages - self._messages) * weight
+        self._records += (load.records - self._records) * weight
         # The busier of two moments: mail gets the core at once, the index after a while.
         idle, self._idle = min(load.idle, self._idle), load.idle
-        if now >= self._busy_until:
+        if self._messages <= PROMISED and self._records <= _RECORDS:
             return 1.0
         share = idle - _RESERVED
         return min(share, 1.0) if share >= _LEAST else 0.0

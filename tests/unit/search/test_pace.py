@@ -14,7 +14,7 @@ from appliance.search.pace import PROMISED, Load, Pacer, Rule
 from tests.unit.search.test_indexer import Rig
 
 FLOOR = 10_000 / 60
-BUSY, HALF = Load(0.0, 1000.0, 3000.0), Load(1.0, 1000.0, 3000.0)
+BUSY, HALF = Load(0.0, 9000.0, 0.0), Load(1.0, 9000.0, 0.0)
 CALM = Load(2.0, 3.0, 10.0)
 
 
@@ -26,23 +26,31 @@ def test_the_floor_is_kept_up_with_whatever_else_the_machine_does() -> None:
 def test_above_it_the_index_takes_what_is_idle_but_for_a_reserve() -> None:
     rule = Rule()
     shares = [
-        rule.share(now, Load(idle, 2 * PROMISED, 0.0))
-        for now, idle in enumerate((8.0, 8.0, 1.0, 1.0, 0.4, 0.0, 2.0, 2.0))
+        rule.share(200 * look, Load(idle, 20 * PROMISED, 0.0))
+        for look, idle in enumerate((8.0, 8.0, 1.0, 1.0, 0.4, 0.0, 2.0, 2.0))
     ]
     # A moment in which much is idle is not believed before the next one says so, too.
     assert shares == [0.0, 1.0, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0]
 
 
 def test_a_queue_that_is_delivered_is_mail_at_work_too() -> None:
-    assert Rule().share(0, Load(0.0, 0.0, 8 * PROMISED)) == 0.0
+    rule = Rule()
+    assert rule.share(0, Load(0.0, 0.0, 8 * PROMISED)) == 1.0
+    assert rule.share(2000, Load(0.0, 0.0, 8 * PROMISED)) == 0.0
 
 
 def test_a_pause_between_two_bursts_is_not_the_end_of_them() -> None:
     rule = Rule()
-    assert rule.share(0, Load(0.0, 5 * PROMISED, 0.0)) == 0.0
-    assert rule.share(200, Load(0.0, 0.0, 0.0)) == 0.0
-    assert rule.share(999, Load(0.0, 0.0, 0.0)) == 0.0
-    assert rule.share(1000, Load(0.0, 0.0, 0.0)) == 1.0
+    assert rule.share(0, Load(0.0, 12 * PROMISED, 0.0)) == 0.0
+    assert rule.share(100, Load(0.0, 0.0, 0.0)) == 0.0
+    assert rule.share(4000, Load(0.0, 0.0, 0.0)) == 1.0
+
+
+def test_mail_at_the_floor_that_comes_in_bursts_is_no_load() -> None:
+    rule = Rule()
+    for look in range(100):
+        rate = 5 * FLOOR if look % 5 == 0 else 0.0
+        assert rule.share(200 * look, Load(0.0, rate, 3 * rate)) == 1.0
 
 
 class Machinery:
@@ -81,13 +89,13 @@ def test_pauses_give_back_what_the_share_is_less_than_a_core() -> None:
 
 
 def test_in_the_middle_of_work_it_waits_until_mail_is_calm() -> None:
-    machine = Machinery(*[BUSY] * 20, *[CALM] * 20)
+    machine = Machinery(*[BUSY] * 20, *[CALM] * 50)
     pacer = machine.pacer()
     machine.now = 200
     assert pacer.resting()
     pacer.pause()
     assert not pacer.resting()
-    assert 4000 <= sum(machine.rested) <= 5400
+    assert 20 * 200 <= sum(machine.rested) <= 60 * 200
 
 
 def test_a_stop_ends_every_rest() -> None:
