@@ -45,8 +45,10 @@ SCREENS = (
     Entry("6", "Pair", "pair:Pair", "switchover, maintenance, pairing"),
     Entry("7", "Alerts", "alerts:AlertList", "what is wrong, and what to do"),
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
+    Entry("9", "Logs", "logs:Logs", "what both nodes did, as it happens"),
     Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),
     Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
+    Entry("A", "Audit", "audit:Audit", "who changed what"),
 )
 
 

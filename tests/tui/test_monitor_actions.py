@@ -112,3 +112,29 @@ async def test_what_has_ended_is_shown_apart(pair: Moving) -> None:
         await console.sees("Ended, on the node that you look at")
         await console.press("h")
         await console.sees("Now, on both nodes")
+
+
+async def test_logs_are_filtered_and_grow_as_things_happen(pair: Moving) -> None:
+    client = Client(pair.a.layout.control_socket)
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.go("logs")
+        await console.press("slash")
+        await console.type("event:job_done self-test")
+        await console.press("enter")
+        await console.sees(lambda text: "node_ready" not in text)
+        before = console.text().count("self-test")
+        await asyncio.to_thread(client.run_job, "self-test")
+        await console.sees(lambda text: text.count("job_done") >= 2 or before == 0)
+        await console.press("escape")
+        await console.sees("node:")
+
+
+async def test_what_was_changed_stands_in_the_audit(pair: Moving) -> None:
+    client = Client(pair.a.layout.control_socket)
+    await asyncio.to_thread(client.run_job, "self-test")
+    async with seen(pair.b.layout.control_socket, (120, 40)) as console:
+        await console.go("audit")
+        await console.sees("run job self-test")
+        await console.press("slash")
+        await console.type("nobody-has-done-this")
+        await console.sees("Nobody has changed anything.")
