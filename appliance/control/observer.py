@@ -157,8 +157,8 @@ class Observer:
         except (Unavailable, TimeoutError):
             return None
 
-    async def snapshot(self) -> Snapshot:
-        """The node and its pair, now."""
+    async def snapshot(self, ages: bool = False) -> Snapshot:
+        """The node and its pair, now; `ages`: with the queue by age, which costs more."""
         mail = await self.mail()
         processes = tuple(self.processes())
         usage, machine = await self.read(_usage, processes)
@@ -169,7 +169,7 @@ class Observer:
             mail=mail,
             queue=await self.counts(),
             oldest=await self.oldest(),
-            ages=await self.ages(),
+            ages=await self.ages() if ages else None,
             processes=processes,
             disk=self._disk(),
             failover=await self.moves.view(),

@@ -165,7 +165,7 @@ class Public:
         return as_json(answer, 200 if answer.ok else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        text, content_type = exposition(await self._observer.snapshot())
+        text, content_type = exposition(await self._observer.snapshot(ages=True))
         return web.Response(body=text, headers={"Content-Type": content_type})
 
     @web.middleware

@@ -123,6 +123,7 @@ RULES: tuple[Rule, ...] = (
         "probes of the SMTP service are not greeted",
         "see `twinpost status` and `failover status` on both nodes, and log/mail.log",
         after=30 * SECOND,
+        quiet=True,
     ),
     Rule(
         "availability_missed",
