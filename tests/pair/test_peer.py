@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,12 +54,21 @@ async def test_two_nodes_know_each_other_and_their_operators(tmp_path: Path) -> 
         await _operators(*(Client(node.layout.control_socket) for node in cluster.nodes))
         logs = [node.layout.log_file("control").read_text() for node in cluster.nodes]
         _check_audit(logs)
+        await until(partial(_audited, cluster.a), "a tells what was done on b")
         cluster.b.kill()
         await cluster.a.is_("solo")
         with pytest.raises(ApiError) as caught:
             await _ask(Client(cluster.a.layout.control_socket, other=True).status)
         assert caught.value.failure.code == "unavailable"
         assert caught.value.failure.hint
+
+
+async def _audited(node: Node) -> bool:
+    """Whether the audit of both nodes is there."""
+    command = node.command("audit", "--json")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return {one["node"] for one in json.loads(out or b'{"events": []}')["events"]} == {"a", "b"}
 
 
 async def _operators(a: Client, b: Client) -> None:
