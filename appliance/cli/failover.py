@@ -48,17 +48,17 @@ def status(data: Path, as_json: bool) -> int:
 @json_option
 @click.option("--last", default=_LAST, show_default=True, type=click.IntRange(1, 1000))
 def history(data: Path, as_json: bool, last: int) -> None:
-    """Show how the virtual routers of this node changed, the newest first."""
+    """Show how the virtual routers of both nodes changed, the newest first."""
     client = node_client(data)
     with node_errors():
         transitions = client.history(last)
     if as_json:
         show_json({"transitions": transitions})
     elif transitions:
-        heads = ("when", "router", "from", "to", "after", "reason")
+        heads = ("when", "node", "router", "from", "to", "after", "reason")
         click.echo(columns([_row(one) for one in transitions], heads))
     else:
-        click.echo("No transition is in the logs.")
+        click.echo("No transition is known, as far as events go back.")
 
 
 def _not_there(configured: bool) -> CliError:
@@ -99,4 +99,5 @@ def _view_lines(view: FailoverView) -> Iterator[str]:
 def _row(one: Transition) -> tuple[str, ...]:
     why = f" ({safe(one.why)})" if one.why else ""
     after = span_text(one.lasted)
-    return (one.at, str(one.vrid), one.before, one.after, after, f"{safe(one.reason)}{why}")
+    reason = f"{safe(one.reason)}{why}"
+    return (one.at, safe(one.node), str(one.vrid), one.before, one.after, after, reason)

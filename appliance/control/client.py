@@ -197,7 +197,7 @@ class Client(
         return self._post("/pair/take-over", {}, Done).text
 
     def history(self, limit: int) -> Sequence[Transition]:
-        """The last transitions on this node, newest first."""
+        """The last transitions on both nodes, newest first."""
         return self._get(f"/failover/history?limit={limit}", History).transitions
 
     def switch_over(self, vrid: int | None, force: bool, *, here: bool = False) -> str:

@@ -35,10 +35,11 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual router changed its state: `reason` is the router's, `why` that of its health.
 
-    `at` is RFC 3339 in UTC, for people; `lasted`: milliseconds in the state `before`.
+    `at` is RFC 3339 in UTC by the clock of `node`; `lasted`: milliseconds in the state `before`.
     """
 
     at: str
+    node: str
     vrid: int
     before: str
     after: str
@@ -48,7 +49,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """The last transitions on this node, newest first."""
+    """The last transitions on both nodes, newest first."""
 
     transitions: tuple[Transition, ...]
 

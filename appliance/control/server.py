@@ -6,11 +6,9 @@ default. docs/json.md describes paths and bodies.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 
 from aiohttp import web
 
@@ -18,7 +16,6 @@ from appliance.config.units import Address, IpNetwork
 from appliance.control import schema
 from appliance.control.audit import note
 from appliance.control.handlers import Handler, Handlers, failures
-from appliance.control.history import history
 from appliance.control.http import BadRequest, as_json, decoded, failed, user
 from appliance.control.metrics import exposition
 from appliance.control.observer import Observer
@@ -37,9 +34,8 @@ _DEFAULT_PAGE = 100
 class Api:
     """The handlers of the Unix socket."""
 
-    def __init__(self, observer: Observer, failover_log: Path) -> None:
+    def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        self._failover_log = failover_log
 
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
@@ -51,7 +47,6 @@ class Api:
         handlers.get("/mailboxes", self.mailboxes, Role.VIEWER)
         handlers.get("/mailboxes/{name}", self.mailbox, Role.VIEWER)
         handlers.post("/pair/take-over", self.take_over, Role.OPERATOR, "take over")
-        handlers.get("/failover/history", self.history, Role.VIEWER)
         handlers.post("/failover/switchover", self.switch_over, Role.OPERATOR, "switch over")
         handlers.post("/failover/maintenance", self.maintain, Role.OPERATOR, "maintenance")
         handlers.post("/salvage", self.salvage, Role.ADMINISTRATOR, "salvage")
@@ -120,10 +115,6 @@ class Api:
     async def take_over(self, request: web.Request) -> web.Response:
         text = await self._observer.commands.take_over(user(request))
         return as_json(schema.Done(text))
-
-    async def history(self, request: web.Request) -> web.Response:
-        found = await asyncio.to_thread(history, self._failover_log, _limit(request.query))
-        return as_json(schema.History(found))
 
     async def switch_over(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), schema.Switchover)

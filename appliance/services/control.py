@@ -102,7 +102,7 @@ async def serve(context: Context) -> None:
     api = door.handlers
     own = OwnApi(layout.control_socket, door.vouchers)
     line = PeerLine(layout.mail_socket)
-    Api(observer, layout.log_file("failover")).add_to(api)
+    Api(observer).add_to(api)
     pairings = Pairings(
         layout.keys, node.link, monotonic, lambda: restart_node(layout.lock), context.emit
     )

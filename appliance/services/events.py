@@ -11,6 +11,7 @@ from pathlib import Path
 
 from appliance.control.events import Events, EventsApi
 from appliance.control.handlers import Handlers
+from appliance.control.history import FailoverHistoryApi
 from appliance.control.observer import Observer
 from appliance.control.peer_events import Peer, PeerEvents
 from appliance.control.track import TrackApi
@@ -54,6 +55,7 @@ class KeptEvents:
         """Add the routes."""
         EventsApi(self.events).add_to(handlers)
         TrackApi(self.events, self._observer).add_to(handlers)
+        FailoverHistoryApi(self.events, self.collector.catch_up).add_to(handlers)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

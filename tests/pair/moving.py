@@ -61,9 +61,10 @@ class MovingNode(Node):
         return status.failover.routers[0] if status and status.failover else None
 
     async def history(self) -> Sequence[Transition]:
-        """Its last transitions, newest first."""
+        """Its own last transitions, newest first."""
         client = Client(self.layout.control_socket)
-        return await asyncio.to_thread(client.history, 10)
+        found = await asyncio.to_thread(client.history, 20)
+        return [one for one in found if one.node == self.name]
 
 
 class Moving(Cluster):

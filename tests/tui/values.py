@@ -199,6 +199,7 @@ TRANSITIONS = History(
     (
         Transition(
             at="2026-09-21T14:13:22.100Z",
+            node="a",
             vrid=1,
             before="Backup",
             after="Active",
@@ -208,6 +209,7 @@ TRANSITIONS = History(
         ),
         Transition(
             at="2026-09-20T12:00:00Z",
+            node="a",
             vrid=1,
             before="Active",
             after="Backup",

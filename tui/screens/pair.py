@@ -69,9 +69,11 @@ class Pair(Page):
         with VerticalScroll(id="standing", can_focus=False):
             yield Text(name="facts")
             yield Text(name="pairing")
-        yield Line(Content.assemble(("Transitions of this node, the latest first", "bold")))
+        yield Line(Content.assemble(("Transitions of both nodes, the latest first", "bold")))
         yield Table[Transition](
-            _COLUMNS, lambda one: (one.at, one.vrid), empty="No transition since the log began."
+            _COLUMNS,
+            lambda one: (one.at, one.node, one.vrid),
+            empty="No transition since the log began.",
         )
 
     def begin(self) -> None:
@@ -183,6 +185,7 @@ def _said(text: str) -> Content:
 
 _COLUMNS: Sequence[Column[Transition]] = (
     Column("When (UTC)", lambda one: foreign(one.at[:19].replace("T", " "), 19), 19),
+    Column("Node", lambda one: foreign(one.node, 12), 6),
     Column("Router", lambda one: Content(str(one.vrid)), 6, right=True, wide=True),
     Column("From", lambda one: foreign(one.before, 12), 10),
     Column("To", lambda one: foreign(one.after, 12, "bold"), 10),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from appliance.monitor.events import Emit, Event
 from appliance.monitor.log.follow import Follower, Harvest
@@ -21,6 +22,7 @@ from appliance.monitor.log.retention import Bounds, Sweeper
 from appliance.monitor.log.schema import damaged
 from appliance.monitor.log.store import Feed, Store
 
+T = TypeVar("T")
 _POLL = 1.0
 _REST = 10.0
 """Seconds between looks when there is nothing to do, and when nothing can be stored."""
@@ -58,6 +60,7 @@ class Collector:
         self._stored = stored
         self._follower: Follower | None = None
         self._fed: queue.SimpleQueue[tuple[Feed, Future[None]]] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
         self._anew = threading.Event()
         self._suspected = threading.Event()
         self._wake = threading.Event()
@@ -77,6 +80,8 @@ class Collector:
         self._wake.set()
         self._thread.join()
         self._refuse_fed(sqlite3.OperationalError("the node is stopping"))
+        for done in _drained(self._asked):
+            done.set_result(None)
         self._store.close()
 
     def suspect(self) -> None:
@@ -96,6 +101,13 @@ class Collector:
         self._wake.set()
         return done
 
+    def catch_up(self) -> Future[None]:
+        """Done when what the logs have now is kept, or cannot be."""
+        done: Future[None] = Future()
+        self._asked.put(done)
+        self._wake.set()
+        return done
+
     def _run(self) -> None:
         while not self._stopping:
             more = self.turn()
@@ -105,6 +117,17 @@ class Collector:
 
     def turn(self) -> bool:
         """Do what there is to do; True if there is more."""
+        asked = list(_drained(self._asked))
+        more = self._turn()
+        for done in asked:
+            # Whoever has more before it waits on.
+            if more:
+                self._asked.put(done)
+            else:
+                done.set_result(None)
+        return more
+
+    def _turn(self) -> bool:
         try:
             follower = self._ready()
             harvest = follower.read()
@@ -133,10 +156,7 @@ class Collector:
         return self._follower
 
     def _take_in(self, follower: Follower, harvest: Harvest) -> bool:
-        feeds = list[tuple[Feed, Future[None]]]()
-        with suppress(queue.Empty):
-            while True:
-                feeds.append(self._fed.get_nowait())
+        feeds = list(_drained(self._fed))
         if not (feeds or harvest.marks or harvest.gone):
             return False
         try:
@@ -192,6 +212,11 @@ class Collector:
         self._emit(Event.EVENTS_DAMAGED, path=self._store.path)
 
     def _refuse_fed(self, error: Exception) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._fed.get_nowait()[1].set_exception(error)
+        for _, done in _drained(self._fed):
+            done.set_exception(error)
+
+
+def _drained(waiting: queue.SimpleQueue[T]) -> Iterator[T]:
+    with suppress(queue.Empty):
+        while True:
+            yield waiting.get_nowait()

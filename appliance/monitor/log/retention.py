@@ -82,7 +82,7 @@ class Sweeper:
 def pace(db: sqlite3.Connection, wall: int, elapsed: int) -> int:
     """The time that ages are counted by, `elapsed` milliseconds after it was asked last."""
     row = db.execute("SELECT value FROM state WHERE name=?", (_CLOCK,)).fetchone()
-    now = wall if row is None else min(wall, row[0] + 2 * elapsed)
+    now = wall if row is None else row[0] + min(max(wall - row[0], 0), 2 * elapsed)
     db.execute("INSERT OR REPLACE INTO state VALUES(?, ?)", (_CLOCK, now))
     return int(now)
 

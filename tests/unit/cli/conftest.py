@@ -13,7 +13,9 @@ import pytest
 from appliance.cli.main import run
 from appliance.control.alerts import AlertsApi
 from appliance.control.balance import BalanceApi
+from appliance.control.events import Events
 from appliance.control.figures import History, HistoryApi
+from appliance.control.history import FailoverHistoryApi
 from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
@@ -28,6 +30,7 @@ from tests.support.routes import Delivery, Registers
 from tests.support.routes import site as routes_site
 from tests.support.search import Search
 from tests.support.site import MemorySite
+from tests.unit.monitor.log.rig import Node as KeptNode
 
 NODE = """\
 name = "a"
@@ -98,20 +101,23 @@ def node(data: Path) -> Iterator[Node]:
     history = History(data / "history.db", lambda: MOMENT, lambda *told, **more: None)
 
     watch = watched(observer, data)
+    kept = KeptNode(data)
 
     async def serve() -> None:
-        api = handlers()
-        Api(observer, data / "failover.log").add_to(api)
+        api, events = handlers(), Events(kept.reader)
+        Api(observer).add_to(api)
         BalanceApi(balance, observer, registers, registers).add_to(api)
         SearchApi(search).add_to(api)
         RoutesApi(observer, routes_site, registers, registers, delivery, lambda: 7).add_to(api)
         SiteApi("a", observer, site, site).add_to(api)
         HistoryApi("a", history).add_to(api)
+        FailoverHistoryApi(events, kept.catch_up).add_to(api)
         AlertsApi("a", watch, lambda: PEER_ALERTS, lambda: 0, ("127.0.0.1", 25)).add_to(api)
         public = Public(observer, []).application()
         async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()
             await stop.wait()
+        events.close()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
@@ -122,5 +128,6 @@ def node(data: Path) -> Iterator[Node]:
     thread.join()
     loop.close()
     observer.close()
+    kept.close()
     history.close()
     watch.close()

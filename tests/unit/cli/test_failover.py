@@ -66,14 +66,14 @@ def test_a_failover_process_that_does_not_answer(node: Node, capsys: Capture) ->
 def test_history(node: Node, capsys: Capture) -> None:
     assert node.run("failover", "history") == Exit.OK
     assert "No transition" in capsys.readouterr().out
-    (node.data / "failover.log").write_text(TRANSITION)
+    (node.data / "log" / "failover.log").write_text(TRANSITION)
     assert node.run("failover", "history") == Exit.OK
     told = capsys.readouterr().out
-    assert "Active  Backup  1 min  cannot serve" in told
+    assert "a     1       Active  Backup  1 min  cannot serve" in told
     assert "\x1b" not in told
     assert node.run("failover", "history", "--json") == Exit.OK
     (one,) = json.loads(capsys.readouterr().out)["transitions"]
-    assert (one["vrid"], one["lasted"]) == (1, 61_000)
+    assert (one["node"], one["vrid"], one["lasted"]) == ("a", 1, 61_000)
 
 
 def test_planned_moves(node: Node, capsys: Capture) -> None:

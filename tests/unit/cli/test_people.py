@@ -96,7 +96,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
     async def serve() -> None:
         api = handlers()
-        Api(observer, tmp_path / "log").add_to(api)
+        Api(observer).add_to(api)
         PeopleApi(observer, node.site, node.site, Passwords(), node.emit).add_to(api)
         path = tmp_path / "run" / "control.sock"
         async with serving(api.application, path, Public(observer, []).application(), []):

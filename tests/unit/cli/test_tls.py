@@ -79,7 +79,7 @@ def node(data: Path) -> Iterator[Node]:
 
     async def serve() -> None:
         api = handlers()
-        Api(observer, data / "failover.log").add_to(api)
+        Api(observer).add_to(api)
         TlsApi(observer, desk, registers).add_to(api)
         public = Public(observer, []).application()
         async with serving(api.application, data / "run" / "control.sock", public, []):

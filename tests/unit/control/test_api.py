@@ -91,7 +91,7 @@ async def world(tmp_path: Path, trusted: list[IpNetwork]) -> AsyncIterator[World
     watch = watched(observer, tmp_path)
     path = tmp_path / "control.sock"
     api = handlers()
-    Api(observer, tmp_path / "failover.log").add_to(api)
+    Api(observer).add_to(api)
     async with serving(
         api.application,
         path,
@@ -238,26 +238,6 @@ async def test_health_says_why_not(world: World) -> None:
 async def test_a_stranger_is_told_nothing(world: World, trusted: list[IpNetwork]) -> None:
     for path in ("/health", "/metrics"):
         assert (await world.ask(partial(world.get, path)))[0] == 403
-
-
-TRANSITION = (
-    b'{"id":"","event":"transition","at":"2026-01-01T00:00:0%d.000Z","process":"failover","vrid":1,'
-    b'"before":"Backup","after":"Active","reason":"silence of the other","why":"","lasted":%d}\n'
-)
-
-
-async def test_history_is_the_log_newest_first(world: World) -> None:
-    noise = b'{"id":"","event":"priority","at":"","process":"failover"}\n'
-    (world.folder / "failover.log.2").write_bytes(TRANSITION % (1, 1))
-    (world.folder / "failover.log.1").write_bytes(TRANSITION % (2, 2) + noise + TRANSITION % (3, 3))
-    (world.folder / "failover.log").write_bytes(TRANSITION % (4, 4) + (TRANSITION % (5, 5))[:150])
-    found = await world.ask(lambda: world.client.history(3))
-    assert [one.lasted for one in found] == [4, 3, 2]
-    assert found[0].at == "2026-01-01T00:00:04.000Z"
-
-
-async def test_no_history_yet(world: World) -> None:
-    assert await world.ask(lambda: world.client.history(3)) == ()
 
 
 async def test_switchover_hands_mail_over_before_the_address_goes(world: World) -> None:

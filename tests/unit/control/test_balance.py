@@ -106,7 +106,7 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
         identity, tmp_path, tmp_path / "processes.json", Reader(), Mail(), moves, Tls()
     )
     application = handlers()
-    Api(observer, tmp_path / "failover.log").add_to(application)
+    Api(observer).add_to(application)
     registers = Registers()
     BalanceApi(process, observer, registers, registers).add_to(application)
     async with serving(application.application, tmp_path / "control.sock", web.Application(), []):

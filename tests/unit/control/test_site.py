@@ -24,7 +24,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ClientSession]:
     moves = Moves(Failover(), mail, tmp_path / "maintenance")
     observer = Observer(identity, tmp_path, tmp_path / "none", reader, mail, moves, Tls())
     application = handlers()
-    Api(observer, tmp_path / "log").add_to(application)
+    Api(observer).add_to(application)
     site = MemorySite({"domains": ["site.test"]})
     SiteApi("a", observer, site, site).add_to(application)
     path = tmp_path / "control.sock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -70,6 +71,12 @@ class Node:
         """As after kill -9: nothing but the files is left."""
         self.store.close()
         self.collector = self._collector()
+
+    def catch_up(self) -> Future[None]:
+        """As the collector's, without its thread."""
+        done = self.collector.catch_up()
+        self.collect()
+        return done
 
     def collect(self) -> None:
         """Take in all there is."""

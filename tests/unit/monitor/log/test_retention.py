@@ -132,3 +132,11 @@ def test_logs_go_before_mail_when_the_disk_is_short(tmp_path: Path) -> None:
 def test_the_clock_of_ages_starts_with_the_wall_clock(node: Node) -> None:
     node.collect()
     assert retention.pace(node.store.db, START, 0) == START
+
+
+def test_a_clock_that_was_set_back_for_a_while_does_not_stop_ages(node: Node) -> None:
+    node.collect()
+    db = node.store.db
+    assert retention.pace(db, START, 0) == START
+    assert retention.pace(db, 0, 60_000) == START
+    assert retention.pace(db, START + 120_000, 60_000) == START + 120_000
