@@ -18,6 +18,7 @@ from appliance.ipc.search import SearchView
 from appliance.mail.reply import Refused
 from appliance.mail.views import SiteView, Unavailable
 from appliance.monitor.jobs import JobView, RunView
+from appliance.monitor.log.told import EventPage, Told
 
 T = TypeVar("T")
 Ask = Callable[[str], Awaitable[bytes]]
@@ -46,21 +47,6 @@ _SHORTEST = 5
 _MINUTE = 60_000
 
 
-class EventLine(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that either node keeps, as far as a report tells of it."""
-
-    at: str
-    node: str
-    severity: str
-    event: str
-    queue_id: str = ""
-    fields: dict[str, object] = {}
-
-
-class _Events(msgspec.Struct, frozen=True):
-    events: tuple[EventLine, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """One node; None is what it did not tell. `problem`: why it tells nothing.
@@ -75,7 +61,7 @@ class Seen:
     jobs: tuple[JobView, ...] = ()
     runs: tuple[RunView, ...] = ()
     ended: tuple[EndedAlert, ...] = ()
-    events: tuple[EventLine, ...] | None = None
+    events: tuple[Told, ...] | None = None
     search: SearchView | None = None
     mailboxes: MailboxList | None = None
     site: SiteView | None = None
@@ -95,7 +81,7 @@ async def see(ask: Ask, name: str, minutes: int, since: int) -> Seen:
     runs = await _maybe(ask, f"/jobs/history?limit={_RUNS}", Runs)
     ended = await _maybe(ask, f"/alerts/history?limit={_RUNS}", AlertHistory)
     grave = urlencode({"severity": "warning", "since": since, "limit": _EVENTS})
-    events = await _maybe(ask, f"/events?{grave}", _Events)
+    events = await _maybe(ask, f"/events?{grave}", EventPage)
     history, minutes = await _history(ask, minutes)
     return Seen(
         name=status.name,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.control.report_seen import EventLine, Seen
+from appliance.control.report_seen import Seen
 from appliance.mail.visible import visible
+from appliance.monitor.log.told import Told
 from appliance.report.content import Table
 from appliance.report.words import moment, span
 
@@ -104,7 +105,7 @@ def _events(nodes: Sequence[Seen]) -> Table:
     )
 
 
-def _said(event: EventLine) -> str:
+def _said(event: Told) -> str:
     fields = event.fields
     said = [f"{name} {fields[name]}" for name in EVENT_FIELDS if fields.get(name) not in (None, "")]
     about = f" {event.queue_id}" if event.queue_id else ""

@@ -55,13 +55,15 @@ def restore(
     Raises RestoreRefused, BadBackup, ConfigError, OSError.
     """
     data = data.absolute()
-    _check_free(data)
+    owner = _check_free(data)
     start, _ = read_through(backup, key, tell)
     work = data.with_name(f".{data.name}.restoring")
     shutil.rmtree(work, ignore_errors=True)
     try:
         layout, node = _prepare(work, start, node_toml)
         report, node_id = _fill(backup, key, layout, tell)
+        if owner is not None and os.geteuid() == 0:
+            _give(work, *owner)
         _sync(work)
         os.rename(work, data)
         sync_directory(data.parent)
@@ -77,14 +79,28 @@ def restore(
     )
 
 
-def _check_free(data: Path) -> None:
+def _check_free(data: Path) -> tuple[int, int] | None:
+    """Who owns the empty directory that waits there, None if there is none."""
     with suppress(FileNotFoundError):
+        found = data.lstat()
+        if os.path.ismount(data):
+            raise RestoreRefused(
+                f"{data} is a mount point, whose name a restored node cannot take",
+                f"restore to {data / 'new'}, then move what is in it up",
+            )
         if data.is_dir() and not any(data.iterdir()):
-            return
-        data.lstat()
+            return found.st_uid, found.st_gid
         raise RestoreRefused(
             f"{data} is there already", "a backup is restored to a new directory: name another one"
         )
+    return None
+
+
+def _give(work: Path, uid: int, gid: int) -> None:
+    """Everything in it to whom the directory belongs that it takes the place of."""
+    for folder, _, names in os.walk(work):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            os.chown(path, uid, gid, follow_symlinks=False)
 
 
 def _prepare(work: Path, start: Manifest, node_toml: Path | None) -> tuple[Layout, NodeSettings]:

@@ -56,6 +56,7 @@ _GETS = (
     "/tls/ca",
     "/pair",
     "/failover/history",
+    "/events?limit=1000",
 )
 
 
@@ -140,6 +141,8 @@ def check_figures(a: Node, b: Node, report: Report, hop: NextHop) -> None:
         spool.close()
         assert (count, filed) == (MAIL, MAIL)
     assert report.nodes == ("a", "b")
+    events = next(one for one in report.tables if "events" in one.title)
+    assert events.rows or events.note == "None in this period."
     assert report.state is State.GOOD, report.troubles
     (page,) = (a.data.parent / "plain").glob("*.html")
     assert "All is well." in page.read_text()

@@ -132,7 +132,18 @@ def test_a_node_that_is_there_is_never_overwritten(place: Place) -> None:
         with pytest.raises(RestoreRefused, match="there already"):
             restore(path, KEY, taken, None, quiet)
     place.new.mkdir()  # an empty one, as made by whoever prepares the disk
+    owner = (1234, 5678) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(place.new, *owner)
     restore(path, KEY, place.new, None, quiet)
+    found = [place.new, *place.new.rglob("*")]
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in found} == {owner}
+
+
+def test_a_mount_point_is_told_of(place: Place) -> None:
+    path = place.backup()
+    with pytest.raises(RestoreRefused, match="mount point") as caught:
+        restore(path, KEY, Path("/"), None, quiet)
+    assert "then move" in caught.value.hint
 
 
 def test_a_full_target_leaves_no_half_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
