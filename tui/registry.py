@@ -42,12 +42,15 @@ SCREENS = (
     Entry("1", "Overview", "overview:Overview", "both nodes, and what is wrong"),
     Entry("2", "Queue", "queue:Queue", "what waits, why, until when"),
     Entry("3", "Search", "search:Search", "mail by its text", Role.OPERATOR),
+    Entry("4", "Users", "users:Users", "who has a mailbox, and may send"),
     Entry("6", "Pair", "pair:Pair", "switchover, maintenance, pairing"),
     Entry("7", "Alerts", "alerts:AlertList", "what is wrong, and what to do"),
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
     Entry("9", "Logs", "logs:Logs", "what both nodes did, as it happens"),
     Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),
     Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
+    Entry("I", "Aliases", "aliases:Aliases", "addresses that stand for others"),
+    Entry("O", "Operators", "operators:Operators", "who runs the site", Role.ADMINISTRATOR),
     Entry("A", "Audit", "audit:Audit", "who changed what"),
 )
 

@@ -23,6 +23,7 @@ from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
 from tests.tui.alarm import ALERTS
 from tests.tui.figures import FIGURES
+from tests.tui.folk import FOLK
 from tests.tui.happenings import HAPPENINGS
 from tests.tui.work import WORK
 
@@ -234,6 +235,7 @@ ANSWERS: dict[str, object] = {
     "/failover/history": TRANSITIONS,
     "/peer/queue": QUEUE,
     **FIGURES,
+    **FOLK,
     **HAPPENINGS,
     **ALERTS,
     **WORK,
