@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from appliance.control.report_seen import Seen
@@ -86,17 +87,19 @@ EVENT_FIELDS = (
 
 
 def _events(nodes: Sequence[Seen]) -> Table:
-    """Warnings and worse of both nodes, as the first one keeps them."""
+    """Warnings and worse of both nodes, as the first one keeps them; the same again is counted."""
     kept = nodes[0].events
-    rows = [
-        (
-            visible(one.at[:16].replace("T", " "), _TEXT),
-            visible(one.node, _TEXT),
-            visible(one.severity, _TEXT),
-            visible(_said(one), _TEXT),
-        )
-        for one in kept or ()
-    ]
+    latest: dict[tuple[str, str, str], str] = {}
+    times = Counter[tuple[str, str, str]]()
+    for one in kept or ():
+        about = (one.node, str(one.severity), _said(one))
+        latest.setdefault(about, one.at)
+        times[about] += 1
+    rows = []
+    for about, at in latest.items():
+        node, severity, said = (visible(text, _TEXT) for text in about)
+        again = f" (× {times[about]})" if times[about] > 1 else ""
+        rows.append((visible(at[:19].replace("T", " "), _TEXT), node, severity, said + again))
     return Table(
         title="The latest events that were warnings or worse",
         heads=("at", "node", "", ""),

@@ -193,13 +193,17 @@ async def test_events_are_told_by_a_list_of_fields() -> None:
                 "queue_id": "Q1",
                 "fields": {"relay": "192.0.2.1:25", "subject": "canary", "reply": "451 \x1b[2J"},
             }
-            return msgspec.json.encode({"events": [event], "older": "5.7"})
+            other = event | {"at": "2026-11-28T10:00:00Z", "event": "mode", "queue_id": ""}
+            return msgspec.json.encode({"events": [event, other, event], "older": "5.7"})
         raise Unavailable(path)
 
     made = report(await see(ask, "?", 60, NOW))
     table = next(one for one in made.tables if "events" in one.title)
-    said = "hop_down Q1: relay 192.0.2.1:25, reply 451 \\x1b[2J"
-    assert table.rows == (("2026-11-28 11:02", "b", "warning", said),)
+    said = "relay 192.0.2.1:25, reply 451 \\x1b[2J"
+    assert table.rows == (
+        ("2026-11-28 11:02:03", "b", "warning", f"hop_down Q1: {said} (× 2)"),
+        ("2026-11-28 10:00:00", "b", "warning", f"mode: {said}"),
+    )
     assert "canary" not in msgspec.json.encode(made).decode()
     assert next(one for one in report().tables if "events" in one.title).note == (
         "No events are kept."
