@@ -21,6 +21,7 @@ _HEAD = (
     "first 250",
     "coming back",
     "both held it",
+    "after mending",
     "left the node",
 )
 
@@ -38,6 +39,7 @@ class Times(msgspec.Struct, frozen=True):
     accepted: Seconds
     returning: Seconds
     double: Seconds
+    double_after: Seconds
     left: Seconds
 
 
@@ -50,6 +52,7 @@ def times(contender: str, outcomes: Sequence[Outcome]) -> str:
         [one.accepted for one in outcomes],
         [one.returning for one in outcomes],
         [one.double for one in outcomes],
+        [one.double_after for one in outcomes],
         [one.left for one in outcomes],
     )
     return msgspec.json.encode(rounds).decode()
@@ -78,7 +81,8 @@ def _table(found: Sequence[Times]) -> Sequence[str]:
 
 
 def _figures(one: Times) -> str:
-    values = (one.greeting, one.accepted, one.returning, one.double, one.left)
+    double = one.double, one.double_after
+    values = (one.greeting, one.accepted, one.returning, *double, one.left)
     return _row(f"  {one.contender}", *(_cell(each) for each in values))
 
 
