@@ -50,6 +50,7 @@ SCREENS = (
     Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),
     Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
     Entry("I", "Aliases", "aliases:Aliases", "addresses that stand for others"),
+    Entry("S", "Settings", "settings:Settings", "the site, in versions"),
     Entry("O", "Operators", "operators:Operators", "who runs the site", Role.ADMINISTRATOR),
     Entry("A", "Audit", "audit:Audit", "who changed what"),
 )

@@ -19,6 +19,7 @@ from appliance.control.client_pair import PairCalls
 from appliance.control.client_people import OperatorCalls
 from appliance.control.client_reports import ReportCalls
 from appliance.control.client_setup import SetupCalls
+from appliance.control.client_site import SiteTextCalls
 from appliance.control.schema import (
     API,
     AddAliases,
@@ -95,6 +96,7 @@ class Client(
     OperatorCalls,
     PairCalls,
     SetupCalls,
+    SiteTextCalls,
     ReportCalls,
 ):
     """Asks the node whose control socket is at `path`; one connection a call."""

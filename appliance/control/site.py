@@ -8,12 +8,18 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from appliance.config import toml
+from appliance.config.document import ConfigError, parse
+from appliance.config.plain import sparse
+from appliance.config.site import SiteSettings
+from appliance.config.site_document import changes
 from appliance.control.audit import note
 from appliance.control.handlers import Handlers
 from appliance.control.http import BadRequest, as_json, decoded, user
 from appliance.control.observer import Observer
 from appliance.control.roles import Role
 from appliance.control.schema import ChangeSite, SiteHistory
+from appliance.control.schema_site import CheckSite, SettingChange, SiteDraft, SiteText
 from appliance.mail.views import SiteDocument, SiteVersionView, SiteView
 
 
@@ -65,6 +71,9 @@ class SiteApi:
         handlers.get("/site", self.view, Role.VIEWER)
         handlers.get("/site/history", self.history, Role.VIEWER)
         handlers.get("/site/versions/{version}", self.version, Role.VIEWER)
+        handlers.get("/site/versions/{version}/draft", self.draft, Role.VIEWER)
+        handlers.get("/site/text", self.text, Role.VIEWER)
+        handlers.post("/site/check", self.check, Role.VIEWER, "check a draft of the site")
         handlers.post("/site", self.change, Role.ADMINISTRATOR, "change the site")
 
     async def view(self, request: web.Request) -> web.Response:
@@ -78,6 +87,35 @@ class SiteApi:
 
     async def version(self, request: web.Request) -> web.Response:
         return as_json(await self._version(request.match_info["version"]))
+
+    async def text(self, request: web.Request) -> web.Response:
+        site = await self._observer.read(self._reader.view, await self._names())
+        return as_json(SiteText(text=toml.written(site.document), parent=_head(site)))
+
+    async def check(self, request: web.Request) -> web.Response:
+        body = decoded(await request.read(), CheckSite)
+        try:
+            document = sparse(parse(body.text, SiteSettings, "the draft"))
+        except ConfigError as error:
+            first, *more = error.problems
+            others = f" (and {len(more)} more)" if more else ""
+            line = f"line {first.line}: " if first.line else ""
+            key = f"{first.key}: " if first.key else ""
+            raise BadRequest(f"{line}{key}{first.what}{others}", first.hint) from None
+        assert isinstance(document, dict)
+        return as_json(await self._drafted(document))
+
+    async def draft(self, request: web.Request) -> web.Response:
+        found = await self._version(request.match_info["version"])
+        return as_json(await self._drafted(found.document))
+
+    async def _drafted(self, document: dict[str, object]) -> SiteDraft:
+        site = await self._observer.read(self._reader.view, await self._names())
+        found = tuple(
+            SettingChange(key=one.key, before=one.before, after=one.after)
+            for one in changes(site.document, document)
+        )
+        return SiteDraft(document=document, changes=found, parent=_head(site))
 
     async def change(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), ChangeSite)
@@ -105,6 +143,10 @@ class SiteApi:
         if mail.peer is not None:
             names[mail.peer.node_id] = mail.peer.name
         return names
+
+
+def _head(site: SiteView) -> str:
+    return site.head.id if site.head is not None else ""
 
 
 def _check(id_: str) -> None:

@@ -25,6 +25,7 @@ from tests.tui.alarm import ALERTS
 from tests.tui.figures import FIGURES
 from tests.tui.folk import FOLK
 from tests.tui.happenings import HAPPENINGS
+from tests.tui.site import SITE
 from tests.tui.work import WORK
 
 SERVICES = ("mail", "delivery", "failover", "search", "control")
@@ -238,5 +239,6 @@ ANSWERS: dict[str, object] = {
     **FOLK,
     **HAPPENINGS,
     **ALERTS,
+    **SITE,
     **WORK,
 }

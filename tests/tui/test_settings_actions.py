@@ -1,0 +1,59 @@
+"""Every action on the settings, by its keys, against a real pair."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from appliance.control.client import Client
+from tests.pair.harness import until
+from tests.pair.moving import Moving
+from tests.tui.screen import seen
+
+pytestmark = pytest.mark.xdist_group("console")
+
+
+def keys(text: str) -> list[str]:
+    """The keys of a text, for an editor."""
+    return ["space" if one == " " else one for one in text]
+
+
+async def test_the_site_is_edited_checked_applied_and_rolled_back(pair: Moving) -> None:
+    other = Client(pair.b.layout.control_socket)
+
+    def domains() -> Callable[[], list[str]]:
+        return lambda: [str(one) for one in other.site().document["domains"]]  # type: ignore[attr-defined]
+
+    async def has(wanted: bool) -> None:
+        async def look() -> bool:
+            return ("added.test" in await asyncio.to_thread(domains())) is wanted
+
+        await until(look, f"both nodes {'have' if wanted else 'have not'} the domain", 20.0)
+
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.go("settings")
+        await console.sees("● in force")
+        await console.press("e")
+        await console.sees("domains = [")
+        await console.press(*keys("domainz = 1"))
+        await console.press("enter", "ctrl+s")
+        await console.sees(lambda text: "✖" in text and "domains" in text, "the nearest key")
+        await console.press("up", "home", "ctrl+k")
+        await console.press(*keys("# nothing"))
+        await console.press("ctrl+s")
+        await console.sees("Nothing would change.")
+        await console.press("down", "home")
+        await console.press(*["right"] * len("domains = ["))
+        await console.press(*keys('"added.test",'))
+        await console.press("ctrl+s")
+        await console.sees("Both nodes act on this at once")
+        await console.type("because")
+        await console.press("enter")
+        await has(True)
+        await console.sees(lambda text: "because" in text and "is in force" in text)
+        await console.press("home", "down", "r")
+        await console.sees("Back to version")
+        await console.press("enter")
+        await has(False)
