@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ import click
 
 from appliance.cli.errors import CliError, Exit, node_errors
 from appliance.cli.options import data_option, json_option, node_client
-from appliance.cli.output import bytes_text, safe, show_json, time_text
+from appliance.cli.output import bytes_text, safe, show_json
 from appliance.cli.told import MOMENT, line
+from appliance.monitor.log.entry import rfc3339
 
 if TYPE_CHECKING:
     from appliance.control.schema_events import Tracked
@@ -88,13 +90,17 @@ def story_lines(message: Tracked) -> Iterator[str]:
         names = ", ".join(map(safe, map(str, to))) if isinstance(to, list) else "?"
         yield f"  from {safe(str(accepted.fields.get('sender', ''))) or '<>'} to {names}"
         yield "  no longer in the spool: it has come to its end"
-    if story is not None and story.steps:
-        yield "  the journal, which both nodes have:"
-        for step in story.steps:
-            detail = f" {safe(step.detail)}" if step.detail else ""
-            yield f"    {time_text(step.ago)} ago, {safe(step.node)}: {safe(step.kind)}{detail}"
-    if message.events:
-        yield "  the events of both nodes:"
-        for event in message.events:
-            yield f"    {line(event)}"
+    for _, told in sorted(_steps(message)):
+        yield f"    {told}"
     yield ""
+
+
+def _steps(message: Tracked) -> Iterator[tuple[str, str]]:
+    """(when, what) of each step: events, and what the journal says that no event does."""
+    for event in message.events:
+        yield event.at, line(event)
+    now = time.time_ns() // 1_000_000
+    for step in message.story.steps if message.story else ():
+        at = rfc3339(now - step.ago)
+        detail = f" {safe(step.detail)}" if step.detail else ""
+        yield at, f"{at}   {f'{safe(step.node)}/journal':<12} {safe(step.kind)}{detail}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -13,13 +13,16 @@ from appliance.control.http import BadRequest, as_json
 from appliance.control.observer import Observer
 from appliance.control.roles import Role
 from appliance.control.schema_events import Tracked, TrackPage
-from appliance.mail.views import MessageStory, Unavailable
+from appliance.mail.views import IN_QUEUE, MessageStory, Unavailable
 from appliance.monitor.events import Event
+from appliance.monitor.log.entry import milliseconds
 from appliance.monitor.log.told import EventPage, Told, Wanted
 
 _DEFAULT, _MOST = 20, 100
 _STEPS = 1_000
 """Events of one message."""
+_OWNERS = (Event.ADOPTED, Event.HANDED_OVER, Event.TAKEN_OVER)
+"""What may give a message, with many others, another owner while it waits."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,36 @@ class TrackApi:
         )
         if accepted is None:
             accepted = next(_accepted(page), None)
+        story = await self._story(queue_id)
+        moves = await self._moves(page.events, open_=story is not None and _waits(story))
         return Tracked(
             queue_id=queue_id,
             accepted=accepted,
-            events=page.events[::-1],
-            story=await self._story(queue_id),
+            events=tuple(sorted([*page.events[::-1], *moves], key=lambda one: one.at)),
+            story=story,
         )
+
+    async def _moves(self, events: Sequence[Told], *, open_: bool) -> Sequence[Told]:
+        """What moved all mail of a node, from the first of these to the last, or to now."""
+        if not events:
+            return ()
+        wanted = Wanted(
+            events=_OWNERS,
+            since=milliseconds(events[-1].at),
+            until=None if open_ else milliseconds(events[0].at) + 1,
+        )
+        page: EventPage = await self._events.ask(self._events.reader.page, wanted, _DEFAULT)
+        return page.events
 
     async def _story(self, queue_id: str) -> MessageStory | None:
         try:
             return await self._observer.ask(self._observer.reader.message, queue_id)
         except (LookupError, Unavailable):
             return None
+
+
+def _waits(story: MessageStory) -> bool:
+    return any(one.status in IN_QUEUE for one in story.recipients)
 
 
 def _accepted(page: EventPage) -> Iterator[Told]:

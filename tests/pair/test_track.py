@@ -7,7 +7,10 @@ import smtplib
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 from appliance.cli.told import line
+from appliance.cli.track import story_lines
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.schema_events import Tracked
 from appliance.monitor.log.told import Wanted
@@ -81,3 +84,8 @@ async def test_one_story_from_either_node_also_when_the_first_is_dead(tmp_path: 
         assert on_b.story is not None
         assert [one.address for one in on_b.story.recipients][:1] == ["harbour@far.test"]
         await adopted_by(b)
+        on_b = await tracked(b, lambda one: ("b", "adopted") in told_by(one), message_id=ID)
+        assert [one.at for one in on_b.events] == sorted(one.at for one in on_b.events)
+        shown = click.unstyle("\n".join(story_lines(on_b)))
+        assert shown.index("smtp_accepted") < shown.index("b/mail       adopted")
+        assert "a/journal    leased" in shown
