@@ -73,7 +73,7 @@ class Console(App[None]):
         *(Binding(one.key, f"go({one.name!r})", one.title, show=False) for one in SCREENS),
     ]
 
-    site: reactive[Site] = reactive(Site(), init=False)
+    site: reactive[Site] = reactive(Site(), init=False, repaint=False)
 
     def __init__(
         self,

@@ -28,7 +28,10 @@ class Rows(Protocol[R_co]):
         """A row, None while it is not here."""
 
     async def want(self, first: int, last: int) -> bool:
-        """Have these rows here; returns whether anything changed. Raises Trouble."""
+        """Bring these rows nearer; False if they are here as far as there are any.
+
+        Raises Trouble.
+        """
 
     async def renew(self, first: int, last: int) -> None:
         """Read these rows again, as they may have changed. Raises Trouble."""
@@ -117,10 +120,11 @@ class PagedRows(Generic[R]):
                     await self._renew_page(number)
 
     async def _want(self, first: int, last: int) -> bool:
-        changed = False
-        while self.more and self.count <= last:
+        if self.more and self.count <= last:
+            # One page, then what is here is shown: a filter may look for long.
             await self._go_on()
-            changed = True
+            return True
+        changed = False
         if not self.count:
             return changed
         for number in range(self._page_of(first), self._page_of(min(last, self.count - 1)) + 1):

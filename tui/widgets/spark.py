@@ -9,13 +9,16 @@ _ASCII_BARS = "_.:-=+*#"
 
 
 def spark(samples: Sequence[float], width: int, *, ascii_only: bool) -> str:
-    """The last `width` samples as bars from 0 to the largest of them, newest at the right."""
+    """The last `width` samples as bars from 0 to the largest of them, newest at the right.
+
+    What is not known yet is as low as nothing: a line at rest stays as it is.
+    """
     shown = list(samples[-width:])
     top = max(shown, default=0.0)
     bars = _ASCII_BARS if ascii_only else _BARS
     steps = len(bars) - 1
     drawn = [bars[round(one / top * steps)] if top else bars[0] for one in shown]
-    return "".join(drawn).rjust(width)
+    return "".join(drawn).rjust(width, bars[0])
 
 
 def gauge(share: float, width: int, *, ascii_only: bool) -> str:

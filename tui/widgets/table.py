@@ -56,7 +56,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--head", "table--cursor", "table--marked"}
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class Opened(Message):
         """Enter, or a click on the row under the cursor."""
