@@ -48,6 +48,7 @@ SCREENS = (
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
     Entry("9", "Logs", "logs:Logs", "what both nodes did, as it happens"),
     Entry("J", "Jobs", "jobs:Jobs", "what the node does by itself"),
+    Entry("R", "Reports", "reports:ReportList", "how the pair is, for others", Role.OPERATOR),
     Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
     Entry("I", "Aliases", "aliases:Aliases", "addresses that stand for others"),
     Entry("S", "Settings", "settings:Settings", "the site, in versions"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,20 @@ async def test_what_was_changed_stands_in_the_audit(pair: Moving) -> None:
         await console.press("slash")
         await console.type("nobody-has-done-this")
         await console.sees("Nobody has changed anything.")
+
+
+async def test_a_report_is_written_and_read_back(pair: Moving, tmp_path: Path) -> None:
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.go("reports")
+        await console.press("r")
+        await console.sees("with pseudonyms instead of names")
+        await console.press("ctrl+u")
+        await console.type(str(tmp_path / "nowhere"))
+        await console.press("enter")
+        await console.sees("there is no such folder")
+        await console.press("ctrl+u")
+        await console.type(str(tmp_path))
+        await console.press("enter")
+        await console.sees("Written and read back")
+    written = sorted(Path(name).suffix for name in os.listdir(tmp_path))
+    assert written == [".html", ".json"]

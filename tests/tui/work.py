@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from appliance.control.schema_backups import BackupFileView, BackupRun, Backups
 from appliance.control.schema_jobs import Jobs, Runs
+from appliance.control.schema_reports import Reports, ReportView
 from appliance.monitor.jobs import JobView, Outcome, RunView
 
 WHEN = 1_790_000_000_000
@@ -78,6 +79,7 @@ BACKUPS = Backups(
 )
 WORK: Mapping[str, object] = {
     "/backups": BACKUPS,
+    "/reports": Reports((ReportView(name="twinpost-a-20260921", at=WHEN, size=310_000),)),
     "/jobs": JOBS,
     "/jobs/history": lambda query, body: Runs(
         tuple(one.last for one in JOBS.jobs if one.last and one.name == query["job"][0])
