@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from tui.node import Connect
 
 SIZES = ((160, 45), (80, 24))
 _PATIENCE = 15.0
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""Textual's pictures name fonts on the internet, where there is none."""
 _AGAIN = 1000
 _TOO_SOON = 5.0
 """A console that fails so soon a second time is not started again."""
@@ -72,7 +75,8 @@ async def _pictures(socket: Path, theme: str, folder: Path) -> list[Path]:
             for entry in console.entries():
                 await show(console, pilot, entry.name)
                 file = folder / f"{entry.name}-{width}x{height}.svg"
-                file.write_text(console.export_screenshot(title="Twinpost"), encoding="utf-8")
+                picture = console.export_screenshot(title="Twinpost")
+                file.write_text(_FONTS.sub("", picture), encoding="utf-8")
                 written.append(file)
     return written
 

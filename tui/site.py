@@ -41,10 +41,11 @@ class Rate:
 
 @dataclass(frozen=True)
 class Side:
-    """One node as it was when it last answered; `trouble` says why it does not now."""
+    """One node; `trouble` says why it does not answer. `name` is what it called itself last."""
 
     status: Status | None = None
     trouble: Trouble | None = None
+    name: str = ""
     accepted: Rate = field(default_factory=Rate)
     delivered: Rate = field(default_factory=Rate)
 
@@ -54,6 +55,7 @@ class Side:
         return Side(
             status,
             None,
+            status.name,
             self.accepted.counted(now, mail.accepted if mail else None),
             self.delivered.counted(now, mail.delivered if mail else None),
         )
@@ -76,8 +78,8 @@ class Site:
 
     def name(self, other: bool) -> str:
         """What a node is called (foreign text), "" if nobody knows."""
-        if status := self.side(other).status:
-            return status.name
+        if name := self.side(other).name:
+            return name
         if other:
             mail = self.here.status.mail if self.here.status else None
             return mail.peer.name if mail and mail.peer else ""

@@ -59,7 +59,7 @@ def sentence(site: Site) -> Content:
             return Content.assemble(("▲ ", "$warning"), foreign(trouble.what, LINE))
         return Content.assemble(
             ("✖ NODE AWAY: ", "bold $error"),
-            "the node does not answer. It is restarting, or stopped; it is asked until it answers.",
+            "it is restarting, or stopped. Asking until it answers.",
         )
     worst = here
     if here.healthy and there is not None and not there.healthy:
