@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from math import exp
 from typing import NamedTuple, Protocol
 
-PROMISED = 250
+PROMISED = 200
 """Messages a second up to which the index keeps up, whatever else the machine does; 10,000 a
 minute are 167."""
 _RECORDS = 4 * PROMISED
