@@ -20,7 +20,7 @@ _RECORDS = 4 * PROMISED
 More means that mail is busy with what came before."""
 _RESERVED = 0.5
 """Cores that are left idle for what mail may need in the next moment."""
-_MEAN_OF = 2_000
+_MEAN_OF = 3_000
 """Milliseconds over which rates are averaged: mail comes in bursts, and a short one is no load."""
 _LOOK_EVERY = 200
 _LEAST, _LONGEST = 0.05, 200

@@ -41,7 +41,7 @@ def test_a_queue_that_is_delivered_is_mail_at_work_too() -> None:
 
 def test_a_pause_between_two_bursts_is_not_the_end_of_them() -> None:
     rule = Rule()
-    assert rule.share(0, Load(0.0, 12 * PROMISED, 0.0)) == 0.0
+    assert rule.share(0, Load(0.0, 20 * PROMISED, 0.0)) == 0.0
     assert rule.share(100, Load(0.0, 0.0, 0.0)) == 0.0
     assert rule.share(4000, Load(0.0, 0.0, 0.0)) == 1.0
 
