@@ -73,7 +73,7 @@ class SiteApi:
         handlers.get("/site/versions/{version}", self.version, Role.VIEWER)
         handlers.get("/site/versions/{version}/draft", self.draft, Role.VIEWER)
         handlers.get("/site/text", self.text, Role.VIEWER)
-        handlers.post("/site/check", self.check, Role.VIEWER, "check a draft of the site")
+        handlers.post("/site/check", self.check, Role.ADMINISTRATOR, "check a draft of the site")
         handlers.post("/site", self.change, Role.ADMINISTRATOR, "change the site")
 
     async def view(self, request: web.Request) -> web.Response:
