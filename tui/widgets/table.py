@@ -282,9 +282,10 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self._want()
 
     def _room(self) -> list[tuple[Column[R], int]]:
-        wide = self.size.width >= 100
+        width = self.scrollable_content_region.width
+        wide = width >= 100
         shown = [one for one in self._columns if wide or not one.wide]
-        room = self.size.width - sum(one.width + _GAP for one in shown) + _GAP
+        room = width - sum(one.width + _GAP for one in shown) + _GAP
         room -= 2 * self._marks
         shares = sum(one.share for one in shown) or 1
         return [(one, one.width + max(0, room) * one.share // shares) for one in shown]
