@@ -43,6 +43,7 @@ SCREENS = (
     Entry("2", "Queue", "queue:Queue", "what waits, why, until when"),
     Entry("3", "Search", "search:Search", "mail by its text", Role.OPERATOR),
     Entry("4", "Users", "users:Users", "who has a mailbox, and may send"),
+    Entry("5", "Routes", "routes:Routes", "ways of mail, next hops, pauses"),
     Entry("6", "Pair", "pair:Pair", "switchover, maintenance, pairing"),
     Entry("7", "Alerts", "alerts:AlertList", "what is wrong, and what to do"),
     Entry("8", "Charts", "charts:Charts", "any figure, an hour to 90 days"),
@@ -52,6 +53,8 @@ SCREENS = (
     Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
     Entry("I", "Aliases", "aliases:Aliases", "addresses that stand for others"),
     Entry("S", "Settings", "settings:Settings", "the site, in versions"),
+    Entry("M", "Mailboxes", "mailboxes:Mailboxes", "what lies in them"),
+    Entry("L", "Balance", "balance:Balance", "clients spread over both nodes"),
     Entry("O", "Operators", "operators:Operators", "who runs the site", Role.ADMINISTRATOR),
     Entry("A", "Audit", "audit:Audit", "who changed what"),
 )

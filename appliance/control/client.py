@@ -161,12 +161,16 @@ class Client(
         """The messages of a mailbox, page by page, oldest first."""
         after = ""
         while True:
-            query = urlencode({"limit": limit, "after": after})
-            page = self._get(f"/mailboxes/{quote(name, safe='')}?{query}", MailboxPage)
+            page = self.mailbox_page(name, limit, after)
             yield page
             after = page.after
             if not after:
                 return
+
+    def mailbox_page(self, name: str, limit: int, after: str) -> MailboxPage:
+        """One page of them, from behind `after`."""
+        query = urlencode({"limit": limit, "after": after})
+        return self._get(f"/mailboxes/{quote(name, safe='')}?{query}", MailboxPage)
 
     def command(
         self, action: str, targets: Sequence[Selection], address: str = ""

@@ -22,10 +22,12 @@ from appliance.mail.views import (
 from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
 from tests.tui.alarm import ALERTS
+from tests.tui.boxes import BOXES
 from tests.tui.figures import FIGURES
 from tests.tui.folk import FOLK
 from tests.tui.happenings import HAPPENINGS
 from tests.tui.site import SITE
+from tests.tui.ways import WAYS
 from tests.tui.work import WORK
 
 SERVICES = ("mail", "delivery", "failover", "search", "control")
@@ -235,10 +237,12 @@ ANSWERS: dict[str, object] = {
     "/pair": PAIR,
     "/failover/history": TRANSITIONS,
     "/peer/queue": QUEUE,
+    **BOXES,
     **FIGURES,
     **FOLK,
     **HAPPENINGS,
     **ALERTS,
     **SITE,
+    **WAYS,
     **WORK,
 }
