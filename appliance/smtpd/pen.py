@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 _WAIT = 3.0
 """Seconds."""
@@ -37,6 +36,6 @@ class Pen:
     def _let_go(self, transport: asyncio.Transport) -> None:
         timer, last_word = self._held.pop(transport)
         timer.cancel()
-        with suppress(OSError):  # it is gone
+        if not transport.is_closing():  # it may have gone by itself
             transport.write(last_word)
-        transport.close()
+            transport.close()

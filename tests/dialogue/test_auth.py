@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -302,3 +303,21 @@ def test_the_server_stops_while_somebody_waits_at_the_door(
         assert len(served.server._service.pen) == 1
     with first:
         assert first.line() == ""
+
+
+def test_who_is_gone_while_it_waits_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nobody to say the last word to, and uvloop takes none for a closed transport."""
+    monkeypatch.setattr(pen, "_WAIT", 3600.0)
+    with site() as (served, world):
+        for number in range(11):
+            world.authenticator._throttle.attempt(0, "127.0.0.1", f"user{number}")
+        with served.client(1), served.client(2):
+            served.log.wait_for(Event.CONNECTION_REFUSED, 2)
+            held = list(served.server._service.pen._held)
+
+            async def cut() -> None:
+                for transport in held:
+                    transport.abort()
+                await asyncio.sleep(0)  # the loop closes them at its next turn
+
+            served.run(cut)
