@@ -25,10 +25,12 @@ class Listing(Page, Generic[R]):
     """Subclasses read the rows and say what stands below the one under the cursor."""
 
     EMPTY_TEXT: ClassVar[str] = "Nothing here."
+    OPENS: ClassVar[bool] = False
+    """Enter on a row leads somewhere."""
 
     def body(self) -> ComposeResult:
         yield Line(name="counts")
-        yield Table[R](self.columns(), self.key, empty=self.EMPTY_TEXT)
+        yield Table[R](self.columns(), self.key, empty=self.EMPTY_TEXT, opens=self.OPENS)
         yield Text(name="detail")
 
     def columns(self) -> Sequence[Column[R]]:

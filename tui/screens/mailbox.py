@@ -38,7 +38,9 @@ class Mailbox(Page):
 
     def body(self) -> ComposeResult:
         yield Line(name="counts")
-        yield Table[MailboxEntry](_COLUMNS, lambda one: one.queue_id, empty="It is empty.")
+        yield Table[MailboxEntry](
+            _COLUMNS, lambda one: one.queue_id, empty="It is empty.", opens=True
+        )
 
     def begin(self) -> None:
         self.table.show(self._rows())

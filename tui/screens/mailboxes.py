@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Mailboxes(Listing[MailboxView]):
     """The mailboxes that hold something."""
 
+    OPENS: ClassVar[bool] = True
     ABOUT: ClassVar[str] = """
         The mailboxes that hold mail, by name. Enter opens one and shows its messages, the oldest
         first; Enter there shows a message. Both nodes hold the same.

@@ -52,7 +52,7 @@ class Queue(Page):
         yield Input(placeholder=HELP, compact=True, id="filter")
         yield Line(name="counts")
         yield Table[QueueEntry](
-            _COLUMNS, lambda entry: entry.queue_id, empty="Nothing waits.", marks=True
+            _COLUMNS, lambda entry: entry.queue_id, empty="Nothing waits.", marks=True, opens=True
         )
 
     def begin(self) -> None:

@@ -170,8 +170,8 @@ def _counts(found: RouteList, view: DeliveryView | None) -> Content:
 
 _COLUMNS: Sequence[Column[Row]] = (
     Column("Kind", lambda row: Content(row.kind), 8),
-    Column("Name", lambda row: foreign(row.name), 19, share=1),
-    Column("Leads to", leads_to, 20, share=1),
+    Column("Name", lambda row: foreign(row.name), 17, share=1),
+    Column("Leads to", leads_to, 22, share=1),
     Column("State", state, 15),
     Column("Waits", lambda row: Content(f"{row.waiting:,}" if row.waiting else ""), 6, right=True),
     Column(

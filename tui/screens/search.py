@@ -51,7 +51,7 @@ class Search(Page):
         yield Input(placeholder="what to look for", compact=True, id="filter")
         yield Line(name="counts")
         with Horizontal(id="found"):
-            yield Table[Hit](_COLUMNS, lambda hit: hit.queue_id, empty="")
+            yield Table[Hit](_COLUMNS, lambda hit: hit.queue_id, empty="", opens=True)
             with VerticalScroll(id="beside", can_focus=True):
                 yield Text(Content(_HELP), name="preview")
 

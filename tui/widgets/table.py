@@ -52,7 +52,6 @@ class Table(ScrollView, Generic[R], can_focus=True):
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home", "first", "First", show=False),
         Binding("end", "last", "Last", show=False),
-        Binding("enter", "open", "Open"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--head", "table--cursor", "table--marked"}
 
@@ -86,8 +85,12 @@ class Table(ScrollView, Generic[R], can_focus=True):
         *,
         empty: str = "Nothing here.",
         marks: bool = False,
+        opens: bool = False,
     ) -> None:
-        """`key` tells rows apart. `marks`: rows can be marked with the space bar."""
+        """`key` tells rows apart. `marks`: rows can be marked with the space bar.
+
+        `opens`: Enter on a row leads somewhere.
+        """
         super().__init__()
         self._columns = columns
         self._key = key
@@ -98,6 +101,8 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self._widths: list[tuple[Column[R], int]] = []
         self._drawn: dict[int, tuple[Content, str]] = {}
         self._wanting = False
+        if opens:
+            self._bindings.bind("enter", "open", "Open")
         if marks:
             self._bindings.bind("space", "mark", "Mark")
             self._bindings.bind("a", "mark_all", "Mark all", show=False)
