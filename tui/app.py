@@ -6,15 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from textual.app import App, ScreenStackError
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Event, InputEvent
 from textual.notifications import SeverityLevel
 from textual.reactive import reactive
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from appliance.control.roles import Role
 from appliance.control.schema import Status
@@ -291,9 +291,9 @@ class Console(App[None]):
         if action in ("leave", "suspend_process"):
             return not self.kiosk
         if action == "lock":
-            return bool(self.person.token) and isinstance(self.screen, Page)
+            return bool(self.person.token) and isinstance(self._seen, Page)
         if action in ("go", "screens", "help", "other_node", "command_palette", "log_in"):
-            return isinstance(self.screen, Page)
+            return isinstance(self._seen, Page)
         return True
 
     def _fatal_error(self) -> None:
@@ -301,10 +301,15 @@ class Console(App[None]):
         self.failure = self._exception
         self._close_messages_no_wait()
 
+    @property
+    def _seen(self) -> Screen[Any] | None:
+        """The screen that is seen; None while the console begins or ends."""
+        stack = self.screen_stack
+        return stack[-1] if stack else None
+
     def watch_site(self, site: Site) -> None:
-        with suppress(ScreenStackError):  # the console is ending
-            if isinstance(self.screen, Page | Login):
-                self.screen.tell_site(site)
+        if isinstance(page := self._seen, Page | Login):
+            page.tell_site(site)
 
     def _look_at(self, node: Node) -> Follower[Status]:
         async def read() -> Status:

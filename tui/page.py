@@ -164,8 +164,8 @@ class Page(Screen[None]):
 
     def tell_site(self, site: Site) -> None:
         """Bring the bars up to date; the application calls this when something changed."""
-        if not self._begun:
-            return
+        if not self._begun or not self.query(TitleBar):
+            return  # it is about to come, or being taken away
         console = self.console
         self.query_one(TitleBar).tell(site, console.node.other, console.person)
         self.query_one(SiteLine).tell(site)
