@@ -23,7 +23,7 @@ TOO_OFTEN = Reply(454, "4.7.0", "Too many failed logins, try again later")
 BUSY = Reply(454, "4.7.0", "Too many logins at once, try again later")
 
 
-_MOST_WAITING = 8
+_MOST_WAITING = 4
 """Passwords of an address from which nobody has logged in before."""
 
 

@@ -179,7 +179,7 @@ class Client(asyncio.Protocol):
             self._transport.close()
         elif self._waiting is _Waiting.GREETING:
             self._waiting = _Waiting.EHLO
-            self._transport.write(b"EHLO bench.example\r\n")
+            self._transport.write(b"EHLO client.example\r\n")
         elif self._waiting is _Waiting.EHLO and not self._secure:
             self._waiting = _Waiting.STARTTLS
             self._transport.write(b"STARTTLS\r\n")
@@ -204,7 +204,7 @@ class Client(asyncio.Protocol):
         assert transport is not None
         self._transport, self._secure = transport, True
         self._waiting = _Waiting.EHLO
-        self._transport.write(b"EHLO bench.example\r\n")
+        self._transport.write(b"EHLO client.example\r\n")
 
     def _next(self) -> None:
         number = self._run.next_number() if self._left else None

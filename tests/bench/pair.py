@@ -34,6 +34,7 @@ networks = [{relay}]
 
 [routes]
 "*" = {{ {route} }}
+"bench.example" = {{ {route} }}
 
 # What was put off stays so for half an hour: longer than any trial.
 [retry]

@@ -153,16 +153,15 @@ class LoadFigures(msgspec.Struct, frozen=True):
 
 
 class GuessFigures(msgspec.Struct, frozen=True):
-    """What guesses of passwords were answered, by reply code; CPU in seconds."""
+    """What guesses of passwords were answered, by reply code."""
 
     answers: dict[str, int]
-    cpu: float
 
 
 class Guesser:
     """Guesses passwords in a process of its own, while the `with` lasts and until it is done."""
 
-    figures = GuessFigures({}, 0.0)
+    figures = GuessFigures({})
 
     def __init__(self, to: tuple[str, int], guesses: int, seconds: float) -> None:
         self._command = [
@@ -174,6 +173,11 @@ class Guesser:
         """Begin."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE)
         return self
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used so far."""
+        return cpu(self._process.pid)
 
     def __exit__(self, *end: object) -> None:
         """Wait for the last answers."""

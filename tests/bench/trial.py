@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal, Protocol
@@ -91,6 +92,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     Times in ms, `cpu` in ms a message, memory in bytes by process. `overhead` is the CPU of
     generator and sink, in ms a message. `guesses`: what they were answered.
+    `taken_away`: the part of all cores that whoever guesses had, who is no part of the system.
     """
 
     rate: float
@@ -103,6 +105,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     duplicates: int
     guesses: dict[str, int] = {}
+    taken_away: float = 0.0
 
 
 def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measured:
@@ -124,6 +127,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
         system.check()
         used, sink_used = _cpu(system), sink.ask("count").cpu
         guesser = Guesser(system.submissions, scenario.guesses, scenario.seconds)
+        taken_away = 0.0
         with guesser if scenario.guesses else nullcontext():
             load = run_load(
                 system.listen,
@@ -136,6 +140,8 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
                 **({"tls": 1} if scenario.tls else {}),
                 **({"sender": "ward@ships.example"} if scenario.policy else {}),
             )
+            if scenario.guesses:
+                taken_away = guesser.cpu / (load.seconds * (os.cpu_count() or 1))
         if scenario.deliver:
             sink.ask(f"taken {load.accepted} {_DRAIN}")
         used = _cpu(system) - used
@@ -163,6 +169,7 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
         messages=load.accepted,
         duplicates=taken.messages - taken.distinct,
         guesses=guesser.figures.answers,
+        taken_away=taken_away,
     )
 
 
