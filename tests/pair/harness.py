@@ -309,6 +309,15 @@ class Node:
         """Wait for a mode."""
         return await self.sees(lambda status: status.mode == mode, mode, patience)
 
+    async def has_site(self) -> None:
+        """Return when site.toml has become the pair's first version."""
+
+        async def look() -> bool:
+            client = Client(self.layout.control_socket, timeout=10.0)
+            return bool(await asyncio.to_thread(client.site_history))
+
+        await until(look, f"{self.name} has the site")
+
     def tails(self) -> str:
         """The ends of its logs, for a test that failed."""
         shown = [f"===== node {self.name} ({self.data})"]
@@ -338,6 +347,8 @@ class Cluster:
             for node in self.nodes:
                 node.start()
             await self.paired()
+            for node in self.nodes:
+                await node.has_site()
         except BaseException:
             self.kill()
             raise
