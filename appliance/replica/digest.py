@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import msgspec
 
+from appliance.replica.frames import Carried
 from appliance.replica.message import MessageState
 from appliance.replica.ownership import Claim
 from appliance.replica.registers import Register
@@ -31,16 +32,19 @@ def canonical(
     claims: Iterable[Claim],
     versions: Iterable[Header],
     registers: Iterable[Register],
+    carried: Iterable[Carried] = (),
 ) -> list[bytes]:
     """One line for each message, in order of queue id, then one for each claim.
 
-    After them the site's versions (an id is a hash over the document, too) and its registers.
+    After them the site's versions (an id is a hash over the document, too), its registers, and
+    records of a later release.
     """
     lines = [_encode(message) for message in sorted(messages, key=lambda m: m.queue_id)]
     ranked = sorted(claims, key=lambda c: (c.epoch, c.owner))
     lines += [_encode((c.epoch, c.owner, sorted(c.scope.items()), c.doubt)) for c in ranked]
     lines += [_encode(version) for version in sorted(versions, key=lambda one: one.strength)]
-    return lines + [_encode(one) for one in sorted(registers, key=lambda r: (r.table, r.key))]
+    lines += [_encode(one) for one in sorted(registers, key=lambda r: (r.table, r.key))]
+    return lines + [_encode(one) for one in sorted(carried, key=lambda c: (c.incarnation, c.seq))]
 
 
 def digest(lines: Iterable[bytes]) -> str:

@@ -123,6 +123,17 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
     damaged: bool = False
 
 
+class Carried(msgspec.Struct, frozen=True, array_like=True):
+    """A record that the sender could only carry (see `record.Foreign`), with what names it."""
+
+    incarnation: Incarnation
+    seq: Number
+    epoch: Number
+    at: Reading
+    kind: Number
+    data: bytes
+
+
 class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
     """Some messages in key order, and what the sender had applied when it read them.
 
@@ -133,6 +144,7 @@ class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=7):
     copies: tuple[Copy, ...]
     versions: tuple[SiteVersion, ...] = ()
     registers: tuple[Register, ...] = ()
+    carried: tuple[Carried, ...] = ()
 
 
 class SnapshotEnd(msgspec.Struct, frozen=True, array_like=True, tag=8):

@@ -149,6 +149,17 @@ class Pruned(msgspec.Struct, frozen=True, array_like=True, tag=7):
     queue_ids: tuple[str, ...]
 
 
+class Foreign(msgspec.Struct, frozen=True, array_like=True, tag=-1):
+    """A record of a kind that a later release has made: `data` is its encoding.
+
+    Never written: it is what `decode` makes of one. It is carried, and applied by the release
+    that understands it.
+    """
+
+    kind: int
+    data: bytes
+
+
 Record = (
     Started
     | Accepted
@@ -160,6 +171,7 @@ Record = (
     | Pruned
     | SiteVersion
     | Register
+    | Foreign
 )
 BASE = frozenset(range(8))
 """The kinds that every release writes (kinds are the structs' tags)."""
@@ -167,7 +179,8 @@ SITE, REGISTER = 8, 9
 KINDS = BASE | {SITE, REGISTER}
 """The kinds of record this release understands.
 
-Others than BASE are written only once the peer has said that it understands them (rule 11).
+Others than BASE are written only once the peer has said that it understands them (rule 11). A
+node that goes back to the release before carries what came meanwhile (see `Foreign`).
 """
 
 
@@ -195,6 +208,21 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Segment)
 
 
+class _Sealed(msgspec.Struct, array_like=True):
+    """A segment whose records are not looked into."""
+
+    incarnation: Incarnation
+    first: Number
+    previous: bytes
+    epoch: Number
+    at: Reading
+    records: tuple[msgspec.Raw, ...]
+
+
+_sealed = msgspec.msgpack.Decoder(_Sealed)
+_one: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+
+
 def encode(segment: Segment) -> bytes:
     """The bytes that are hashed, stored and sent."""
     return _encoder.encode(segment)
@@ -202,7 +230,29 @@ def encode(segment: Segment) -> bytes:
 
 def decode(data: bytes) -> Segment:
     """The segment in `data`; raises msgspec.ValidationError or DecodeError if it is none."""
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        # Records of kinds that are not known make it a segment of a later release, nothing else.
+        sealed = _sealed.decode(data)
+        if all(_kind(raw) in KINDS for raw in sealed.records):
+            raise
+    records = tuple([opened(bytes(raw)) for raw in sealed.records])
+    head = (sealed.incarnation, sealed.first, sealed.previous, sealed.epoch, sealed.at)
+    return Segment(*head, records)
+
+
+def opened(data: bytes) -> Record:
+    """One record, `Foreign` if its kind is not known; raises msgspec.DecodeError."""
+    kind = _kind(data)
+    return _one.decode(data) if kind in KINDS else Foreign(kind, data)
+
+
+def _kind(data: bytes | msgspec.Raw) -> int:
+    match msgspec.msgpack.decode(data):
+        case [int(kind), *_] if kind >= 0:
+            return kind
+    raise msgspec.ValidationError("a record without a kind")
 
 
 def mark(segment: Segment, data: bytes) -> Mark:

@@ -29,10 +29,11 @@ from appliance.replica.frames import (
 )
 from appliance.replica.message import MessageState
 from appliance.replica.record import Accepted, Segment, decode
+from appliance.spool import carried
 from appliance.spool.schema import VERSION, open_reader, rows
 from appliance.spool.site import SiteTables
 from appliance.spool.sizes import USUAL, Sizes
-from appliance.spool.snapshot import site_parts
+from appliance.spool.snapshot import carried_parts, site_parts
 from appliance.spool.tables import MESSAGES, Tables
 
 _NEXT = "SELECT lsn, inc, segment FROM journal WHERE lsn>? ORDER BY lsn LIMIT 1"
@@ -107,6 +108,7 @@ class Copying:
             yield from self._copies()
             site = SiteTables(self._db)
             yield from site_parts(site, list(site.headers()), {})
+            yield from carried_parts(carried.read(self._db, self._tables.indexes))
             yield from self._written()
             self._check()
             yield SnapshotEnd()

@@ -28,4 +28,5 @@ def dump(store: Store) -> list[bytes]:
         store.ownership.claims,
         store.site.lineage,
         store.site.registers(),
+        store.carried,
     )

@@ -116,8 +116,8 @@ class Replication:
             raise Broken("the peer said hello twice")
         if hello.node == store.node:
             raise Broken("the peer has this node's own identity")
-        if missing := store.site.kinds - hello.kinds:
-            raise Broken(f"the peer does not understand record kinds {sorted(missing)}")
+        if not hello.kinds >= records.BASE:
+            raise Broken("the peer does not know the kinds of record that every release does")
         for incarnation, mark in hello.marks.items():
             mine = store.journal.hash_at(incarnation, mark.seq)
             if mine is not None and mine != mark.hash:
@@ -145,6 +145,12 @@ class Replication:
         self._goal = (store.journal.positions(), held)
         self._cursor = store.journal.start_for(held)
         if self._cursor is None:
+            # Single records it would carry; what they have come to is told in no other way.
+            if missing := store.site.kinds - hello.kinds:
+                raise Broken(
+                    f"the peer's release does not know record kinds {sorted(missing)}, and it is"
+                    " too far behind to be sent them one by one"
+                )
             self._reader = SnapshotReader(store, self._bodies, self._sizes)
             self._transfer = self._reader.frames(running)
         return self.regressed

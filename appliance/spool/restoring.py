@@ -107,6 +107,8 @@ class Restorer:
                     self._store.site.merge(version)
                 for register in frame.registers:
                     self._store.site.merge(register)
+                for one in frame.carried:
+                    self._store.carry(one)
                 return sum([self._copy(copy) for copy in frame.copies])
             case Batch():
                 return self._batch(frame)

@@ -198,6 +198,8 @@ class Salvor:
                 self._store.site.merge(one)
             except ValueError as error:
                 self._damaged(str(error))
+        for record in self._wreck.carried():
+            self._store.carry(record)
 
     def _message(self, row: Sequence[Any]) -> Iterator[None]:
         key, size, digest, external, arrived, packed, envelope = row

@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-VERSION = 2
+VERSION = 3
 HELD = 1 << 62
 """The `wake` of a slot whose recipients are held: never due."""
 NUMBER_BITS = 40
@@ -80,6 +80,13 @@ CREATE TABLE site(id BLOB PRIMARY KEY, header BLOB NOT NULL, version BLOB NOT NU
 CREATE TABLE register(
   name TEXT NOT NULL, key TEXT NOT NULL, register BLOB NOT NULL,
   PRIMARY KEY(name, key)) WITHOUT ROWID;
+""",
+    2: """
+-- records of kinds that this release does not know (see carried.py)
+CREATE TABLE carried(
+  inc INTEGER NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL, at INTEGER NOT NULL,
+  kind INTEGER NOT NULL, record BLOB NOT NULL,
+  PRIMARY KEY(inc, seq));
 """,
 }
 """What a spool of schema N lacks to be one of schema N + 1."""

@@ -9,6 +9,7 @@ from hashlib import sha256
 import msgspec
 
 from appliance.replica.frames import (
+    Carried,
     Copy,
     Frame,
     Introduced,
@@ -71,6 +72,7 @@ class SnapshotReader:
             yield SnapshotPart(known, tuple(copies))
         site = self._store.site
         yield from site_parts(site, list(site.lineage), self._store.journal.positions())
+        yield from carried_parts(self._store.carried)
         yield SnapshotEnd()
 
     def _content(self, entry: Entry) -> Generator[Frame, None, tuple[bytes | None, bool]]:
@@ -110,12 +112,20 @@ def site_parts(
         after = some[-1].table, some[-1].key
 
 
+def carried_parts(carried: Iterable[Carried]) -> Iterator[SnapshotPart]:
+    """Records that this node could only carry."""
+    for one in list(carried):
+        yield SnapshotPart({}, (), carried=(one,))
+
+
 def merge_part(store: Store, part: SnapshotPart, running: int) -> None:
     """Merge copies into what this node has, inside a transaction; raises Damaged, ValueError."""
     for version in part.versions:
         store.site.merge(version)
     for register in part.registers:
         store.site.merge(register)
+    for one in part.carried:
+        store.carry(one)
     mine = store.journal.positions()
     for copy in part.copies:
         state = _decode_state(copy.state)

@@ -13,13 +13,16 @@ import apsw
 import msgspec
 
 from appliance.replica import message as rules
+from appliance.replica.frames import Carried
 from appliance.replica.message import Stamp
 from appliance.replica.ownership import Claim, Ownership
 from appliance.replica.record import (
+    KINDS,
     Accepted,
     Attempt,
     Claimed,
     Ended,
+    Foreign,
     Leased,
     Logged,
     Pruned,
@@ -28,9 +31,11 @@ from appliance.replica.record import (
     Segment,
     Started,
     decode,
+    opened,
 )
 from appliance.replica.registers import Register
 from appliance.replica.site_versions import SiteVersion
+from appliance.spool.carried import CarriedRecords
 from appliance.spool.clocks import Clocks
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
@@ -81,6 +86,7 @@ class Store:
         self.epoch = self.ownership.epoch
         self.messages.now = self.clocks.saved
         self._aside = Unapplied(connection, self.journal)
+        self.carried = CarriedRecords(connection, self.journal)
         self.pruning = Pruning(connection, self.journal, self.messages, self._aside)
         self.late = 0
         """Records that came after their message had been pruned."""
@@ -151,6 +157,8 @@ class Store:
         # For those who only read the spool: who this is.
         self._set_meta("node", self.node)
         self.clocks.start()
+        for one in self.carried.take_understood():
+            self._apply_carried(one)
         return self.write([Started(self.node)], {}, running)
 
     def write(
@@ -224,14 +232,36 @@ class Store:
             if isinstance(record, Accepted) and record.queue_id in gone:
                 self.journal.note_pruned(segment.incarnation, seq)
                 continue
-            try:
-                self._apply_one(record, stamp, segment.at, contents)
-            except (LookupError, ValueError) as error:
-                if self.pruning.is_late(record):
-                    self.late += 1
-                else:
-                    about = getattr(record, "queue_id", "")
-                    self._aside.add(about, segment.incarnation, seq, str(error))
+            self._try_one(record, stamp, segment.at, contents)
+
+    def carry(self, one: Carried) -> None:
+        """Take in a record that the peer could only carry; raises LookupError."""
+        if one.kind in KINDS:
+            self._apply_carried(one)
+        else:
+            self.carried.keep(one)
+
+    def _apply_carried(self, one: Carried) -> None:
+        node = self.journal.incarnations[one.incarnation].node
+        stamp = Stamp(one.epoch, node, one.at, one.incarnation, one.seq)
+        try:
+            record = opened(one.data)
+        except msgspec.DecodeError as error:
+            self._aside.add("", one.incarnation, one.seq, str(error))
+        else:
+            self._try_one(record, stamp, one.at, {})
+
+    def _try_one(
+        self, record: Record, stamp: Stamp, at: int, contents: Mapping[str, bytes]
+    ) -> None:
+        try:
+            self._apply_one(record, stamp, at, contents)
+        except (LookupError, ValueError) as error:
+            if self.pruning.is_late(record):
+                self.late += 1
+            else:
+                about = getattr(record, "queue_id", "")
+                self._aside.add(about, stamp.incarnation, stamp.seq, str(error))
 
     def _apply_one(
         self, record: Record, stamp: Stamp, at: int, contents: Mapping[str, bytes]
@@ -239,18 +269,8 @@ class Store:
         match record:
             case Accepted():
                 self._accept(record, stamp, at, contents.get(record.queue_id))
-            case Leased():
-                entry = self.messages.get(record.queue_id)
-                self.messages.put(entry, rules.leased(entry.state, record, stamp))
-            case Ended():
-                entry = self.messages.get(record.queue_id)
-                self.messages.put(entry, rules.ended(entry.state, record, stamp))
-            case Logged():
-                entry = self.messages.get(record.queue_id)
-                self.messages.put(entry, rules.logged(entry.state, record, stamp))
-            case Removed():
-                entry = self.messages.get(record.queue_id)
-                self.messages.put(entry, rules.removed(entry.state, record, stamp))
+            case Leased() | Ended() | Logged() | Removed():
+                self._change(record, stamp)
             case Claimed():
                 self.claim(Claim(stamp.epoch, record.owner, record.scope, record.doubt))
             case Pruned():
@@ -260,6 +280,24 @@ class Store:
                 self.site.merge(record)
             case Started():
                 self.ownership.nodes[stamp.incarnation] = record.node
+            case Foreign():
+                if record.kind in KINDS:
+                    raise ValueError("it says it is foreign, and is not")
+                stood = (stamp.incarnation, stamp.seq, stamp.epoch, at)
+                self.carried.keep(Carried(*stood, record.kind, record.data))
+
+    def _change(self, record: Leased | Ended | Logged | Removed, stamp: Stamp) -> None:
+        entry = self.messages.get(record.queue_id)
+        match record:
+            case Leased():
+                state = rules.leased(entry.state, record, stamp)
+            case Ended():
+                state = rules.ended(entry.state, record, stamp)
+            case Logged():
+                state = rules.logged(entry.state, record, stamp)
+            case Removed():
+                state = rules.removed(entry.state, record, stamp)
+        self.messages.put(entry, state)
 
     def _accept(self, record: Accepted, stamp: Stamp, at: int, content: bytes | None) -> None:
         key = key_of(record.queue_id, self.journal)

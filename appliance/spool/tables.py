@@ -15,11 +15,12 @@ import apsw
 import msgspec
 
 from appliance.mail.queue_id import queue_id
-from appliance.replica.frames import Introduced
+from appliance.replica.frames import Carried, Introduced
 from appliance.replica.ownership import Claim
 from appliance.replica.position import Mark
 from appliance.replica.registers import Register
 from appliance.replica.site_versions import SiteVersion
+from appliance.spool import carried
 from appliance.spool.names import Names
 from appliance.spool.schema import NUMBER_BITS, VERSION, rows
 
@@ -84,6 +85,11 @@ class Tables:
     def registers(self) -> Iterator[Register]:
         """The registers that can be read."""
         return self._decoded("SELECT register FROM register", _decode_register)
+
+    def carried(self) -> Iterator[Carried]:
+        """Records that this spool could only carry."""
+        with suppress(apsw.Error):  # an older release has no such table
+            yield from carried.read(self._db, self.indexes)
 
     def _decoded(self, sql: str, decode: Callable[[bytes], T]) -> Iterator[T]:
         with suppress(apsw.Error):  # an older release has not all these tables

@@ -14,6 +14,7 @@ from appliance.replica.record import (
     Diverged,
     Ended,
     Ending,
+    Foreign,
     Record,
     Result,
     Segment,
@@ -35,7 +36,7 @@ def segment(first: int, previous: bytes, count: int = 1, epoch: int = 0) -> Segm
 
 def test_every_kind_has_a_number() -> None:
     tags = {msgspec.inspect.type_info(kind).tag for kind in Record.__args__}  # type: ignore[attr-defined]
-    assert tags == KINDS
+    assert tags == KINDS | {-1}  # Foreign, which nobody writes
 
 
 def test_a_segment_reads_back() -> None:
@@ -43,6 +44,24 @@ def test_a_segment_reads_back() -> None:
     assert decode(encode(one)) == one
     assert one.last == 6
     assert mark(one, encode(one)).seq == 6
+
+
+def later(*records: object) -> bytes:
+    """A segment of a later release, with records as that writes them."""
+    return msgspec.msgpack.encode([INCARNATION, 1, b"", 0, 5, records])
+
+
+def test_a_record_of_a_later_release_is_carried_as_it_is() -> None:
+    one = decode(later([0, b"n"], [77, "anything", {"new": 1}], ENDED))
+    assert one.records[::2] == (Started(b"n"), ENDED)
+    assert one.records[1] == Foreign(77, msgspec.msgpack.encode([77, "anything", {"new": 1}]))
+    assert one.last == 3
+
+
+@pytest.mark.parametrize("record", [[], {}, "x", ["77"], [None], [0], [3, "q"], [-2, 1]], ids=repr)
+def test_what_only_looks_like_a_record_of_a_later_release(record: object) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(later([77, "anything"], record))
 
 
 def test_another_content_has_another_hash() -> None:
