@@ -105,6 +105,7 @@ async def serve(context: Context) -> None:
     bodies.sweep(store.holds)
     pair = Pair(_timing(settings), now, alone=identity.peer is None)
     engine = Engine(store, bodies, pair, str(settings.name), now)
+    engine.on_trial = layout.trial.exists()
     gate = Gate(
         layout.spool,
         settings.disk_reserve,
@@ -112,6 +113,7 @@ async def serve(context: Context) -> None:
         lambda: pair.mode,
         monotonic,
         lambda: engine.reusable,
+        lambda: engine.on_trial,
     )
     spool = Spool(engine, monotonic, context.emit, checkpointer, gate.starving)
     site = MailSite(context.site, settings, spool, context.emit)
@@ -208,6 +210,7 @@ async def _serve(
 
     def every_second() -> None:
         handler.renew()
+        spool.look_at_trial(context.layout.trial)
         watch.look(monotonic())
         site.look()
         tls.look()

@@ -72,6 +72,10 @@ class Engine:
         self._bodies = bodies
         self._keep = sizes.keep
         self.effects: list[Effect] = []
+        self.on_trial = False
+        """True while the data may go back to what it was before an update, and with it all that
+        is on this node only: so nothing is answered, and no body removed, that the peer could not
+        make good."""
         self.room = True
         """False while the link takes nothing more: what is read for it would pile up."""
         self._tag = tag(store.incarnation)
@@ -183,6 +187,11 @@ class Engine:
         """See `Pair.heartbeat`."""
         self._heed(self.pair.heartbeat(alive, now, serves), now)
 
+    def end_trial(self, now: int) -> None:
+        """The release stays."""
+        self.on_trial = False
+        self._settle(now)
+
     @property
     def results(self) -> Mapping[Result, int]:
         """How many recipients' attempts came to which end since this start."""
@@ -251,8 +260,9 @@ class Engine:
         """See Store.commit. A crash before the bodies are gone leaves them to the next start."""
         self.store.commit()
         self.reusable = reusable(self.store.connection)
-        self._bodies.remove(self.store.pruning.dropped)
-        self.store.pruning.dropped.clear()
+        if not self.on_trial:
+            self._bodies.remove(self.store.pruning.dropped)
+            self.store.pruning.dropped.clear()
 
     def committed(self, now: int) -> None:
         """The turn's transaction is durable here."""
@@ -285,7 +295,7 @@ class Engine:
         own = self.store.incarnation
         tip = self.durable[own].seq
         shared = self.replication.acked.get(own, 0)
-        both = self.pair.mode is Mode.PAIRED
+        both = self.pair.mode is Mode.PAIRED or self.on_trial
         self.effects.extend(self._waiting.release(tip, shared, both))
         if self.replication.caught_up(self.durable):
             self._old_exposed = 0

@@ -19,6 +19,10 @@ _ALONE = Refused(
     Reply(452, "4.3.2", "the other node is away and this site accepts no mail alone"),
     'bring the other node back, or set pair.on_peer_loss = "solo" in node.toml',
 )
+_TRIAL = Refused(
+    Reply(452, "4.3.2", "a new release is on trial here and the other node is away"),
+    "wait for the end of the update: `twinpost update status`",
+)
 
 
 class Gate:
@@ -32,14 +36,19 @@ class Gate:
         mode: Callable[[], Mode],
         clock: Callable[[], int],
         reusable: Callable[[], int],
+        on_trial: Callable[[], bool],
     ) -> None:
-        """`reserve` in bytes; `clock` in milliseconds; `reusable`: bytes free in the database."""
+        """`reserve` in bytes; `clock` in milliseconds; `reusable`: bytes free in the database.
+
+        `on_trial`: what only this node has may be gone with the release that is on trial.
+        """
         self._spool = spool
         self._reserve = reserve
         self._refuse_alone = refuse_alone
         self._mode = mode
         self._clock = clock
         self._reusable = reusable
+        self._on_trial = on_trial
         self._looked_at = -_LOOK_EVERY
         self._free = 0
 
@@ -49,6 +58,8 @@ class Gate:
             return _FULL
         if self._refuse_alone and self._mode() is Mode.SOLO:
             return _ALONE
+        if self._on_trial() and self._mode() is not Mode.PAIRED:
+            return _TRIAL
         return None
 
     @property

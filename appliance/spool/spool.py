@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -193,6 +194,13 @@ class Spool:
         self.engine.heartbeat(alive, self._clock(), serves)
         self._heed()
         self._poke()
+
+    def look_at_trial(self, note: Path) -> None:
+        """The trial of a release ends when its note is gone (see `Engine.on_trial`)."""
+        if self.engine.on_trial and not note.exists():
+            self.engine.end_trial(self._clock())
+            self._heed()
+            self._poke()
 
     # The link.
 

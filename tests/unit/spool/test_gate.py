@@ -20,6 +20,7 @@ class Surroundings:
         self.now = 5
         self.mode = Mode.PAIRED
         self.reusable = 0
+        self.trial = False
         self.looks = 0
 
     def statvfs(self, path: object) -> SimpleNamespace:
@@ -43,6 +44,7 @@ def gate(around: Surroundings, reserve: int = 500, refuse_alone: bool = False) -
         lambda: around.mode,
         lambda: around.now,
         lambda: around.reusable,
+        lambda: around.trial,
     )
 
 
@@ -106,5 +108,15 @@ def test_a_site_that_takes_nothing_alone(
 
 
 def test_a_real_disk_is_read(tmp_path: Path) -> None:
-    assert Gate(tmp_path, 1, False, lambda: Mode.PAIRED, lambda: 0, lambda: 0)() is None
-    assert Gate(tmp_path, 1 << 62, False, lambda: Mode.PAIRED, lambda: 0, lambda: 0)() is not None
+    rest = (False, lambda: Mode.PAIRED, lambda: 0, lambda: 0, lambda: False)
+    assert Gate(tmp_path, 1, *rest)() is None
+    assert Gate(tmp_path, 1 << 62, *rest)() is not None
+
+
+def test_a_release_on_trial_takes_nothing_that_the_other_node_does_not_have(
+    around: Surroundings,
+) -> None:
+    around.trial = True
+    assert code(gate(around)) is None
+    for around.mode in (Mode.SOLO, Mode.CATCHING_UP):
+        assert code(gate(around)) == (452, "4.3.2")
