@@ -82,12 +82,14 @@ class TrackSettings(msgspec.Struct, frozen=True, kw_only=True):
 class FailoverSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the virtual addresses move between the nodes of the pair.
 
+    `listen` stands in place of `paths` while this node has no peer: pairing makes paths of it.
     interval: Advertisement_Interval. mail_timeout: with nothing heard from the mail process for
     this long, this node gives up.
     """
 
-    paths: tuple[HeartbeatPath, ...]
     routers: tuple[RouterSettings, ...]
+    paths: tuple[HeartbeatPath, ...] = ()
+    listen: tuple[NumericEndpoint, ...] = ()
     interval: Duration = Duration(100)
     preempt: bool = False
     binder: BinderName = "netlink"
@@ -100,8 +102,10 @@ class FailoverSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.mail_timeout < _LEAST_MAIL_TIMEOUT:
             hint = "the mail process reports about every 200ms"
             raise Wrong(f"mail_timeout must be at least {_LEAST_MAIL_TIMEOUT}", hint)
-        if not 1 <= len(self.paths) <= 255 or _repeats([path.listen for path in self.paths]):
+        if not 1 <= len(self.heartbeats) <= 255 or _repeats(self.heartbeats):
             raise Wrong("paths must be one or more, each with a listen of its own", _LISTEN_HINT)
+        if self.paths and self.listen:
+            raise Wrong("listen is for a node without a peer, and paths need one", _LISTEN_HINT)
         if not 1 <= len(self.routers) <= _MOST_ROUTERS:
             hint = "one: active-passive; two, the priorities crossed: active-active"
             raise Wrong(f"{len(self.routers)} virtual routers in [[failover.routers]]", hint)
@@ -124,6 +128,11 @@ class FailoverSettings(msgspec.Struct, frozen=True, kw_only=True):
                         f"{one} is no loopback address",
                         'binder = "loopback" is for a pair on one machine; leave it out',
                     )
+
+    @property
+    def heartbeats(self) -> tuple[NumericEndpoint, ...]:
+        """Where this node hears its peer, or will."""
+        return self.listen or tuple(path.listen for path in self.paths)
 
     @property
     def virtual(self) -> tuple[Address, ...]:

@@ -139,7 +139,7 @@ def _node(settings: FailoverSettings, identity: Identity, conversation: Conversa
         )
         for router in settings.routers
     ]
-    sender = Sender(settings.paths[0].address, identity.node_id)
+    sender = Sender(settings.heartbeats[0].address, identity.node_id)
     return Node(routers, sender, conversation, range(1, len(settings.paths) + 1))
 
 
