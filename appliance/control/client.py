@@ -14,6 +14,7 @@ import msgspec
 from appliance.control.client_backups import BackupCalls
 from appliance.control.client_events import EventCalls
 from appliance.control.client_jobs import JobCalls
+from appliance.control.client_machine import MachineCalls
 from appliance.control.client_monitor import MonitorCalls
 from appliance.control.client_pair import PairCalls
 from appliance.control.client_people import OperatorCalls
@@ -93,6 +94,7 @@ class Client(
     BackupCalls,
     EventCalls,
     JobCalls,
+    MachineCalls,
     OperatorCalls,
     PairCalls,
     SetupCalls,

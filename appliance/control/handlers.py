@@ -14,6 +14,7 @@ from appliance.control.http import (
     BadRequest,
     Failed,
     Forbidden,
+    NotDone,
     TooOften,
     Unauthorized,
     failed,
@@ -31,6 +32,7 @@ _STATUS: dict[type[Failed], tuple[int, str]] = {
     Unauthorized: (401, "unauthorized"),
     Forbidden: (403, "forbidden"),
     TooOften: (429, "too_often"),
+    NotDone: (409, "refused"),
 }
 
 

@@ -41,6 +41,10 @@ class TooOften(Failed):
     """Later, perhaps."""
 
 
+class NotDone(Failed):
+    """It could not be done as things are; `hint` says what to do first."""
+
+
 def user(request: web.Request) -> str:
     """Who calls, for the journal and the log."""
     return request[WHO].name

@@ -151,6 +151,12 @@ class Event(StrEnum):
     JOB_FAILED = "job_failed"
     JOBS_NOT_REMEMBERED = "jobs_not_remembered"
 
+    # the machine
+    MACHINE_CALLER_REFUSED = "machine_caller_refused"
+    MACHINE_CHANGED = "machine_changed"
+    NETWORK_TAKEN_BACK = "network_taken_back"
+    STICK_GONE = "stick_gone"
+
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"

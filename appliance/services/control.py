@@ -13,8 +13,10 @@ from appliance.control.balance import BalanceApi, BalanceProcess
 from appliance.control.delivery import DeliveryProcess
 from appliance.control.failover_process import FailoverProcess
 from appliance.control.findings import Findings
+from appliance.control.helper import Helper
 from appliance.control.jobs import JobsApi
 from appliance.control.listen import serving
+from appliance.control.machine import MachineApi
 from appliance.control.mail_process import MailProcess
 from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
@@ -34,6 +36,7 @@ from appliance.control.server import Api, Public
 from appliance.control.setup import Configured, SetupApi
 from appliance.control.site import SiteApi
 from appliance.control.tls import TlsApi
+from appliance.ipc.machine import SOCKET
 from appliance.link.identity import KeyStore
 from appliance.services.backups import (
     RecoveryKeyBook,
@@ -119,6 +122,7 @@ async def serve(context: Context) -> None:
         wall,
         clock_problem,
     ).add_to(api)
+    MachineApi(Helper(SOCKET)).add_to(api)
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)

@@ -12,7 +12,7 @@ import pytest
 
 import appliance.control
 from appliance.cli.errors import Exit
-from appliance.ipc import balance, delivery, failover, search
+from appliance.ipc import balance, delivery, failover, machine, search
 from appliance.mail import views
 from appliance.monitor import availability, jobs, snapshot
 from appliance.report import content
@@ -44,6 +44,14 @@ STRUCTS = [
     delivery.HopView,
     delivery.DestinationView,
     delivery.MemberView,
+    machine.MachineView,
+    machine.InterfaceState,
+    machine.InterfaceSettings,
+    machine.ClockState,
+    machine.Choices,
+    machine.Sticks,
+    machine.StickView,
+    machine.NetworkTrial,
     search.SearchPage,
     search.Hit,
     search.Piece,
