@@ -14,6 +14,8 @@ from bundle.errors import Refused
 from bundle.install import Prefix, install, target
 from bundle.keys import PublicKey
 from bundle.manifest import Manifest
+from bundle.node import SystemNode
+from bundle.service import DATA, go_on_and_follow, updater
 
 _PREFIX = Path("/opt/twinpost")
 _KEYS = Path("~/.config/twinpost").expanduser()
@@ -46,8 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("install", help="install a bundle beside what is there, and use it")
     _bundle_options(one)
     one.add_argument("--allow-downgrade", action="store_true", help="also an older release")
+    one.add_argument("--while-alone", action="store_true", help="update a node without its peer")
     one.add_argument("--no-system", action="store_true", help="no units, no user, no firewall")
     one.set_defaults(run=_install)
+
+    for name, run in (("resume", _resume), ("settle", _settle)):
+        one = commands.add_parser(name, help="for systemd: go on with an update")
+        one.add_argument("--prefix", type=Path, default=_PREFIX, help=argparse.SUPPRESS)
+        one.set_defaults(run=run)
 
     one = commands.add_parser("build", help="make a bundle of this checkout")
     one.add_argument("--output", type=Path, metavar="DIR", default=Path("dist"))
@@ -85,6 +93,9 @@ def _install(arguments: argparse.Namespace) -> None:
     if os.geteuid() != 0 and arguments.prefix == _PREFIX:
         raise Refused("only root may install", "use sudo, or log in as root")
     prefix = Prefix(arguments.prefix)
+    if prefix.version() and not arguments.no_system and SystemNode(DATA).configured:
+        _update(arguments, prefix)
+        return
     version = install(
         arguments.bundle,
         prefix,
@@ -97,6 +108,29 @@ def _install(arguments: argparse.Namespace) -> None:
     print(f"Twinpost {version} is in {prefix.current}.")
     if not arguments.no_system:
         system.activate(prefix.release(version), print)
+
+
+def _update(arguments: argparse.Namespace, prefix: Prefix) -> None:
+    """Over a release in use, an installation is an update."""
+    key = _trusted(arguments, prefix)
+    prefix.trust(key.pem, test=arguments.allow_test_key)
+    updater(prefix, print).request(
+        str(arguments.bundle.absolute()),
+        alone=arguments.while_alone,
+        allow_downgrade=arguments.allow_downgrade,
+        by="root",
+    )
+    state = go_on_and_follow(prefix, print)
+    if state.error:
+        raise Refused(state.error, state.hint)
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    updater(Prefix(arguments.prefix), print).run()
+
+
+def _settle(arguments: argparse.Namespace) -> None:
+    updater(Prefix(arguments.prefix), print).settle()
 
 
 def _trusted(arguments: argparse.Namespace, prefix: Prefix) -> PublicKey:

@@ -2,11 +2,14 @@
 
     PREFIX/releases/1.2.3/   an environment and what came with it; `complete` is written last
     PREFIX/current           a link to the release in use
+    PREFIX/updater           a link to the release that carries out an update
+    PREFIX/update/           how far that is (see update.py)
     PREFIX/trusted.pem       the key that bundles have to be signed by
+    PREFIX/test-key          there where that key was made for tests, and was asked for
 
-**Commit point:** the link `current` is replaced. Crash windows: before it, nothing is in use that
-was not before, and what is half made is made anew by the next installation; after it, the new key
-may not be stored yet, which the next bundle's rotations lead to again.
+**Commit point** of an installation: the link `current` is replaced. Crash windows: before it,
+nothing is in use that was not before, and what is half made is made anew by the next installation;
+after it, the new key may not be stored yet, which the next bundle's rotations lead to again.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ class Prefix:
         self.path = path
         self.releases = path / "releases"
         self.current = path / "current"
+        self.updater = path / "updater"
         self.trusted = path / "trusted.pem"
+        self.test_key = path / "test-key"
         self.incoming = path / "incoming"
 
     @contextmanager
@@ -67,6 +72,26 @@ class Prefix:
             return Version.parse(Path(os.readlink(self.current)).name)
         except FileNotFoundError:
             return None
+
+    def use(self, version: Version) -> None:
+        """Have it in use from now on, in one step."""
+        files.point(self.current, f"releases/{version}")
+
+    def trust(self, key: str, *, test: bool) -> None:
+        """Trust bundles that this key (PEM) has signed from now on, also if it is for tests."""
+        files.replace(self.trusted, key.encode("ascii"))
+        if test:
+            files.replace(self.test_key, b"")
+
+    def has(self, version: Version) -> bool:
+        """The release is here, whole."""
+        return (self.release(version) / _COMPLETE).exists()
+
+    def keep_only(self, *versions: Version) -> None:
+        """Remove all other releases."""
+        for folder in self.releases.iterdir():
+            if folder.name not in map(str, versions):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def release(self, version: Version) -> Path:
         """Where a release lies."""
@@ -110,13 +135,21 @@ def install(
         check(verified.manifest, prefix.version(), system, allow_downgrade=allow_downgrade)
         version = verified.manifest.version
         tell(f"Installing Twinpost {version}.")
-        release = prefix.release(version)
-        _make(verified, prefix, release)
-        for folder in (release, prefix.releases):
-            files.sync(folder)
-        files.point(prefix.current, f"releases/{version}")
-        files.replace(prefix.trusted, verified.key.pem.encode("ascii"))
+        beside(verified, prefix)
+        prefix.use(version)
+        prefix.trust(verified.key.pem, test=verified.manifest.test)
         return version
+
+
+def beside(verified: Verified, prefix: Prefix) -> None:
+    """Make its release, complete and synced, while `prefix` is locked; nothing uses it yet.
+
+    Raises Refused, OSError.
+    """
+    release = prefix.release(verified.manifest.version)
+    _make(verified, prefix, release)
+    for folder in (release, prefix.releases):
+        files.sync(folder)
 
 
 def check(

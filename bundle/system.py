@@ -16,6 +16,8 @@ from bundle.errors import Refused
 _UNITS = Path("usr/lib/systemd/system")
 _PLACES = {
     "twinpost.service": _UNITS / "twinpost.service",
+    "twinpost-settle.service": _UNITS / "twinpost-settle.service",
+    "twinpost-update.service": _UNITS / "twinpost-update.service",
     "twinpost-firewall.service": _UNITS / "twinpost-firewall.service",
     "twinpost-firewall.path": _UNITS / "twinpost-firewall.path",
     "twinpost-firewall-again.service": _UNITS / "twinpost-firewall-again.service",
@@ -24,6 +26,7 @@ _PLACES = {
     "profile.sh": Path("etc/profile.d/twinpost.sh"),
 }
 _ENABLED = ("twinpost.service", "twinpost-firewall.service", "twinpost-firewall.path")
+_AT_BOOT = ("twinpost-update.service",)
 
 
 def place(release: Path, root: Path) -> bool:
@@ -47,17 +50,22 @@ def activate(release: Path, tell: Callable[[str], None]) -> None:
         )
     if not Path("/usr/sbin/nft").exists():
         raise Refused("there is no nft, the firewall's command", "apt install nftables")
-    place(release, Path("/"))
-    _systemd(["systemd-sysusers", "twinpost.conf"])
-    _systemd(["systemctl", "daemon-reload"])
-    _systemd(["systemctl", "try-reload-or-restart", "systemd-journald.service"])
-    _systemd(["systemctl", "enable", "--quiet", *_ENABLED])
+    put(release)
     if Path("/var/lib/twinpost/node.toml").exists():
         tell("Starting the node.")
         _systemd(["systemctl", "restart", *_ENABLED])
     else:
         tell("The node has no settings yet: write /var/lib/twinpost/node.toml, then")
         tell("  systemctl start twinpost")
+
+
+def put(release: Path) -> None:
+    """What systemd is to know of `release`; starts and stops nothing. Raises Refused, OSError."""
+    place(release, Path("/"))
+    _systemd(["systemd-sysusers", "twinpost.conf"])
+    _systemd(["systemctl", "daemon-reload"])
+    _systemd(["systemctl", "try-reload-or-restart", "systemd-journald.service"])
+    _systemd(["systemctl", "enable", "--quiet", *_ENABLED, *_AT_BOOT])
 
 
 def _systemd(command: Sequence[str]) -> None:

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "backup": ("backup", "Make encrypted backups, check them; recovery keys."),
     "restore": ("restore", "Make a new node from a backup."),
     "job": ("job", "What the node does by itself: see when, and run it now."),
+    "update": ("update", "Another release: verified, tried, and taken back if it fails."),
     "report": ("report", "How the pair is, as a signed file for others."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "route": ("route", "See where mail goes; pause a domain or next hop, and resume it."),

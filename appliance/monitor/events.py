@@ -157,6 +157,10 @@ class Event(StrEnum):
     NETWORK_TAKEN_BACK = "network_taken_back"
     STICK_GONE = "stick_gone"
 
+    # another release
+    UPDATE = "update"
+    ROLL = "roll"
+
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"
