@@ -58,6 +58,17 @@ def verify(copy: Path, trusted: PublicKey, *, allow_test_key: bool = False) -> V
     return Verified(copy, manifest, key)
 
 
+def content(bundle: Verified, path: str, limit: int) -> bytes:
+    """The beginning of one of its files, b"" if it has none of that name; raises Refused."""
+    found = bytearray()
+    with _opened(bundle.copy) as source:
+        for entry, blocks in archive.read_files(source, bundle.manifest):
+            for block in blocks:
+                if entry.path == path and len(found) < limit:
+                    found += block
+    return bytes(found[:limit])
+
+
 def unpack(bundle: Verified, folder: Path) -> None:
     """All files into the new `folder`; raises Refused, OSError."""
     folder.mkdir(mode=0o700)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.errors import CliError, Exit, config_errors
-from appliance.cli.options import data_option
-from appliance.cli.output import safe
+from appliance.cli.errors import CliError, Exit, config_errors, node_errors
+from appliance.cli.options import MOVE_PATIENCE, data_option, json_option, node_client
+from appliance.cli.output import safe, show_json
+from appliance.cli.update_view import failed, follow_roll, lines_of, other_node
+from appliance.control.client import ApiError, NotRunning
 
 if TYPE_CHECKING:
+    from appliance.control.schema_updates import Updates
     from bundle.ledger import State
 
 _while_alone = click.option(
@@ -57,6 +61,54 @@ def start(bundle: Path, while_alone: bool, allow_downgrade: bool) -> int:
             str(bundle.absolute()), alone=while_alone, allow_downgrade=allow_downgrade, by=_user()
         )
         return _ended(go_on_and_follow(prefix, _tell))
+
+
+@command.command()
+@data_option
+@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def pair(data: Path, bundle: Path) -> int:
+    """Update both nodes: the Backup first, then, when the pair is paired again, the other.
+
+    The bundle goes to the other node over the pair's link. What has begun goes on without this
+    command; the same command again goes on with what has stopped.
+    """
+    from appliance.control.schema_updates import ChosenBundle
+
+    client = node_client(data, MOVE_PATIENCE)
+    size = bundle.stat().st_size
+    with node_errors():
+        click.echo("Giving the bundle to the node.")
+        client.send_bundle(bundle, lambda sent: _progress(sent, size))
+        client.update_pair(ChosenBundle())
+    return follow_roll(client)
+
+
+@command.command()
+@data_option
+@json_option
+def status(data: Path, as_json: bool) -> int:
+    """Show what the nodes run and how updates stand; exit code 1 if one has failed."""
+    client = node_client(data)
+    try:
+        nodes = [client.updates()]
+    except (NotRunning, ApiError):
+        nodes = [_from_disk()]  # the node is being exchanged
+    with suppress(NotRunning, ApiError):
+        nodes.append(other_node(data).updates())
+    if as_json:
+        show_json(nodes)
+    else:
+        click.echo("\n".join(line for one in nodes for line in lines_of(one)))
+    return Exit.NEGATIVE if any(failed(one) for one in nodes) else Exit.OK
+
+
+@command.command()
+@data_option
+def stop(data: Path) -> None:
+    """Stop the update of the pair: what is under way on a node ends, and nothing more begins."""
+    with node_errors():
+        node_client(data).stop_roll()
+    click.echo("Nothing more begins; see `twinpost update status`.")
 
 
 @command.command()
@@ -134,6 +186,27 @@ def _as_root() -> Iterator[None]:
 
 def _tell(text: str) -> None:
     click.echo(safe(text))
+
+
+def _progress(sent: int, size: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{100 * sent // size} %", nl=sent == size, err=True)
+
+
+def _from_disk() -> Updates:
+    from appliance.control.schema_updates import Updates
+    from appliance.services.updates import InstalledReleases
+    from bundle.service import PREFIX
+
+    installed = InstalledReleases(PREFIX)
+    return Updates(
+        node="this node",
+        release=installed.release(),
+        managed=False,
+        update=installed.update(),
+        roll=None,
+        before=installed.before(),
+    )
 
 
 def _user() -> str:

@@ -36,6 +36,8 @@ class Layout:
         """The search index: all of it can be made anew from the spool."""
         self.maintenance = self.data / "maintenance"
         """There while the node is in maintenance."""
+        self.incoming = self.data / "incoming"
+        """A bundle on its way, and which update of the pair is under way."""
         self.trial = self.data / "trial"
         """There while a release is on trial: nothing is promised that the peer has not."""
 

@@ -21,6 +21,7 @@ from appliance.control.client_people import OperatorCalls
 from appliance.control.client_reports import ReportCalls
 from appliance.control.client_setup import SetupCalls
 from appliance.control.client_site import SiteTextCalls
+from appliance.control.client_updates import UpdateCalls
 from appliance.control.schema import (
     API,
     AddAliases,
@@ -100,6 +101,7 @@ class Client(
     SetupCalls,
     SiteTextCalls,
     ReportCalls,
+    UpdateCalls,
 ):
     """Asks the node whose control socket is at `path`; one connection a call."""
 

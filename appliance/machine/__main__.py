@@ -14,7 +14,10 @@ from typing import Any
 from appliance.machine.command import run
 from appliance.machine.helper import Helper, Operation
 from appliance.machine.power import Power
+from appliance.machine.updates import Updates
 from appliance.monitor.events import Emit, EventLog
+from bundle.install import Prefix
+from bundle.service import DATA, PREFIX, go_on, updater
 
 _USER = "twinpost"
 _FIRST_PASSED = 3  # sd_listen_fds(3)
@@ -22,7 +25,11 @@ _FIRST_PASSED = 3  # sd_listen_fds(3)
 
 def operations(emit: Emit) -> Sequence[Operation[Any]]:
     """Everything that can be asked for, family by family."""
-    return (*Power(run).operations(),)
+    prefix = Prefix(PREFIX)
+    updates = Updates(
+        DATA / "incoming" / "bundle", lambda: updater(prefix, lambda text: None), go_on
+    )
+    return (*Power(run).operations(), *updates.operations())
 
 
 async def serve(listener: socket.socket, emit: Emit) -> None:

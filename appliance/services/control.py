@@ -57,6 +57,7 @@ from appliance.services.report import asks_own, asks_peer, report_job
 from appliance.services.report_keys import ReportKeys
 from appliance.services.setup import ThisMachine, clock_problem
 from appliance.services.site import following, open_site, site_reader
+from appliance.services.updates import serving_updates
 from appliance.spool.reader import Reader
 from appliance.trust.view import TlsDesk
 
@@ -164,6 +165,7 @@ async def serve(context: Context) -> None:
     findings.jobs = jobs.views
     keeping = KeptEvents(context, observer, peer if keys.peer else None)
     keeping.add_to(api)
+    updates = serving_updates(context, own, peer if keys.peer is not None else None, api)
     working = asyncio.create_task(jobs.run())
     trusted = [network.network for network in node.http.status]
     try:
@@ -171,6 +173,7 @@ async def serve(context: Context) -> None:
             following(layout.mail_socket, context.site),
             line.followed(),
             keeping.running(),
+            updates,
             serving(
                 api.application,
                 layout.control_socket,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bundle import build, keys
 from bundle.build import Signer
+from tests.install.later import Patch, apply
 from tests.install.machine import Machine
 from tests.netns.lab import CLIENT, VIRTUAL, Host, Lab
 
@@ -53,8 +54,8 @@ class Stick:
         self.fingerprint = public.fingerprint
         (folder / "key.pub").write_text(public.pem)
 
-    def burn(self, version: str) -> str:
-        """A bundle of this checkout that says it is `version`; its name on the stick."""
+    def burn(self, version: str, *patches: Patch) -> str:
+        """A bundle of this checkout, changed, that says it is `version`; its name on the stick."""
         checkout = self.folder.parent / f"checkout-{version}"
         shutil.copytree(
             CHECKOUT, checkout, ignore=shutil.ignore_patterns(".*", "demo-data", "dist")
@@ -64,6 +65,7 @@ class Stick:
         now = f'version = "{build.version(CHECKOUT)}"'
         assert written.count(now) == 1
         project.write_text(written.replace(now, f'version = "{version}"'), "utf-8")
+        apply(checkout, *patches)
         name = f"twinpost-{version}.bundle"
         signer = Signer(self._private, test=True)
         build.build(checkout, self.folder / name, signer, tell=lambda text: None)

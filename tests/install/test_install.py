@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.install.later import NOTES, SICK, UNMIGRATABLE
 from tests.install.machine import Machine
 from tests.install.site import Site, site
 from tests.netns.lab import VIRTUAL
@@ -66,7 +67,9 @@ def holds(machine: Machine) -> bool:
 
 def test_a_pair_of_machines_from_bundle_to_update(tmp_path: Path) -> None:
     with site(tmp_path) as pair:
-        first, second = pair.stick.burn("1.0.0"), pair.stick.burn("1.0.1")
+        first, second = pair.stick.burn("1.0.0"), pair.stick.burn("1.0.1", NOTES)
+        sick = pair.stick.burn("1.0.2", NOTES, SICK)
+        unmigratable = pair.stick.burn("1.0.3", NOTES, UNMIGRATABLE)
         refuses_what_it_should(pair, first)
         for machine in pair.machines:
             pair.install(machine, first, "--allow-test-key")
@@ -81,6 +84,8 @@ def test_a_pair_of_machines_from_bundle_to_update(tmp_path: Path) -> None:
             send_until_taken(pair, subject)
         sent += loses_nothing_when_the_power_goes(pair, sent)
         sent += loses_nothing_in_an_update(pair, second)
+        goes_back_from_what_does_not_work(pair, sick, "does not do its work")
+        goes_back_from_what_does_not_work(pair, unmigratable, "migrated")
         for machine in pair.machines:
             until(partial(has_all, machine, sent))
 
@@ -155,3 +160,11 @@ def loses_nothing_in_an_update(pair: Site, name: str) -> list[str]:
             send_until_taken(pair, sent[-1])
         until(lambda: mode(pair.a) == mode(pair.b) == "paired")
     return sent
+
+
+def goes_back_from_what_does_not_work(pair: Site, name: str, why: str) -> None:
+    """By itself: the release and the data are what they were, and the pair is paired."""
+    with pytest.raises(Failed, match=why):
+        pair.install(pair.a, name)
+    assert pair.a.run("twinpost", "--version").split()[-1] == "1.0.1"
+    until(lambda: mode(pair.a) == mode(pair.b) == "paired")
