@@ -146,7 +146,7 @@ class SetTimeZone(Request, frozen=True):
 
 
 class SetKeyboard(Request, frozen=True):
-    """Set the console's keyboard: "no", "de-latin1". Answered by Done."""
+    """Set the console's keyboard: "no", "de:nodeadkeys". Answered by Done."""
 
     name: str
 
@@ -208,8 +208,9 @@ class UnmountStick(Request, frozen=True):
 class StickView(msgspec.Struct, frozen=True, kw_only=True):
     """A file system on a removable disk.
 
-    `id` names it in requests. `folder`: where it is mounted, "" if it is not. `free` and `size` in
-    bytes; `free` is None unless it is mounted. `problem`: why it can't be used, "" if it can.
+    `id` names it in requests. `folder`: where it is mounted, "" if it is not; `store`: the folder
+    on it that the node may write to, "" if none is. `free` and `size` in bytes; `free` is None
+    unless it is mounted. `problem`: why it can't be used, "" if it can.
     """
 
     id: str
@@ -219,6 +220,7 @@ class StickView(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     free: int | None
     folder: str
+    store: str
     writable: bool
     problem: str = ""
 

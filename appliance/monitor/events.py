@@ -155,7 +155,6 @@ class Event(StrEnum):
     MACHINE_CALLER_REFUSED = "machine_caller_refused"
     MACHINE_CHANGED = "machine_changed"
     NETWORK_TAKEN_BACK = "network_taken_back"
-    STICK_GONE = "stick_gone"
 
     # another release
     UPDATE = "update"
