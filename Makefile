@@ -7,13 +7,14 @@ SEEDS ?= 20000
 ROUNDS ?= 200
 DEMO ?=
 BUNDLE ?=
+IMAGE ?=
 BENCH ?=
 
 bin := $(VENV)/bin
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help bundle demo test test-sim test-crash test-net bench lint types contracts runtime dev lock clean
+.PHONY: help bundle image demo test test-sim test-crash test-net test-install test-image bench lint types contracts runtime dev lock clean
 
 help: ## say what there is
 	@echo "Twinpost: highly available e-mail for places with no internet."
@@ -40,6 +41,10 @@ test-net: dev ## faults of a pair in network namespaces, keepalived beside it (a
 test-install: dev ## a bundle on two Debian 13 machines in namespaces (as root, 10 min)
 	INSTALL=1 $(bin)/python -m pytest -s tests/install $(PYTEST)
 
+test-image: dev ## the image in QEMU, from installation to update (as root, 60 min)
+	@packer/needs.sh test
+	IMAGE=1 $(bin)/python -m pytest -s tests/image $(PYTEST)
+
 bench: runtime ## measure the pair, and Postfix beside it where it is installed (BENCH="--help")
 	@$(bin)/python -m tests.bench $(BENCH)
 
@@ -48,6 +53,10 @@ bench-search: dev ## index 100,000 generated messages and search them, stock Who
 
 bundle: dev ## one signed file to install and update from (BUNDLE="--help")
 	@$(bin)/python -m bundle build $(BUNDLE)
+
+image: bundle ## the image of a USB stick that installs it, in dist/ (as root, 10 min)
+	@packer/needs.sh
+	@CHECKPOINT_DISABLE=1 packer build $(IMAGE) packer/
 
 lint: dev
 	$(bin)/ruff check .

@@ -49,7 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     _bundle_options(one)
     one.add_argument("--allow-downgrade", action="store_true", help="also an older release")
     one.add_argument("--while-alone", action="store_true", help="update a node without its peer")
-    one.add_argument("--no-system", action="store_true", help="no units, no user, no firewall")
+    extent = one.add_mutually_exclusive_group()
+    extent.add_argument("--no-system", action="store_true", help="no units, no user, no firewall")
+    extent.add_argument(
+        "--image", action="store_true", help="all that, for a system that does not run yet"
+    )
     one.set_defaults(run=_install)
 
     for name, run in (("resume", _resume), ("settle", _settle)):
@@ -106,7 +110,9 @@ def _install(arguments: argparse.Namespace) -> None:
         tell=print,
     )
     print(f"Twinpost {version} is in {prefix.current}.")
-    if not arguments.no_system:
+    if arguments.image:
+        system.put(prefix.release(version))
+    elif not arguments.no_system:
         system.activate(prefix.release(version), print)
 
 

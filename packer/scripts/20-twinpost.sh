@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Twinpost from its bundle, by its own installer, without a network; and what makes it an appliance.
+. "$HERE/scripts/common.sh"
+
+inside() {
+    unshare --net --mount --pid --fork --kill-child chroot "$root" \
+        env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 \
+        sh -euc 'mount -t proc proc /proc; exec "$@"' - "$@"
+}
+
+cp -r "$HERE/live/." "$root/"
+mkdir "$root/bundle" "$root/etc/network" # live-boot writes into the latter, whoever reads it
+cp "$bundle" "$root/bundle/bundle"
+cp "$DIST/twinpost-bundle.pub" "$DIST/twinpost-install.pyz" "$root/bundle/"
+key=$root/bundle/twinpost-bundle.pub
+fingerprint=$(openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1)
+options=(--image --key /bundle/twinpost-bundle.pub --fingerprint "$fingerprint")
+[ "$TEST_KEY" = false ] || options+=(--allow-test-key)
+inside python3 /bundle/twinpost-install.pyz install /bundle/bundle "${options[@]}"
+rm -r "$root/bundle"
+
+# The node's screen and its first serial line show Twinpost's console; nobody else waits anywhere.
+inside systemctl --quiet mask getty@.service serial-getty@.service console-getty.service \
+    container-getty@.service debug-shell.service systemd-networkd-wait-online.service
+inside systemctl --quiet enable systemd-networkd.service
+inside passwd --quiet --lock root
+
+# Each machine makes its own identity at its first boot.
+: >"$root/etc/machine-id"
+rm -f "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed" "$root/etc/resolv.conf"
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/{apt,debconf,ldconfig}/* "$root"/var/log/* \
+    "$root"/root/.cache "$root"/tmp/*

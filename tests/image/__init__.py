@@ -1,0 +1,1 @@
+"""The image that sites get, booted, installed, paired, cut off from power and updated in QEMU."""
