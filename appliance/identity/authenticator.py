@@ -25,6 +25,8 @@ BUSY = Reply(454, "4.7.0", "Too many logins at once, try again later")
 
 _MOST_WAITING = 4
 """Passwords of an address from which nobody has logged in before."""
+_QUEUED = 3.0
+"""Seconds in which so many may have been tried."""
 
 
 class Authenticator:
@@ -65,12 +67,13 @@ class Authenticator:
         """Whether the user may use the address."""
         return self.people.may_send_as(user, sender)
 
-    def locked_out(self, client: str) -> bool:
-        """Whether one more client of that address could not log in, or not before long."""
+    def locked_out(self, client: str) -> float:
+        """Seconds for which one more client of that address could not log in; 0: it can try."""
         if self._throttle.at_home(client):
-            return False
+            return 0.0
+        wait = self._throttle.wait(self._clock(), client) / 1000
         _, waiting = self._turns.get(group(client), (None, 0))
-        return waiting >= _MOST_WAITING or self._throttle.spent(self._clock(), client)
+        return wait or (_QUEUED if waiting >= _MOST_WAITING else 0.0)
 
     def begin(self, mechanism: str, client: str) -> Plain | Login | Scram | None:
         """A client of that address begins to log in; None: there is no such mechanism."""

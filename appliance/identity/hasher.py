@@ -27,11 +27,11 @@ class Hasher:
     """Two threads, each with one password at a time and 19 MiB: one for strangers, one for others.
 
     `waiting`: how many may wait for a thread. `rest`: after a wrong password it hashes nothing for
-    so many times as long as it took, so that guesses have a tenth of a processor; right ones follow
-    one another at once.
+    so many times as long as it took, so that guesses have a twentieth of a processor; right ones
+    follow one another at once.
     """
 
-    def __init__(self, waiting: int = 100, rest: float = 9.0) -> None:
+    def __init__(self, waiting: int = 100, rest: float = 19.0) -> None:
         self._waiting = waiting
         self._rest = rest
         self._strangers, self._others = _Line("strangers"), _Line("others")

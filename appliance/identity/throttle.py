@@ -65,9 +65,9 @@ class Throttle:
         """Whether somebody has logged in from there before."""
         return self._at_home[group(client)] > 0
 
-    def spent(self, now: int, client: str) -> bool:
-        """Whether the address may try no password now, but of those who are at home there."""
-        return self._addresses.wait(now, group(client)) > 0
+    def wait(self, now: int, client: str) -> int:
+        """Milliseconds until the address may try a password but of those who are at home there."""
+        return self._addresses.wait(now, group(client))
 
     def undone(self, client: str, user: str) -> None:
         """It was not tried after all."""

@@ -27,8 +27,8 @@ class Accounts(Protocol):
     def check_from(self) -> bool:
         """Whether users need a right to the addresses in From, too."""
 
-    def locked_out(self, client: str) -> bool:
-        """Whether no client of that IP address could log in now: it has guessed too often."""
+    def locked_out(self, client: str) -> float:
+        """Seconds for which no client of that IP address could log in: it has guessed too often."""
 
     def begin(self, mechanism: str, client: str) -> Exchange | None:
         """A client of that IP address begins to log in; None: there is no such mechanism."""

@@ -61,14 +61,6 @@ class Connection(Stream, ABC):
             return
         # Without the zone of a link-local address: it means nothing to anyone else.
         client = str(peer[0]).partition("%")[0]
-        if self._locked_out(client):
-            # Before the handshake, which would cost more than all the rest.
-            reason = TOO_MANY_LOGINS.text
-            self.service.traffic.refused += 1
-            self.service.emit(Event.CONNECTION_REFUSED, client=client, reason=reason)
-            word = b"" if self.listener.implicit else encode(TOO_MANY_LOGINS)
-            self.service.pen.hold(transport, word)
-            return
         if self.listener.balancers is None:
             refusal = self._admit(client)
             if refusal is not None:
@@ -154,16 +146,28 @@ class Connection(Stream, ABC):
             return False
         return await self.start_tls(context)
 
-    def _locked_out(self, client: str) -> bool:
-        """Whether there is nothing that the client could do here."""
+    def _locked_out(self, client: str) -> Reply | None:
+        """Why there is nothing that the client could do here.
+
+        Before the handshake, which would cost more than all the rest.
+        """
         accounts = self.service.accounts
-        return self.listener.submission and accounts is not None and accounts.locked_out(client)
+        if not self.listener.submission or accounts is None:
+            return None
+        seconds = accounts.locked_out(client)
+        if not seconds:
+            return None
+        if self.listener.balancers is None:  # else it is the balancer that comes
+            self.service.door.shut(client, seconds)
+        return TOO_MANY_LOGINS
 
     def _admit(self, client: str) -> Reply | None:
         """Count the client in; or why it can't be served."""
         # Checks and probes come often: they would use up the rate of its address.
         known = self.is_check or client in self.service.nodes
-        refusal = None if known else self.service.guard.connection(client)
+        refusal = self._locked_out(client)
+        if refusal is None and not known:
+            refusal = self.service.guard.connection(client)
         refusal = refusal or self.service.admit(client)
         if refusal is None:
             self.client = client

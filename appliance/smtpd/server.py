@@ -91,6 +91,7 @@ class SmtpServer:
             self._sessions(listener), endpoint.host, endpoint.port, backlog=_BACKLOG
         )
         self._servers.append(server)
+        self._give_door(server, listener)
         for listening in server.sockets:
             host, port = listening.getsockname()[:2]
             self.addresses += ((host, port),)
@@ -112,6 +113,7 @@ class SmtpServer:
             listening.close()
             raise
         self._moving[endpoint] = server
+        self._give_door(server, listener)
         self._emit(Event.LISTENING, address=endpoint.host, port=endpoint.port)
 
     def leave(self, endpoint: Endpoint) -> None:
@@ -140,6 +142,10 @@ class SmtpServer:
         loop = asyncio.get_running_loop()
         return lambda: Session(self._service, self._connections, loop, listener)
 
+    def _give_door(self, server: asyncio.Server, listener: Listener) -> None:
+        if listener.submission and listener.balancers is None:
+            self._service.door.add(server)
+
     def _close_listeners(self) -> None:
         for server in (*self._servers, *self._moving.values()):
             server.close()
@@ -154,7 +160,7 @@ class SmtpServer:
         """
         self._close_listeners()
         self._service.draining = True
-        self._service.pen.close()
+        self._service.door.close()
         for connection in tuple(self._connections):
             connection.drain()
         conversations = {connection.conversation for connection in self._connections}

@@ -11,10 +11,10 @@ from appliance.mail.date import date_text
 from appliance.mail.networks import group
 from appliance.mail.reply import Reply
 from appliance.smtpd.accounts import Accounts
+from appliance.smtpd.door import Door
 from appliance.smtpd.events import Emit
 from appliance.smtpd.guard import Guard
 from appliance.smtpd.intake import Intake
-from appliance.smtpd.pen import Pen
 from appliance.smtpd.policy import Policy
 from appliance.smtpd.replies import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_CLIENT, encode
 from appliance.smtpd.traffic import Traffic
@@ -52,7 +52,8 @@ class Service:
         self.accounts = accounts
         self.guard = guard or Guard()
         self.nodes = nodes
-        self.pen = Pen()
+        self.door = Door()
+        """Of the listeners for users."""
         self.draining = False
         self.traffic = Traffic()
         self.rejected = 0

@@ -140,11 +140,11 @@ def run(make: Maker, scenario: Scenario, folder: Path, sink_host: str) -> Measur
                 **({"tls": 1} if scenario.tls else {}),
                 **({"sender": "ward@ships.example"} if scenario.policy else {}),
             )
+            if scenario.deliver:
+                sink.ask(f"taken {load.accepted} {_DRAIN}")
+            used = _cpu(system) - used
             if scenario.guesses:
                 taken_away = guesser.cpu / (load.seconds * (os.cpu_count() or 1))
-        if scenario.deliver:
-            sink.ask(f"taken {load.accepted} {_DRAIN}")
-        used = _cpu(system) - used
         highest = _memory(system)
         system.check()
         accepted = frozenset(tokens.read_text(encoding="ascii").split())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
+import select
 import shutil
 import smtplib
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ import pytest
 from appliance.config.site import SubmissionSettings, User
 from appliance.identity.credential import DISABLED
 from appliance.monitor.events import Event as Logged
-from appliance.smtpd import pen
+from appliance.smtpd import door
 from appliance.smtpd.events import Event
 from appliance.smtpd.listener import RELAY, SUBMISSION, SUBMISSIONS
 from tests.dialogue.served import PATIENCE, Client, Served, serving
@@ -250,7 +251,7 @@ def test_a_login_is_forgotten_with_the_connection() -> None:
 
 def test_a_crowd_of_wrong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """From one address: ten are looked at, and the right one isn't any more."""
-    monkeypatch.setattr(pen, "_WAIT", 0.0)
+    monkeypatch.setattr(door, "_LONGEST", 0.0)
 
     def guess(client: Client) -> list[str]:
         return [client.ask(f"AUTH PLAIN {WRONG}") for _ in range(3)]
@@ -288,36 +289,35 @@ def refused_at_the_door(served: Served) -> None:
     assert reasons == ["Too many failed logins, closing connection"] * 2
 
 
-def test_the_server_stops_while_somebody_waits_at_the_door(
+def test_whoever_may_not_log_in_comes_no_further_than_the_kernel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pen, "_WAIT", 3600.0)
-    monkeypatch.setattr(pen, "_MOST", 1)
+    """For a while, at both ports for users; the door opens although nobody knocks."""
+    monkeypatch.setattr(door, "_EVERY", 3600.0)
     with site() as (served, world):
         for number in range(11):
             world.authenticator._throttle.attempt(0, "127.0.0.1", f"user{number}")
-        first = served.client(2)
-        served.log.wait_for(Event.CONNECTION_REFUSED)
-        with served.client(2) as second:  # one more does not find a place
-            assert second.line() == ""
-        assert len(served.server._service.pen) == 1
-    with first:
-        assert first.line() == ""
+        with served.client(1) as client:
+            assert client.reply() == "421 4.7.0 Too many failed logins, closing connection"
+        assert [reaches(served, port) for port in (0, 1, 2)] == [True, False, False]
+        assert reaches(served, 2, source="127.0.0.2")
+        world.now += HOUR
+        kept = served.server._service.door
+
+        async def later() -> None:
+            kept._shut["127.0.0.1"] = 0.0
+            kept._renew()
+
+        served.run(later)
+        assert [reaches(served, port) for port in (0, 1, 2)] == [True, True, True]
+        assert kept._timer is None
+        assert len(served.log.of(Event.CONNECTION_REFUSED)) == 1
 
 
-def test_who_is_gone_while_it_waits_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is nobody to say the last word to, and uvloop takes none for a closed transport."""
-    monkeypatch.setattr(pen, "_WAIT", 3600.0)
-    with site() as (served, world):
-        for number in range(11):
-            world.authenticator._throttle.attempt(0, "127.0.0.1", f"user{number}")
-        with served.client(1), served.client(2):
-            served.log.wait_for(Event.CONNECTION_REFUSED, 2)
-            held = list(served.server._service.pen._held)
-
-            async def cut() -> None:
-                for transport in held:
-                    transport.abort()
-                await asyncio.sleep(0)  # the loop closes them at its next turn
-
-            served.run(cut)
+def reaches(served: Served, listener: int, source: str = "127.0.0.1") -> bool:
+    """Whether a connection is made; on loopback it is there at once."""
+    with socket.socket() as client:
+        client.bind((source, 0))
+        client.setblocking(False)
+        client.connect_ex(served.server.addresses[listener])
+        return bool(select.select([], [client], [], 0)[1])

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from appliance.balance.proxy import LOCAL, header
 from appliance.config.limits import Limits
 from appliance.smtpd.events import Event
+from appliance.smtpd.listener import Listener
 from appliance.smtpd.proxy import Balancers
 from tests.dialogue.served import serving
 from tests.dialogue.wire import Bench, Wire, run, settle
+from tests.unit.identity.parts import World
 
 BALANCER = "192.0.2.7"  # where Wire connects from
 BALANCERS = Balancers((ipaddress.ip_network(BALANCER),))
@@ -219,5 +221,27 @@ def test_a_stop_does_not_wait_for_headers() -> None:
             connection.drain()
         await settle()
         assert (wire.ended, wire.said) == ("abort", b"")
+
+    run(test)
+
+
+def test_who_guesses_behind_a_balancer_gets_no_handshake_and_others_do() -> None:
+    async def test() -> None:
+        bench = Bench()
+        world = World()
+        for number in range(11):
+            world.authenticator._throttle.attempt(0, "198.51.100.9", f"user{number}")
+        bench.service.accounts = world.authenticator
+        for_users = Listener(submission=True, balancers=BALANCERS)
+        wire = await bench.connect(listener=for_users)
+        await wire.send(CLIENT)
+        assert wire.said == b"421 4.7.0 Too many failed logins, closing connection\r\n"
+        assert not bench.service.door._shut  # the balancer's own address would be shut out
+        await wire.leave()
+        other = await bench.connect(listener=for_users)
+        await other.send(OTHER)
+        assert other.said.startswith(b"220 ")
+        await other.leave()
+        world.hasher.close()
 
     run(test)

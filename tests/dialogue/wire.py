@@ -140,13 +140,18 @@ class Bench:
         )
         self.connections: set[Connection] = set()
 
-    async def connect(self, wire: Wire | None = None, balancers: Balancers | None = None) -> Wire:
+    async def connect(
+        self,
+        wire: Wire | None = None,
+        balancers: Balancers | None = None,
+        listener: Listener | None = None,
+    ) -> Wire:
         wire = wire or Wire()
         wire.session = Session(
             self.service,
             self.connections,
             asyncio.get_running_loop(),
-            Listener(balancers=balancers),
+            listener or Listener(balancers=balancers),
         )
         wire.session.connection_made(wire)
         await settle()

@@ -124,11 +124,11 @@ def test_no_more_than_the_allowance(steps: list[int], burst: int, period: int) -
 def test_an_address_that_has_spent_its_tries() -> None:
     throttle = Throttle()
     for one in range(10):
-        assert not throttle.spent(0, "192.0.2.1")
+        assert not throttle.wait(0, "192.0.2.1")
         throttle.attempt(0, "192.0.2.1", f"user{one}")
-    assert throttle.spent(0, "192.0.2.1")
-    assert not throttle.spent(0, "192.0.2.2")
-    assert not throttle.spent(HOUR, "192.0.2.1")
+    assert throttle.wait(0, "192.0.2.1")
+    assert not throttle.wait(0, "192.0.2.2")
+    assert not throttle.wait(HOUR, "192.0.2.1")
 
 
 def test_who_is_at_home_where() -> None:
