@@ -13,6 +13,7 @@ import msgspec
 
 from appliance.control.client_backups import BackupCalls
 from appliance.control.client_events import EventCalls
+from appliance.control.client_installer import InstallerCalls
 from appliance.control.client_jobs import JobCalls
 from appliance.control.client_machine import MachineCalls
 from appliance.control.client_monitor import MonitorCalls
@@ -95,6 +96,7 @@ class Client(
     BackupCalls,
     EventCalls,
     JobCalls,
+    InstallerCalls,
     MachineCalls,
     OperatorCalls,
     PairCalls,

@@ -13,8 +13,11 @@ from functools import partial
 from typing import Any
 
 from appliance.machine.clock import Clock
-from appliance.machine.command import run
+from appliance.machine.command import run, watch
+from appliance.machine.disks import DiskInstaller, Places
 from appliance.machine.helper import Helper, Operation
+from appliance.machine.install import DESK
+from appliance.machine.installing import Desk, Installing
 from appliance.machine.names import Names
 from appliance.machine.network import Network, gateway, links
 from appliance.machine.power import Power
@@ -45,6 +48,7 @@ def operations(
         *network.operations(),
         *StickKeeper(run, user.pw_uid, user.pw_gid, disks).operations(),
         *Power(run).operations(),
+        *Installing(DiskInstaller(run, watch, Places()), run, Desk(DESK)).operations(),
         *updates.operations(),
     )
 

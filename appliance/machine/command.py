@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -25,10 +26,21 @@ class Run(Protocol):
 
 async def run(*words: str, given: str = "") -> str:
     """A `Run`; whoever is cancelled takes the program and all that it started along."""
+    process = await _started(words, subprocess.PIPE if given else subprocess.DEVNULL)
     try:
-        process = await asyncio.create_subprocess_exec(
+        said, complained = await process.communicate(given.encode("utf-8") or None)
+    except BaseException:
+        await _ended(process)
+        raise
+    _check(words, process.returncode, complained)
+    return said.decode("utf-8", "replace")
+
+
+async def _started(words: Sequence[str], given: int) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
             *words,
-            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+            stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_ENVIRONMENT,
@@ -38,15 +50,41 @@ async def run(*words: str, given: str = "") -> str:
     except FileNotFoundError:
         hint = "install Twinpost's bundle again: it brings what it needs"
         raise HelperError(f"there is no {words[0]} on this machine", hint) from None
-    try:
-        said, complained = await process.communicate(given.encode("utf-8") or None)
-    except BaseException:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        raise
-    if process.returncode:
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _check(words: Sequence[str], code: int | None, complained: bytes) -> None:
+    if code:
         lines = complained.decode("utf-8", "replace").strip().splitlines()
-        why = visible(lines[-1], _LONGEST) if lines else f"exit code {process.returncode}"
+        why = visible(lines[-1], _LONGEST) if lines else f"exit code {code}"
         raise HelperError(f"{words[0]}: {why}", "see `journalctl -u twinpost-helper`")
-    return said.decode("utf-8", "replace")
+
+
+class Watch(Protocol):
+    """Runs a program that says how far it is."""
+
+    async def __call__(self, *words: str, line: Callable[[str], None]) -> None:
+        """To its end; `line` hears what it says. Raises HelperError if it failed."""
+
+
+async def watch(*words: str, line: Callable[[str], None]) -> None:
+    """A `Watch`."""
+    process = await _started(words, subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    complaints = asyncio.create_task(process.stderr.read())
+    try:
+        async for said in process.stdout:
+            line(said.decode("utf-8", "replace").strip())
+        await process.wait()
+        complained = await complaints
+    except BaseException:
+        complaints.cancel()
+        await _ended(process)
+        raise
+    _check(words, process.returncode, complained)

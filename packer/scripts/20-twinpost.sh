@@ -22,7 +22,7 @@ rm -r "$root/bundle"
 # The node's screen and its first serial line show Twinpost's console; nobody else waits anywhere.
 inside systemctl --quiet mask getty@.service serial-getty@.service console-getty.service \
     container-getty@.service debug-shell.service systemd-networkd-wait-online.service
-inside systemctl --quiet enable systemd-networkd.service
+inside systemctl --quiet enable systemd-networkd.service twinpost-unattended.service
 inside passwd --quiet --lock root
 
 # Each machine makes its own identity at its first boot.
