@@ -8,6 +8,9 @@
             <- Done                           has stored the pairing
     Confirmed ->                              has stored it too
 
+Request and Grant carry what each node says of itself (`about`): opaque here, and as trustworthy as
+the channel, whose ends have both shown that they know the code by then.
+
 Crash windows. Before Done: the joiner may be paired and the inviter not; the invitation stays open
 for the same joiner, and a node may always join the peer it already has. After Done: both are
 paired, the joiner may have to be told so.
@@ -103,6 +106,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True, tag=True):
     proof: bytes
     signature: bytes
     endpoint: str
+    about: bytes = b""
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -113,6 +117,7 @@ class Grant(msgspec.Struct, frozen=True, array_like=True, tag=True):
     authority_key: str
     certificate: str
     endpoint: str
+    about: bytes = b""
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -158,7 +163,9 @@ class Invitation:
         secret: bytes,
         now: float,
         limits: Limits,
+        about: bytes = b"",
     ) -> None:
+        self.about = about
         self.code = PairingCode.make(authority.key.public_key, secret)
         self.tries_left = limits.tries
         self._identity = identity
@@ -198,9 +205,8 @@ class Invitation:
         self._joiner = request.public_key
         certificate, key = self._authority.certificate, self._authority.key.pem()
         proof = _proof(self.code, b"inviter", transcript)
-        return Grant(proof, certificate, key, granted, str(self._link)), Pairing(
-            certificate, key, own, peer
-        )
+        grant = Grant(proof, certificate, key, granted, str(self._link), self.about)
+        return grant, Pairing(certificate, key, own, peer)
 
     def check(self, now: float) -> None:
         """Raises PairingFailed when the code is good no more."""
@@ -226,7 +232,9 @@ class Joining:
         if not self.code.matches(self.authority_key):
             raise PairingFailed(Problem.OTHER_NODE)
 
-    def request(self, greeting: Greeting, nonce: bytes, link: Endpoint) -> Request:
+    def request(
+        self, greeting: Greeting, nonce: bytes, link: Endpoint, about: bytes = b""
+    ) -> Request:
         """Ask to be paired; `nonce` is 32 random bytes. Raises PairingFailed."""
         if greeting.version != VERSION:
             raise PairingFailed(Problem.OTHER_VERSION, f"{greeting.version}, here {VERSION}")
@@ -237,7 +245,7 @@ class Joining:
         peer = self.identity.peer
         if peer is not None and peer.public_key != greeting.public_key and not self.replacing:
             raise PairingFailed(Problem.ALREADY_PAIRED, f"node {peer.node_id.hex()}")
-        unproven = Request(self.identity.public_key, nonce, b"", b"", str(link))
+        unproven = Request(self.identity.public_key, nonce, b"", b"", str(link), about)
         transcript = _transcript(self.authority_key, greeting, unproven)
         return msgspec.structs.replace(
             unproven,

@@ -36,10 +36,16 @@ from appliance.link.identity import KeyStore, Pairing, Peer
 from appliance.link.tls import NoPeerKey, inviter_context, joiner_context, peer_key
 
 Randomness = Callable[[int], bytes]
+Met = Callable[[bytes], None]
+"""Gets what the other node says of itself before the pairing is stored, to make that durable first.
+
+Raises PairingFailed to refuse it, OSError if that fails.
+"""
 Spoken = TypeVar("Spoken")
 
 _PATIENCE = 10.0  # seconds for a connection, from its first byte to its last
-_FRAME_LIMIT = 8192
+_FRAME_LIMIT = 8192  # what a stranger may have an inviter keep in memory
+_GRANT_LIMIT = 6 << 20  # what the inviter says of itself may hold the pair's whole site
 _MOST_UNREAD = 4
 
 
@@ -53,8 +59,8 @@ class Paired:
 class _Talk(FrameProtocol):
     """Messages of the ceremony on one TLS connection."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop, _FRAME_LIMIT)
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = _FRAME_LIMIT) -> None:
+        super().__init__(loop, limit)
         self._heard: asyncio.Queue[bytes | ConnectionLost] = asyncio.Queue()
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Message)
@@ -112,6 +118,7 @@ class Inviting:
         authority: Authority,
         now: Callable[[], float],
         random: Randomness,
+        met: Met,
     ) -> None:
         self.code = str(invitation.code)
         self._store = store
@@ -119,6 +126,7 @@ class Inviting:
         self._context = inviter_context(authority.certificate, authority.key)
         self._now = now
         self._random = random
+        self._met = met
         self._acceptor: Acceptor | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._result: asyncio.Future[Paired] = asyncio.get_running_loop().create_future()
@@ -197,7 +205,7 @@ class Inviting:
             )
             talk.say(grant)
             await talk.hear(Done)
-            self._store_and_end(pairing)
+            self._store_and_end(pairing, request.about)
             talk.say(Confirmed())
         except PairingFailed as error:
             talk.say(Refused(error.problem.name, error.detail))
@@ -206,9 +214,10 @@ class Inviting:
                 self._end(error)
         await talk.ended()
 
-    def _store_and_end(self, pairing: Pairing) -> None:
+    def _store_and_end(self, pairing: Pairing, about: bytes) -> None:
         self._ending = asyncio.current_task()
         try:
+            self._met(about)
             self._store.save(pairing)
         except OSError as error:
             self._end(error)
@@ -224,11 +233,14 @@ async def start_pairing(
     *,
     replacing: bool = False,
     limits: Limits | None = None,
+    about: bytes = b"",
+    met: Met = lambda about: None,
     now: Callable[[], float] = time.monotonic,
     random: Randomness = secrets.token_bytes,
 ) -> Inviting:
     """Open an invitation at `listen`; the joiner is told that this node's link is at `link`.
 
+    `about` is what the joiner gets to know of this node, `met` gets what it says of itself.
     Uses the pair's authority if this node has one, else makes one. Raises PairingFailed if the
     node has a peer and is not `replacing` it, KeysDamaged, OSError, ValueError.
     """
@@ -237,8 +249,8 @@ async def start_pairing(
     if identity.peer is not None and not replacing:
         raise PairingFailed(Problem.ALREADY_PAIRED, f"node {identity.peer.node_id.hex()}")
     authority = identity.pairing.authority if identity.pairing else Authority.create()
-    invitation = Invitation(identity, authority, link, random(SECRET_LENGTH), now(), limits)
-    inviting = Inviting(store, invitation, authority, now, random)
+    invitation = Invitation(identity, authority, link, random(SECRET_LENGTH), now(), limits, about)
+    inviting = Inviting(store, invitation, authority, now, random, met)
     inviting.open(listen, limits.lifetime)
     return inviting
 
@@ -251,24 +263,28 @@ async def join(
     *,
     replacing: bool = False,
     source: str | None = None,
+    about: bytes = b"",
+    met: Met = lambda about: None,
     random: Randomness = secrets.token_bytes,
 ) -> Paired:
     """Pair with the node that printed `code` and waits at `address`; this node's link is `link`.
 
+    `about` is what that node gets to know of this one, `met` gets what it says of itself.
     Raises PairingFailed; KeysDamaged, OSError for this node's own files, ValueError for addresses.
     """
     identity = store.identity()
-    talk = _Talk(asyncio.get_running_loop())
+    talk = _Talk(asyncio.get_running_loop(), _GRANT_LIMIT)
     stored = None
     try:
         async with asyncio.timeout(_PATIENCE):
             await _connect(talk, numeric(address.host, address.port), source)
             joining = Joining(identity, code, talk.key(), replacing)
             greeting = await talk.hear(Greeting)
-            request = joining.request(greeting, random(NONCE_LENGTH), link)
+            request = joining.request(greeting, random(NONCE_LENGTH), link, about)
             talk.say(request)
             grant = await talk.hear(Grant)
             pairing = joining.accept(greeting, request, grant, address.host)
+            met(grant.about)
             stored = store.save(pairing).peer
             assert stored is not None
             talk.say(Done())
