@@ -47,12 +47,11 @@ def command(
     data: Path, theme: str, kiosk: bool, lock_after: float, screenshots: Path | None
 ) -> int:
     """Watch and run the pair in this terminal."""
-    from appliance.config import open_layout
     from tui.run import pictures, run
     from tui.themes import choose
 
     with config_errors():
-        layout, _ = open_layout(data)
+        layout = _layout(data)
     if screenshots is not None:
         files = pictures(layout.control_socket, choose(theme, {"TERM": ""}), screenshots)
         click.echo(f"{counted(len(files), 'picture')} written to {screenshots}")
@@ -69,6 +68,15 @@ def command(
         hint = f"please report it, with the end of {layout.log_file('console')}"
         raise CliError("the console failed", hint, Exit.SOFTWARE)
     return Exit.OK
+
+
+def _layout(data: Path) -> Layout:
+    """Where things lie, also before the node has settings: the console then asks for them."""
+    from appliance.config import Layout, open_layout
+    from appliance.config.node import PathSettings
+
+    layout = Layout(data, PathSettings())
+    return open_layout(data)[0] if layout.node_toml.exists() else layout
 
 
 def _note(layout: Layout, error: Exception) -> None:

@@ -12,7 +12,7 @@ from appliance.cli.errors import CliError, Exit, config_errors
 from appliance.cli.options import data_option
 
 _ADDRESS_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
-NAMES = ("failover", "balance", "mail", "account", "delivery", "control", "search")
+NAMES = ("failover", "balance", "mail", "account", "delivery", "control", "search", "setup")
 
 
 @click.command()
@@ -24,6 +24,11 @@ def command(data: Path, name: str) -> None:
 
     from appliance.services.process import run_service
 
+    if name == "setup":
+        from appliance.services.first_boot import run_setup
+
+        run_setup(data)
+        return
     module = importlib.import_module(f"appliance.services.{name}")
     try:
         with config_errors():

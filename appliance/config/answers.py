@@ -45,7 +45,7 @@ Manner = Literal["new", "join", "later"]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _OPERATOR = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
-_KEYBOARD = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,16}){0,2}")
+_KEYBOARD = re.compile(r"[a-z0-9_-]{2,16}(:[a-z0-9_-]{1,32})?")
 _MOST_VIRTUAL = 2
 _PREFIX_HINT = 'with the prefix of its network, for example "192.0.2.11/24"'
 _OF_THE_PAIR = "leave it out: the other node has it already"

@@ -50,6 +50,16 @@ def site_of(answers: Answers, peer: Introduction | None) -> SiteSettings:
     return checked({"domains": [str(answers.domain)]}, SiteSettings, "site.toml")
 
 
+def joining(answers: Answers) -> Introduction:
+    """What a node says of itself that joins, before it knows the pair's settings."""
+    near = (answers.link or answers.network).address.address
+    return Introduction(
+        name=answers.name,
+        link=NumericEndpoint(_end(near, answers.ports.link)),
+        heartbeats=_heartbeats(answers),
+    )
+
+
 def node_text(node: NodeSettings) -> str:
     """node.toml."""
     return _NODE_HEAD + _written(node)
@@ -94,11 +104,8 @@ def _settings(answers: Answers, peer: Introduction | None) -> Iterator[tuple[str
 def _failover(
     answers: Answers, routers: Sequence[Mapping[str, Any]], peer: Introduction | None
 ) -> dict[str, object]:
-    hosts = [answers.network.address.address]
-    if answers.link is not None:
-        hosts.append(answers.link.address.address)
-    own = [NumericEndpoint(one) for one in _at(hosts, answers.ports.heartbeat)]
-    loopback = {"binder": "loopback"} if hosts[0].is_loopback else {}
+    own = _heartbeats(answers)
+    loopback = {"binder": "loopback"} if own[0].address.is_loopback else {}
     ways: dict[str, object] = {"listen": [str(one) for one in own]}
     if peer is not None:
         met = paths(own, peer.heartbeats)
@@ -107,6 +114,14 @@ def _failover(
             raise Wrong("no address of this node fits one of the other's", hint)
         ways = {"paths": plain(met)}
     return {**loopback, **ways, "routers": list(routers)}
+
+
+def _heartbeats(answers: Answers) -> tuple[NumericEndpoint, ...]:
+    """Where they are heard: on every network that the nodes share."""
+    hosts = [answers.network.address.address]
+    if answers.link is not None:
+        hosts.append(answers.link.address.address)
+    return tuple(NumericEndpoint(one) for one in _at(hosts, answers.ports.heartbeat))
 
 
 def _routers(answers: Answers, peer: Introduction | None) -> list[dict[str, Any]]:

@@ -38,24 +38,25 @@ class Access:
 
     async def who(self, request: web.Request) -> Who:
         """Who calls; raises Forbidden, Unauthorized, Unavailable."""
-        number = _credentials(request)[0]
-        own = number in (_ROOT, _node())
+        number = credentials(request)[0]
+        own = number in (_ROOT, node_user())
         # Whatever the mode of the socket file has become.
-        if not own and (self._group is None or self._group not in _groups(request)):
+        if not own and (self._group is None or self._group not in groups(request)):
             raise Forbidden("only root and the node's user may", "use sudo")
         if own and (vouched := self._vouchers.who(request)):
             return vouched
         if token := bearer(request):
             return await self._sessions.who(token, idle=_IDLE in request.headers)
-        return Who(_name(number), Role.ADMINISTRATOR if own else None)
+        return Who(user_name(number), Role.ADMINISTRATOR if own else None)
 
     @staticmethod
     def client(request: web.Request) -> str:
         """Whose wrong passwords are counted together."""
-        return f"uid {_credentials(request)[0]}"
+        return f"uid {credentials(request)[0]}"
 
 
-def _node() -> int:
+def node_user() -> int:
+    """The user whose node this is."""
     return os.geteuid()
 
 
@@ -65,20 +66,20 @@ def bearer(request: web.Request) -> str | None:
     return given.removeprefix(_BEARER) if given.startswith(_BEARER) else None
 
 
-def _credentials(request: web.Request) -> tuple[int, int]:
+def credentials(request: web.Request) -> tuple[int, int]:
     """User and group at the other end of the Unix socket, as the kernel knows them."""
     raw = _socket(request).getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     _, user, group = _UCRED.unpack(raw)
     return user, group
 
 
-def _groups(request: web.Request) -> frozenset[int]:
+def groups(request: web.Request) -> frozenset[int]:
     """All groups of that process; of one with hundreds of them, the first only."""
     others = array("I")
     with suppress(OSError):
         raw = _socket(request).getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS)
         others.frombytes(raw)
-    return frozenset((_credentials(request)[1], *others))
+    return frozenset((credentials(request)[1], *others))
 
 
 def _socket(request: web.Request) -> socket.socket:
@@ -87,7 +88,7 @@ def _socket(request: web.Request) -> socket.socket:
     return found
 
 
-def _name(number: int) -> str:
+def user_name(number: int) -> str:
     """That user's name, or number if it has none."""
     try:
         return pwd.getpwuid(number).pw_name

@@ -96,6 +96,14 @@ class OperatorDesk:
             )
             await self._commands.put_registers(values, while_alone)
 
+    async def first(self, name: str, argon2: str, set_at: int) -> None:
+        """Make an administrator if there is nobody yet. Raises Refused, Unavailable."""
+        kept = msgspec.msgpack.encode(Password(argon2, set_at))
+        async with self._turn:
+            if not await self.all():
+                values = ((ROLES, name, Role.ADMINISTRATOR.encode()), (PASSWORDS, name, kept))
+                await self._commands.put_registers(values, while_alone=True)
+
     async def password(self, name: str, password: str, while_alone: bool) -> Operator:
         """Set another one; the operator as it is then. Raises LookupError too."""
         kept = await self._kept(password)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from appliance.ipc.machine import Choices, MachineView
 
 
 class InterfaceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +24,9 @@ class InterfaceView(msgspec.Struct, frozen=True, kw_only=True):
 class SetupView(msgspec.Struct, frozen=True, kw_only=True):
     """What is set up, and what this machine is.
 
+    `state`: "first boot" while the node has no settings, "live" where it runs from the installation
+    stick, "configured" else. `answers` are those that were given before, without password and code.
+    `machine` and `choices` are null where nobody manages the machine.
     `first_run`: there is no operator. `virtual`: addresses that move. `now`: the clock, in
     milliseconds since 1970; `clock_problem` says why it can't be right, "" if it may be.
     `time_zone` is "" if the machine has none set.
@@ -35,6 +42,10 @@ class SetupView(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     now: int
     clock_problem: str
+    state: str = "configured"
+    answers: dict[str, Any] = {}
+    machine: MachineView | None = None
+    choices: Choices | None = None
 
 
 class SetupCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,3 +68,29 @@ class CheckList(msgspec.Struct, frozen=True):
     """In the order in which they were asked for."""
 
     checks: tuple[CheckView, ...]
+
+
+class GivenAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Answers as `appliance.config.answers.Answers` has them, as many as there are by now.
+
+    `step` is the one that was answered last: name, network, link, virtual, join, clock,
+    administrator.
+    """
+
+    answers: dict[str, Any]
+    step: str = ""
+
+
+class WrongAnswer(msgspec.Struct, frozen=True):
+    """An answer that cannot stand: `key` as "network.address", "" for how several fit together."""
+
+    key: str
+    what: str
+    hint: str = ""
+
+
+class AnswersView(msgspec.Struct, frozen=True):
+    """What was found wrong, and what a look at the network said of the step."""
+
+    wrong: tuple[WrongAnswer, ...]
+    checks: tuple[CheckView, ...] = ()

@@ -51,6 +51,7 @@ class Problem(StrEnum):
     MALFORMED = "the other node said something that makes no sense"
     NOT_STORED = "the other node could not store the pairing"
     UNCONFIRMED = "this node is paired, but the other did not confirm that it is"
+    UNFIT = "the two nodes do not fit together"
     CANCELLED = "pairing was cancelled"
 
     @property
@@ -73,6 +74,7 @@ _HINTS = {
     Problem.MALFORMED: "check the address and port; look at the other node's log",
     Problem.NOT_STORED: "look at its disk and the rights of its keys/ folder, then " + _NEW_CODE,
     Problem.UNCONFIRMED: "see `twinpost pair status` on both; if needed, pair them again",
+    Problem.UNFIT: "correct one of them, in node.toml or in its setup, then " + _NEW_CODE,
     Problem.CANCELLED: "",
 }
 

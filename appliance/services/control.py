@@ -47,6 +47,8 @@ from appliance.services.backups import (
 from appliance.services.clock import moment, monotonic, wall
 from appliance.services.control_access import Door
 from appliance.services.events import KeptEvents
+from appliance.services.first_operator import enrol
+from appliance.services.introductions import Introductions
 from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.monitor import Monitor
 from appliance.services.node import PROCESSES
@@ -108,7 +110,12 @@ async def serve(context: Context) -> None:
     line = PeerLine(layout.mail_socket)
     Api(observer).add_to(api)
     pairings = Pairings(
-        layout.keys, node.link, monotonic, lambda: restart_node(layout.lock), context.emit
+        layout.keys,
+        node.link,
+        monotonic,
+        lambda: restart_node(layout.lock),
+        context.emit,
+        Introductions(layout, lambda: context.site.current),
     )
     PairingApi(observer, pairings).add_to(api)
     peer = Peer(line, PeerDesk(line, own))
@@ -167,6 +174,7 @@ async def serve(context: Context) -> None:
     keeping.add_to(api)
     updates = serving_updates(context, own, peer if keys.peer is not None else None, api)
     working = asyncio.create_task(jobs.run())
+    enrolling = asyncio.create_task(enrol(layout.data, door.operators))
     trusted = [network.network for network in node.http.status]
     try:
         async with (
@@ -190,7 +198,8 @@ async def serve(context: Context) -> None:
         await pairings.close()
         await own.close()
         working.cancel()
-        await asyncio.wait([working])
+        enrolling.cancel()
+        await asyncio.wait([working, enrolling])
         await backups.close()
         mail.close()
         if failover is not None:

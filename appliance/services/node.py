@@ -11,7 +11,9 @@ from pathlib import Path
 
 from appliance.config import Layout, open_layout
 from appliance.config.failover import FailoverSettings
+from appliance.config.node import PathSettings
 from appliance.monitor.events import Emit, Event, EventLog, LogFile
+from appliance.services.first_boot_state import needed
 from appliance.services.notify import Notifier
 from appliance.services.process import LOG_FILE, die_with_parent
 from appliance.services.site import open_site
@@ -40,9 +42,11 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
 
     `tell` gets the few lines that whoever started it wants to see.
 
-    SIGHUP starts the services anew.
+    SIGHUP starts the services anew. Without node.toml it serves the setup first.
     """
     die_with_parent(os.environ, signal.SIGTERM)
+    if needed(data) and not _set_up(data, tell):
+        return
     layout, node = open_layout(data)
     open_site(layout, node)
     layout.create()
@@ -88,6 +92,32 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
         tell(f"Node {node.name} has stopped.")
 
 
+def _set_up(data: Path, tell: Callable[[str], None]) -> bool:
+    """Serve the setup until there is a node; False if told to stop before."""
+    layout = Layout(data, PathSettings())
+    layout.create()
+    notifier = Notifier.from_environment(dict(os.environ))  # the node speaks there later, too
+    done = False
+    with locked(layout.lock):
+        emit = EventLog(LogFile(layout.log_file("node"), _nowhere()).write, "node")
+        stop = asyncio.Event()
+
+        async def look() -> None:
+            nonlocal done
+            if not needed(data):
+                done = True
+                stop.set()
+
+        def ready() -> None:
+            notifier.ready()
+            tell("There is no node here yet: `twinpost console` asks what it has to know.")
+
+        setup = Command("setup", _arguments("setup", data), layout.log_file("setup"), after=look)
+        supervisor = Supervisor([setup], emit, os.environ, layout.run / PROCESSES, ready)
+        asyncio.run(_until_told(supervisor, notifier, stop))
+    return done
+
+
 class _Guardian:
     """Takes away what the failover process has left, when it has died."""
 
@@ -117,9 +147,12 @@ def _silent(text: str) -> None:
 
 def _log(layout: Layout) -> LogFile:
     """The supervisor's own log; its standard error stays what it is, for a person to see."""
-    descriptor = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.environ.pop(LOG_FILE, None)
-    return LogFile(layout.log_file("node"), descriptor)
+    return LogFile(layout.log_file("node"), _nowhere())
+
+
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def _arguments(service: str, data: Path) -> list[str]:
@@ -127,8 +160,11 @@ def _arguments(service: str, data: Path) -> list[str]:
     return [sys.executable, "-P", "-m", "appliance.cli", "service", service, "--data", str(data)]
 
 
-async def _until_told(supervisor: Supervisor, notifier: Notifier) -> None:
-    stop = asyncio.Event()
+async def _until_told(
+    supervisor: Supervisor, notifier: Notifier, stop: asyncio.Event | None = None
+) -> None:
+    """Until a signal, or until somebody else sets `stop`."""
+    stop = stop or asyncio.Event()
 
     def stopping() -> None:
         notifier.stopping()

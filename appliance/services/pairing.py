@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.config import ConfigError
 from appliance.config.node import LinkSettings
 from appliance.config.units import NumericEndpoint, Wrong
 from appliance.control.http import BadRequest
@@ -21,6 +22,7 @@ from appliance.link.pairing import Inviting, join, start_pairing
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import Unavailable
 from appliance.monitor.events import Emit, Event
+from appliance.services.introductions import Introductions
 from appliance.services.supervise import holder
 
 _TOLD = 1.0
@@ -45,6 +47,7 @@ class Pairings:
         clock: Callable[[], int],
         restart: Callable[[], object],
         emit: Emit,
+        introductions: Introductions,
         limits: Limits | None = None,
     ) -> None:
         self.listen = str(link.pairing)
@@ -53,6 +56,7 @@ class Pairings:
         self._clock = clock
         self._restart = restart
         self._emit = emit
+        self._introductions = introductions
         self._limits = limits or Limits()
         self._open: _Open | None = None
         self._last: Attempt | None = None
@@ -97,10 +101,12 @@ class Pairings:
                     self._link.listen,
                     replacing=replacing,
                     limits=self._limits,
+                    about=self._introductions.inviting(),
+                    met=self._introductions.met,
                 )
             except PairingFailed as error:
                 raise _refused(error) from error
-            except (KeysDamaged, OSError) as error:
+            except (KeysDamaged, ConfigError, OSError) as error:
                 raise _damaged(error) from error
             waiting = asyncio.get_running_loop().create_task(self._wait(inviting, replacing))
             until = self._clock() + int(self._limits.lifetime * 1000)
@@ -126,12 +132,19 @@ class Pairings:
             listen = self._link.listen
             try:
                 paired = await join(
-                    self._store, parsed, address, listen, replacing=replacing, source=listen.host
+                    self._store,
+                    parsed,
+                    address,
+                    listen,
+                    replacing=replacing,
+                    source=listen.host,
+                    about=self._introductions.joining(),
+                    met=self._introductions.met,
                 )
             except PairingFailed as error:
                 self._failed("join", replacing, error)
                 raise _refused(error) from error
-            except (KeysDamaged, OSError) as error:
+            except (KeysDamaged, ConfigError, OSError) as error:
                 self._failed("join", replacing, error)
                 raise _damaged(error) from error
             self._paired("join", replacing, paired.peer)
@@ -190,7 +203,7 @@ def _refused(error: PairingFailed) -> Refused:
     return Refused(Reply(450, "4.3.0", str(error)), error.hint)
 
 
-def _damaged(error: KeysDamaged | OSError) -> Unavailable:
+def _damaged(error: KeysDamaged | ConfigError | OSError) -> Unavailable:
     if isinstance(error, KeysDamaged):
         return Unavailable(str(error), error.hint)
     hint = "check [link] pairing in node.toml, and that no other pairing is under way"

@@ -15,7 +15,10 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from appliance.config.node import LinkSettings
+from appliance.config import Layout
+from appliance.config.document import checked
+from appliance.config.node import LinkSettings, PathSettings
+from appliance.config.site import SiteSettings
 from appliance.config.units import NumericEndpoint
 from appliance.control.client import ApiError, Client
 from appliance.control.listen import serving
@@ -27,12 +30,25 @@ from appliance.link.ceremony import Limits
 from appliance.link.identity import KeyStore
 from appliance.monitor.events import Event
 from appliance.services.clock import monotonic
+from appliance.services.introductions import Introductions
 from appliance.services.pairing import Pairings
 from tests.support.control import MAIL, PEER, Failover, Mail, Reader, Tls
 from tests.support.operators import Door
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+SITE = checked({"domains": ["site.test"]}, SiteSettings, "site")
+_NODE = """\
+name = "{name}"
+hostname = "{name}.site.test"
+smtp.listen = ["127.0.0.1:2525"]
+link = {{ listen = "{link.listen}", pairing = "{link.pairing}" }}
+failover.listen = ["127.0.0.{host}:2528"]
+failover.binder = "loopback"
+failover.routers = [{{ vrid = 1, addresses = ["127.0.0.10"], priority = 100 }}]
+"""
 
 
 def free() -> NumericEndpoint:
@@ -56,12 +72,18 @@ class Node:
         self.mail.shown = msgspec.structs.replace(MAIL, peer=None)
         self.restarted = asyncio.Event()
         self.door = Door()
+        layout = Layout(folder, PathSettings())
+        layout.node_toml.write_text(
+            _NODE.format(name=folder.name, link=self.link, host=ord(folder.name[0]) % 100)
+        )
+        self.introductions = Introductions(layout, lambda: SITE)
         self.pairings = Pairings(
             self.keys,
             self.link,
             monotonic,
             self.restarted.set,
             _quiet,
+            self.introductions,
             Limits(lifetime, 2),
         )
         identity = Identity("a", "a.site.test", "1.0", (), True)

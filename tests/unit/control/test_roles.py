@@ -120,7 +120,7 @@ async def test_a_role_may_what_it_may(
             await asyncio.to_thread(Client(path).add_operator, "anna", role, "long enough")
             token = (await asyncio.to_thread(Client(path).log_in, "anna", "long enough")).token
         # From here on this process is one of the console's group, not of the node's user.
-        monkeypatch.setattr("appliance.control.access._node", lambda: -1)
+        monkeypatch.setattr("appliance.control.access.node_user", lambda: -1)
         monkeypatch.setattr("appliance.control.access._ROOT", -1)
         client = Client(path, session=token)
         allowed = least is None or (role is not None and role.may(least))
