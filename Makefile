@@ -14,7 +14,7 @@ bin := $(VENV)/bin
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help bundle image demo test test-sim test-crash test-net test-install test-image bench lint types contracts runtime dev lock clean
+.PHONY: help bundle image demo test test-sim test-crash test-net test-install test-image bench bench-queue lint types contracts runtime dev lock clean
 
 help: ## say what there is
 	@echo "Twinpost: highly available e-mail for places with no internet."
@@ -47,6 +47,9 @@ test-image: dev ## the image in QEMU, from installation to update (as root, 60 m
 
 bench: runtime ## measure the pair, and Postfix beside it where it is installed (BENCH="--help")
 	@$(bin)/python -m tests.bench $(BENCH)
+
+bench-queue: dev ## a queue of a million messages in the console: scrolling and filters
+	@$(bin)/python -m tests.bench.queue $(BENCH)
 
 bench-search: dev ## index 100,000 generated messages and search them, stock Whoosh beside it
 	@$(bin)/python -m tests.bench.search $(BENCH)

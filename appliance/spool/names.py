@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import apsw
 
-from appliance.mail.queue_id import QueueId, parse, queue_id
+from appliance.mail.queue_id import QueueId, numbers, parse, queue_id
 from appliance.spool.schema import NUMBER_BITS, rows
 
 
@@ -36,6 +38,16 @@ class Names:
         if index not in self._tags:
             self._refresh()
         return queue_id(self._tags[index], key & (1 << NUMBER_BITS) - 1)
+
+    def keys(self, begins: str) -> Iterator[tuple[int, int]]:
+        """The rows whose queue ids begin so, as ranges: from the first to before the second."""
+        self._refresh()
+        for name, index in self._index.items():
+            if name.startswith(begins):
+                yield index << NUMBER_BITS, (index + 1) << NUMBER_BITS
+            elif begins.startswith(name):
+                for first, end in numbers(begins[len(name) :], NUMBER_BITS):
+                    yield index << NUMBER_BITS | first, (index << NUMBER_BITS) + end
 
     def _refresh(self) -> None:
         for index, tag in rows(self._db, "SELECT idx, tag FROM incarnation"):

@@ -1,13 +1,14 @@
 """Reads the spool for operators: the queue, one message's story, the mailboxes.
 
 Costs: `counts` and `oldest` read a few rows however long the queue is; `ages` counts entries of an
-index, 600,000 at most. A page of the queue follows an index and looks at `_BUDGET` messages.
+index, 600,000 at most. A page of the queue follows an index and looks at `_BUDGET` messages; what
+a filter means in a long queue is told by `finder`, once that is made.
 `mailboxes` reads one small row for each message filed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from heapq import merge
 from pathlib import Path
@@ -32,6 +33,8 @@ from appliance.mail.views import (
 )
 from appliance.replica.message import MessageState
 from appliance.spool.content import ContentReader
+from appliance.spool.finder import MANY, Finder
+from appliance.spool.haystack import Place
 from appliance.spool.names import Names
 from appliance.spool.scene import Scene, read_scene
 from appliance.spool.schema import NUMBER_BITS, VERSION, Stage, open_reader, rows
@@ -49,6 +52,10 @@ _PAGE = (
     " WHERE stage=? AND (since, key) < (?, ?) ORDER BY since DESC, key DESC LIMIT ?"
 )
 _OLDEST = "SELECT since, state FROM message WHERE stage=? ORDER BY since LIMIT ?"
+_WAIT = "SELECT standing, sum(recipients) FROM tally GROUP BY standing HAVING sum(recipients)"
+_STANDING = (
+    "SELECT since, key, seq, size, arrived, state, envelope FROM message WHERE key=? AND stage=0"
+)
 _AGED = (
     "SELECT count(*) FROM"
     " (SELECT 1 FROM message WHERE stage=? AND since > ? AND since <= ? LIMIT 100000)"
@@ -88,16 +95,19 @@ class Reader:
         self._db: apsw.Connection | None = None
         self._names: Names | None = None
         self._content = ContentReader(spool)
+        self._finder = Finder(spool, clock)
 
     def close(self) -> None:
         """Close the database; a later call opens it again."""
         self._content.close()
+        self._finder.close()
         if self._db is not None:
             self._db.close()
             self._db = self._names = None
 
     def counts(self) -> QueueCounts:
         """How many recipients are in the queue, by state and by owner."""
+        self._finder.rest()
         totals = dict.fromkeys(QueueCounts.__struct_fields__, 0)
         with self._reading() as (db, _, scene):
             found = rows(
@@ -149,9 +159,15 @@ class Reader:
         place = _place(after, (_END, _END))
         chosen = Wanted(wanted)
         entries = list[QueueEntry]()
+        with self._reading() as (db, _, _):
+            waiting = dict(rows(db, _WAIT))
+        if not (wanted.ended or chosen.stands(map(Standing, waiting))):
+            return QueuePage(entries=())
+        if sum(waiting.values()) >= MANY:
+            self._finder.prepare()
         with (
             self._reading() as (db, names, scene),
-            closing(_newest_first(db, wanted.ended, place)) as found,
+            closing(self._found(db, names, wanted, place)) as found,
         ):
             for looked, (since, key, *row) in enumerate(found, 1):
                 entry = _entry(names, scene, chosen, key, row)
@@ -160,6 +176,15 @@ class Reader:
                 if len(entries) == limit or looked == _BUDGET:
                     return QueuePage(entries=tuple(entries), after=f"{since}.{key}")
         return QueuePage(entries=tuple(entries))
+
+    def _found(
+        self, db: apsw.Connection, names: Names, wanted: QueueFilter, place: Place
+    ) -> Generator[Any, None, None]:
+        """Rows of all that can be meant, newest first, from behind `place`."""
+        places = self._finder.places(db, names, wanted)
+        if places is None:
+            return _newest_first(db, wanted.ended, place)
+        return _one_by_one(db, (one for one in places if one < place))
 
     def message(self, queue_id: str) -> MessageStory:
         """One message with its story; raises LookupError."""
@@ -254,6 +279,11 @@ def _newest_first(
     finally:
         for cursor in cursors:
             cursor.close()  # else its read transaction would outlive the call
+
+
+def _one_by_one(db: apsw.Connection, places: Iterable[Place]) -> Generator[Any, None, None]:
+    for _, key in places:
+        yield from rows(db, _STANDING, (key,))
 
 
 def _entry(

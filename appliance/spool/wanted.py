@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from appliance.mail.address import canonical, domain_key, normal_domain
 from appliance.mail.views import IN_QUEUE, QueueFilter, RecipientStatus, RecipientView
+from appliance.spool.tally import Standing
+
+_CAN_BE = {
+    Standing.NEW: (RecipientStatus.QUEUED, RecipientStatus.WAITING),
+    Standing.TRIED: (RecipientStatus.DEFERRED, RecipientStatus.WAITING),
+    Standing.HELD: (RecipientStatus.HELD,),
+    Standing.LEASED: (RecipientStatus.LEASED,),
+}
 
 
 class Wanted:
@@ -16,6 +24,10 @@ class Wanted:
         self._recipient = _pattern(wanted.recipient)
         self._text = wanted.text.casefold()
         self._status = frozenset(wanted.status or (RecipientStatus if wanted.ended else IN_QUEUE))
+
+    def stands(self, standings: Iterable[Standing]) -> bool:
+        """Whether a recipient in the queue that stands so can be meant."""
+        return any(self._status.intersection(_CAN_BE[one]) for one in standings)
 
     def sender(self, address: str) -> bool:
         """Whether a message from `address` can be meant."""
