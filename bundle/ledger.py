@@ -107,6 +107,13 @@ class State:
             raise Refused(f"the state of the update cannot be read: {error}", "") from None
 
 
+class UnderWay(Refused):
+    """Somebody works on an update at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("an update is under way", "see `twinpost update status`")
+
+
 class Ledger:
     """The state in `folder`, and the lock of whoever works on it."""
 
@@ -129,14 +136,14 @@ class Ledger:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One at a time; raises Refused."""
+        """One at a time; raises UnderWay."""
         self.folder.mkdir(mode=0o755, exist_ok=True)
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise Refused("an update is under way", "see `twinpost update status`") from None
+            raise UnderWay from None
         try:
             yield
         finally:

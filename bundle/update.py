@@ -26,7 +26,7 @@ from bundle import files, install, swap, verify
 from bundle.errors import Refused
 from bundle.install import Prefix
 from bundle.judge import Judge, Seen, Verdict
-from bundle.ledger import Ledger, Phase, State
+from bundle.ledger import Ledger, Phase, State, UnderWay
 from bundle.manifest import Version
 
 
@@ -187,10 +187,25 @@ class Updater:
         with self.ledger.locked():
             while (state := self.ledger.read()) is not None and not state.phase.over:
                 self._write(self._next(state))
+            if state is not None and state.phase in (Phase.FAILED, Phase.BACK):
+                self._start()
             return state
 
     def settle(self) -> None:
-        """Bring the files to one side or the other; the node does not run, and is not started."""
+        """Bring the files to one side or the other, before the node starts.
+
+        Raises Refused if they are being exchanged now.
+        """
+        state = self.ledger.read()
+        if state is None or state.phase.over:
+            return
+        try:
+            self._settle()
+        except UnderWay:  # whoever is at work starts the node itself
+            if state.phase in (Phase.SWITCHING, Phase.GOING_BACK):
+                raise
+
+    def _settle(self) -> None:
         with self.ledger.locked():
             state = self.ledger.read()
             if state is None or state.phase.over:
@@ -211,9 +226,7 @@ class Updater:
                     return self._prepare(state)
                 except (Refused, OSError, subprocess.SubprocessError) as error:
                     hint = error.hint if isinstance(error, Refused) else "nothing was changed"
-                    given_up = self._give_up(self.ledger.read() or state, str(error), hint)
-                    self._start()
-                    return given_up
+                    return self._give_up(self.ledger.read() or state, str(error), hint)
             case Phase.SWITCHING:
                 self._node.stop()
                 return self._switch(state)
@@ -223,12 +236,8 @@ class Updater:
                 return self._keep(state)
             case Phase.GOING_BACK:
                 self._node.stop()
-                taken_back = self._take_back(state)
-                self._start()
-                return taken_back
-        given_up = self._give_up(state, "it was interrupted")
-        self._start()
-        return given_up
+                return self._take_back(state)
+        return self._give_up(state, "it was interrupted")
 
     def _write(self, state: State) -> None:
         last = self.ledger.read()

@@ -55,6 +55,7 @@ SCREENS = (
     Entry("S", "Settings", "settings:Settings", "the site, in versions"),
     Entry("M", "Mailboxes", "mailboxes:Mailboxes", "what lies in them"),
     Entry("L", "Balance", "balance:Balance", "clients spread over both nodes"),
+    Entry("U", "Updates", "updates:UpdateDesk", "another release, on both nodes"),
     Entry("O", "Operators", "operators:Operators", "who runs the site", Role.ADMINISTRATOR),
     Entry("A", "Audit", "audit:Audit", "who changed what"),
 )

@@ -168,6 +168,8 @@ class Node:
         self.name = name
         self.address = address
         self.data = data
+        self.checkout: Path | None = None
+        """Whose code it runs, if not that of the tests."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -218,13 +220,19 @@ class Node:
         """A `twinpost` command for this node."""
         return [sys.executable, "-P", "-m", "appliance.cli", *words, "--data", str(self.data)]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """For its commands."""
+        more = {} if self.checkout is None else {"PYTHONPATH": str(self.checkout)}
+        return {**os.environ, **more}
+
     def start(self) -> None:
         """Start its supervisor; `ready` tells when everything runs."""
         assert self._process is None
         with (self.data / "stderr").open("ab") as errors:
             self._process = subprocess.Popen(
                 self.command("node"),
-                env={**os.environ, SUPERVISOR: str(os.getpid())},
+                env={**self.environment, SUPERVISOR: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

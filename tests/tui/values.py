@@ -26,6 +26,7 @@ from tests.tui.boxes import BOXES
 from tests.tui.figures import FIGURES
 from tests.tui.folk import FOLK
 from tests.tui.happenings import HAPPENINGS
+from tests.tui.releases import ANSWERS as RELEASES
 from tests.tui.site import SITE
 from tests.tui.ways import WAYS
 from tests.tui.work import WORK
@@ -243,6 +244,7 @@ ANSWERS: dict[str, object] = {
     **HAPPENINGS,
     **ALERTS,
     **SITE,
+    **RELEASES,
     **WAYS,
     **WORK,
 }

@@ -134,7 +134,7 @@ class World:
         self.runs = False
 
     def start(self) -> None:
-        assert self.state.phase is not Phase.SWITCHING
+        self.updater().settle()  # as systemd does before it starts the node
         self.check_sides()
         self.runs = True
 
@@ -271,6 +271,14 @@ def test_a_node_that_was_paired_must_be_again(world: World) -> None:
     assert state.phase is Phase.BACK
     assert "not paired again" in state.error
     assert world.paired
+
+
+@pytest.mark.parametrize("phase", [Phase.SWITCHING, Phase.GOING_BACK])
+def test_nobody_starts_the_node_in_the_middle_of_the_exchange(world: World, phase: Phase) -> None:
+    ledger = world.updater().ledger
+    ledger.write(State(phase, OLD, NEW, files=(str(world.spool),)))
+    with ledger.locked(), pytest.raises(Refused, match="under way"):
+        world.updater().settle()
 
 
 def test_one_update_at_a_time(world: World) -> None:
