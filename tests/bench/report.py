@@ -28,10 +28,15 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """Our median rate over that of what it is compared with, on as much of the machine."""
-        ours, other = self.rate(OURS), self.rate(self.other)
-        left = 1 - median(one.taken_away for one in self.rounds[OURS])
-        return ours / (other * left) if ours and other else None
+        """Our rate over that of what it is compared with, on as much of the machine.
+
+        The median of the rounds': what else the machine does changes from one to the next.
+        """
+        ours, others = self.rounds[OURS], self.rounds.get(self.other)
+        if not others:
+            return None
+        pairs = zip(ours, others, strict=True)
+        return median(one.rate / (other.rate * (1 - one.taken_away)) for one, other in pairs)
 
     @property
     def other(self) -> str:

@@ -134,11 +134,12 @@ def _measured(rate: float) -> Measured:
     )
 
 
-def test_ratio_is_that_of_the_medians() -> None:
+def test_ratio_is_the_median_of_the_rounds() -> None:
+    """A machine that gets slower during the run makes no difference; one lucky round neither."""
     scenario = Scenario(name="x", deliver=True, target=2.5)
     rounds = {
-        OURS: [_measured(rate) for rate in (100, 300, 900)],
-        POSTFIX: [_measured(rate) for rate in (100, 150, 10)],
+        OURS: [_measured(rate) for rate in (900, 300, 100)],
+        POSTFIX: [_measured(rate) for rate in (300, 100, 10)],
     }
     assert Row(scenario, rounds).ratio == 3
     assert not Row(scenario, rounds).missed
