@@ -45,7 +45,7 @@ def show(data: Path, as_json: bool) -> None:
     if as_json:
         show_json(view)
     else:
-        click.echo("\n".join(_lines(view)))
+        click.echo("\n".join(lines(view)))
 
 
 @command.command("export-ca")
@@ -123,12 +123,16 @@ def _text(file: Path) -> str:
         raise CliError(f"{file}: {error}", "name a file in PEM", Exit.NO_INPUT) from None
 
 
-def _lines(view: TlsView) -> Iterator[str]:
+def lines(view: TlsView) -> Iterator[str]:
+    """What `show` prints."""
     if view.certificate is None:
         yield "No certificate yet: no TLS is offered."
     else:
         yield "Certificate" + (" (imported)" if view.imported else "")
         yield from _certificate(view.certificate)
+        if not (view.imported or view.certificate.lists):
+            yield "  revocation   none: clients can't learn that it was revoked"
+            yield "  → set account.http in node.toml on both nodes, and restart them"
     if view.authority is not None:
         yield "Authority" + ("" if view.shared else " (of this node; the pair has none yet)")
         yield from _certificate(view.authority)
@@ -149,3 +153,5 @@ def _certificate(one: CertificateView) -> Iterator[str]:
         yield f"  names        {safe(', '.join(one.names), 2000)}"
     yield f"  valid        {one.begins} to {one.ends}, {one.days_left} days left"
     yield f"  fingerprint  {one.fingerprint}"
+    if one.lists:
+        yield f"  revocation   {safe(', '.join(one.lists), 2000)}"

@@ -356,7 +356,10 @@ class MailView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate. `begins`, `ends` are RFC 3339 in UTC, `fingerprint` is SHA-256 in hex."""
+    """A certificate. `begins`, `ends` are RFC 3339 in UTC, `fingerprint` is SHA-256 in hex.
+
+    `lists`: where it says that the list of revoked certificates is.
+    """
 
     subject: str
     issuer: str
@@ -365,6 +368,7 @@ class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
     ends: str
     days_left: int
     fingerprint: str
+    lists: tuple[str, ...] = ()
 
 
 class TlsView(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from appliance.trust.certificate import (
     fingerprint,
     is_authority,
     issuer,
+    lists,
     load_key,
     names,
     subject,
@@ -171,4 +172,5 @@ def _view(certificate: x509.Certificate, now: datetime) -> CertificateView:
         ends=f"{end:%Y-%m-%dT%H:%M:%SZ}",
         days_left=(end - now).days,
         fingerprint=fingerprint(certificate),
+        lists=lists(certificate),
     )

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 
 from appliance.cli.errors import Exit
 from appliance.cli.main import run
+from appliance.cli.tls import lines
 from appliance.control.listen import serving
 from appliance.control.moves import Moves
 from appliance.control.observer import Identity, Observer
@@ -22,7 +24,7 @@ from appliance.mail.reply import Refused, Reply
 from appliance.trust.authority import new_key
 from appliance.trust.certificate import key_pem
 from appliance.trust.view import TlsDesk
-from tests.support.control import Failover, Mail, Reader, handlers
+from tests.support.control import CERTIFICATE, TLS, Failover, Mail, Reader, handlers
 from tests.support.trust import NOW, authority
 from tests.unit.trust.test_keeper import START
 from tests.unit.trust.test_keeper import Node as Keeping
@@ -111,8 +113,22 @@ def test_show(node: Node, capsys: Capture) -> None:
     assert "Authority (of this node; the pair has none yet)" in out
     assert "  names        a.site.test, mail.site.test, 192.0.2.11, ::1" in out
     assert "397 days left" in out
+    assert "→ set account.http in node.toml on both nodes" in out  # it has none here
     assert node.run("show", "--json") == Exit.OK
     assert json.loads(capsys.readouterr().out)["certificate"]["days_left"] == 397
+
+
+def test_show_names_the_list_of_the_revoked() -> None:
+    url = "http://192.0.2.10/site.crl"
+    listed = msgspec.structs.replace(CERTIFICATE, lists=(url,))
+    (line,) = (
+        one
+        for one in lines(msgspec.structs.replace(TLS, certificate=listed))
+        if "revocation" in one
+    )
+    assert line == f"  revocation   {url}"
+    imported = msgspec.structs.replace(TLS, imported=True)
+    assert not any("account.http" in one for one in lines(imported))
 
 
 def test_export_for_clients(node: Node, tmp_path: Path, capsys: Capture) -> None:
