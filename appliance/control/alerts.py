@@ -30,12 +30,14 @@ class AlertsApi:
         peer: Callable[[], PeerAlerts | None],
         wall: Callable[[], int],
         smtp: tuple[str, int],
+        release: str,
     ) -> None:
         self._name = name
         self._watch = watch
         self._peer = peer
         self._wall = wall
         self._smtp = smtp
+        self._release = release
 
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
@@ -50,9 +52,15 @@ class AlertsApi:
         return as_json(Alerts(node=self._name, alerts=self._watch.views(), peer=self._peer()))
 
     async def word(self, request: web.Request) -> web.Response:
-        views = self._watch.views()
-        word = NodeWord(node=self._name, clock=self._wall(), smtp=self._smtp, alerts=views)
-        return as_json(word)
+        return as_json(
+            NodeWord(
+                node=self._name,
+                clock=self._wall(),
+                smtp=self._smtp,
+                alerts=self._watch.views(),
+                release=self._release,
+            )
+        )
 
     async def history(self, request: web.Request) -> web.Response:
         limit = request.query.get("limit", "100")

@@ -14,12 +14,14 @@ from appliance.monitor.restarts import Restarts
 class Findings:
     """`clock_offset`: how far the other node's wall clock is ahead, in ms, None if unknown.
 
-    `peer_smtp`: where the other node says that its SMTP clients are greeted.
+    `peer_smtp`: where the other node says that its SMTP clients are greeted. `peer_release`: what
+    it runs, "" if unknown.
     """
 
     restarts: Restarts = field(default_factory=Restarts)
     clock_offset: int | None = None
     jobs: Callable[[], tuple[JobView, ...]] = tuple
     peer_smtp: tuple[str, int] | None = None
+    peer_release: str = ""
     probed: Mapping[str, Probed] = field(default_factory=dict)
     availability: tuple[AvailabilityView, ...] = ()

@@ -181,6 +181,8 @@ class Observer:
             machine=machine,
             restarts=self._findings.restarts.note(processes, time.monotonic()),
             clock_offset=self._findings.clock_offset,
+            release=self._identity.version,
+            peer_release=self._findings.peer_release,
             jobs=self._findings.jobs(),
             probed=self._findings.probed,
             availability=self._findings.availability,

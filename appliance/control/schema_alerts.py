@@ -77,9 +77,13 @@ class AcknowledgeAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NodeWord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one node tells the other: its clock, its alerts, and where it greets SMTP clients."""
+    """What one node tells the other: its clock, its alerts, and where it greets SMTP clients.
+
+    And its release.
+    """
 
     node: str
     clock: int
     smtp: tuple[str, int]
     alerts: tuple[AlertView, ...]
+    release: str = ""

@@ -67,7 +67,7 @@ class Snapshot:
     be an index. `oldest`: age in ms of the oldest message in the queue that is not held, 0 if
     there is none; `ages`: messages in the queue by `mail.views.AGES`. `restarts`: how often each
     process was started again in the last ten minutes. `clock_offset`: how far the other node's wall
-    clock is ahead of this one's, in ms.
+    clock is ahead of this one's, in ms. `release`, `peer_release`: what both run, "" if unknown.
     """
 
     paired: bool
@@ -88,6 +88,8 @@ class Snapshot:
     machine: Machine | None = None
     restarts: Mapping[str, int] = field(default_factory=dict)
     clock_offset: int | None = None
+    release: str = ""
+    peer_release: str = ""
     jobs: tuple[JobView, ...] = ()
     probed: Mapping[str, Probed] = field(default_factory=dict)
     availability: tuple[AvailabilityView, ...] = ()

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from appliance.config.node import NodeSettings
 from appliance.control.alerts import AlertsApi
@@ -90,6 +91,7 @@ class Monitor:
             lambda: neighbour.alerts if neighbour else None,
             wall,
             self._own,
+            version("twinpost"),
         ).add_to(handlers)
 
     @asynccontextmanager

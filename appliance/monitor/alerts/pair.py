@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from appliance.mail.views import MailView
 from appliance.mail.visible import visible
-from appliance.monitor.alerts.rule import MINUTE, SECOND, Condition, Found, Rule, Severity
+from appliance.monitor.alerts.rule import HOUR, MINUTE, SECOND, Condition, Found, Rule, Severity
 from appliance.monitor.snapshot import Snapshot
 
 _LAG = 10 * SECOND
@@ -69,6 +69,15 @@ def _offset(seen: Snapshot) -> Iterable[Found] | None:
     seconds = abs(seen.clock_offset) / 1000
     which = "ahead of" if seen.clock_offset > 0 else "behind"
     return [Found(f"The other node's clock is {seconds:.0f} s {which} this one's.")]
+
+
+def _releases(seen: Snapshot) -> Iterable[Found] | None:
+    if not seen.peer_release:
+        return None
+    if seen.peer_release == seen.release:
+        return []
+    both = f"{seen.release} here, {visible(seen.peer_release, 40)} on the other one"
+    return [Found(f"The nodes run different releases: {both}.")]
 
 
 def _unapplied(mail: MailView) -> Iterable[Found]:
@@ -173,6 +182,16 @@ RULES: tuple[Rule, ...] = (
         "set them (`timedatectl set-time`, or chrony); mail goes on, dates in it differ",
         after=MINUTE,
         clear=MINUTE,
+        shared=True,
+    ),
+    Rule(
+        "releases_differ",
+        Severity.WARNING,
+        _releases,
+        "the nodes have run different releases for an hour",
+        "see `twinpost update status`, then update the pair: `twinpost update pair FILE`",
+        after=HOUR,
+        quiet=True,
         shared=True,
     ),
     Rule(

@@ -61,6 +61,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("link_down", mail(peer=replace(PEER, connected=False))),
     ("peer_behind", mail(peer=replace(PEER, lag=9, lag_ms=10_001))),
     ("clock_offset", {"clock_offset": -5_001}),
+    ("releases_differ", {"release": "1.2.3", "peer_release": "1.2.4"}),
     ("unapplied", mail(unapplied=2)),
     ("site_branched", mail(site_branches=1)),
     ("site_not_applied", mail(site_problem="route * leads back here")),
