@@ -53,6 +53,7 @@ SCREENS = (
     Entry("B", "Backups", "backups:BackupFiles", "make and check them", Role.OPERATOR),
     Entry("I", "Aliases", "aliases:Aliases", "addresses that stand for others"),
     Entry("S", "Settings", "settings:Settings", "the site, in versions"),
+    Entry("C", "Certificates", "tls:Certificates", "TLS: who this is, who is trusted"),
     Entry("M", "Mailboxes", "mailboxes:Mailboxes", "what lies in them"),
     Entry("L", "Balance", "balance:Balance", "clients spread over both nodes"),
     Entry("U", "Updates", "updates:UpdateDesk", "another release, on both nodes"),

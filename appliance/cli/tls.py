@@ -39,7 +39,7 @@ def _change_options(function: Function) -> Function:
 @data_option
 @json_option
 def show(data: Path, as_json: bool) -> None:
-    """Show certificate, authority and who else is trusted, with the days that are left."""
+    """Show certificate, authority, who else is trusted, and what was revoked."""
     with node_errors():
         view = node_client(data).tls()
     if as_json:
@@ -139,6 +139,8 @@ def lines(view: TlsView) -> Iterator[str]:
     for one in view.trusted:
         yield "Trusted, too"
         yield from _certificate(one)
+    for revoked in view.revoked:
+        yield f"Revoked  {revoked.serial}, since {revoked.at}, on the list until {revoked.ends}"
     if view.clock:
         yield f"The clock must be wrong: {view.clock}"
     for problem in view.problems:

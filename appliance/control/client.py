@@ -173,9 +173,12 @@ class Client(
             if not after:
                 return
 
-    def mailbox_page(self, name: str, limit: int, after: str) -> MailboxPage:
-        """One page of them, from behind `after`."""
-        query = urlencode({"limit": limit, "after": after})
+    def mailbox_page(
+        self, name: str, limit: int, after: str, *, newest: bool = False
+    ) -> MailboxPage:
+        """One page of them, from behind `after`, or of the newest first."""
+        order = "newest" if newest else "oldest"
+        query = urlencode({"limit": limit, "after": after, "order": order})
         return self._get(f"/mailboxes/{quote(name, safe='')}?{query}", MailboxPage)
 
     def command(

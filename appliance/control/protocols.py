@@ -47,8 +47,8 @@ class QueueReader(Protocol):
     def mailboxes(self) -> Sequence[MailboxView]:
         """All mailboxes that hold something, by name."""
 
-    def mailbox(self, name: str, limit: int, after: str) -> MailboxPage:
-        """At most `limit` messages of a mailbox, oldest first, from behind `after`."""
+    def mailbox(self, name: str, limit: int, after: str, newest: bool = False) -> MailboxPage:
+        """At most `limit` messages of a mailbox, oldest or newest first, from behind `after`."""
 
     def chunks(self, queue_id: str) -> Iterator[bytes]:
         """The content in blocks of at most 256 KiB; raises LookupError if there is none."""

@@ -95,9 +95,11 @@ class Api:
     async def mailbox(self, request: web.Request) -> web.Response:
         query, name = request.query, request.match_info["name"]
         reader = self._observer.reader
-        return as_json(
-            await self._observer.ask(reader.mailbox, name, _limit(query), query.get("after", ""))
-        )
+        order = query.get("order", "oldest")
+        if order not in ("oldest", "newest"):
+            raise BadRequest(f"order {order!r}", "known: oldest, newest")
+        place = _limit(query), query.get("after", "")
+        return as_json(await self._observer.ask(reader.mailbox, name, *place, order == "newest"))
 
     async def command(self, request: web.Request) -> web.Response:
         action = request.match_info["action"]

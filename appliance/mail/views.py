@@ -371,12 +371,23 @@ class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
     lists: tuple[str, ...] = ()
 
 
+class RevokedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate that the authority took back: serial number in hex; times in RFC 3339, UTC.
+
+    `at`: since when. `ends`: when it ends anyway, and need no longer be told.
+    """
+
+    serial: str
+    at: str
+    ends: str
+
+
 class TlsView(msgspec.Struct, frozen=True, kw_only=True):
     """TLS on one node: the certificate it serves, the site's authority, who else is trusted.
 
     `shared`: the authority is that of both nodes. `imported`: the certificate came from elsewhere.
     `clock`: why the node's clock must be wrong, "" if it may be right. `problems`: what of it
-    could not be used.
+    could not be used. `revoked`: what the authority's list names, the latest first.
     """
 
     certificate: CertificateView | None
@@ -386,3 +397,4 @@ class TlsView(msgspec.Struct, frozen=True, kw_only=True):
     trusted: tuple[CertificateView, ...]
     clock: str = ""
     problems: tuple[str, ...] = ()
+    revoked: tuple[RevokedView, ...] = ()

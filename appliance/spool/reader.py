@@ -68,6 +68,12 @@ _FILED = (
     " WHERE mailbox=? AND (filed.arrived, filed.key) > (?, ?)"
     " ORDER BY filed.arrived, filed.key LIMIT ?"
 )
+_FILED_LAST = (
+    "SELECT filed.arrived, filed.key, filed.size, state, envelope"
+    " FROM mailbox AS filed JOIN message ON message.key = filed.key"
+    " WHERE mailbox=? AND (filed.arrived, filed.key) < (?, ?)"
+    " ORDER BY filed.arrived DESC, filed.key DESC LIMIT ?"
+)
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _END = (1 << 63) - 1
@@ -203,14 +209,15 @@ class Reader:
             )
             return [MailboxView(name=name, messages=n, size=size) for name, n, size in found]
 
-    def mailbox(self, name: str, limit: int, after: str) -> MailboxPage:
-        """At most `limit` messages of a mailbox, oldest first, from behind `after`.
+    def mailbox(self, name: str, limit: int, after: str, newest: bool = False) -> MailboxPage:
+        """At most `limit` messages of a mailbox, oldest first or newest first, behind `after`.
 
         LookupError if `after` is no place.
         """
-        place = _place(after, (-_END, -_END))
+        end = _END if newest else -_END
+        place, sql = _place(after, (end, end)), _FILED_LAST if newest else _FILED
         with self._reading() as (db, names, _):
-            found = list(rows(db, _FILED, (name, *place, limit)))
+            found = list(rows(db, sql, (name, *place, limit)))
             entries = tuple([_filed(names, name, *row[1:]) for row in found])
         more = f"{found[-1][0]}.{found[-1][1]}" if len(found) == limit else ""
         return MailboxPage(entries=entries, after=more)

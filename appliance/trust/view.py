@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from appliance.mail.reply import Refused, Reply
-from appliance.mail.views import CertificateView, TlsView
+from appliance.mail.views import CertificateView, RevokedView, TlsView
 from appliance.trust.authority import Authority
 from appliance.trust.certificate import (
     BadCertificate,
@@ -38,6 +38,7 @@ from appliance.trust.holdings import (
     holdings,
     written,
 )
+from appliance.trust.revocation import Revoked
 
 Values = tuple[tuple[str, str, bytes | None], ...]
 """Registers to write, all or none."""
@@ -80,6 +81,7 @@ class TlsDesk:
             trusted=tuple(_view(one.first, now) for one in held.trusted.values()),
             clock=clock,
             problems=tuple(problems),
+            revoked=_revoked(held.revoked, self._wall()),
         )
 
     def exported(self, form: str) -> bytes:
@@ -132,6 +134,23 @@ class TlsDesk:
             return Chain.from_pem(file.certificates) if file else None
         except BadCertificate:
             return None
+
+
+def _revoked(found: Mapping[int, Revoked], now: int) -> tuple[RevokedView, ...]:
+    listed = [(serial, one) for serial, one in found.items() if one.ends > now]
+    return tuple(
+        [
+            RevokedView(serial=f"{serial:x}", at=_time(one.at), ends=_time(one.ends))
+            for serial, one in sorted(listed, key=lambda item: item[1].at, reverse=True)
+        ]
+    )
+
+
+def _time(milliseconds: int) -> str:
+    try:
+        return f"{moment(milliseconds):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):
+        return "at no time"
 
 
 def _with_key(certificates: str, key: str) -> tuple[Values, str]:

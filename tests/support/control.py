@@ -150,7 +150,7 @@ class Reader:
     def mailboxes(self) -> Sequence[MailboxView]:
         return [MailboxView(name="bob", messages=1, size=10)]
 
-    def mailbox(self, name: str, limit: int, after: str) -> MailboxPage:
+    def mailbox(self, name: str, limit: int, after: str, newest: bool = False) -> MailboxPage:
         found = MailboxEntry(
             queue_id="Q1", sender=self.sender, recipients=(name,), size=1, received_at=0
         )

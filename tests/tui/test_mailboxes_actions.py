@@ -11,6 +11,7 @@ from appliance.control.client import Client
 from tests.pair.harness import SMTP, until
 from tests.pair.moving import Moving
 from tests.tui.screen import seen
+from tui.screens.mailbox import Mailbox
 
 pytestmark = pytest.mark.xdist_group("console")
 
@@ -65,3 +66,16 @@ async def test_more_messages_are_read_page_by_page(pair: Moving) -> None:
     joined, whole = await asyncio.to_thread(pages)
     assert len(joined) >= 3
     assert joined == whole
+    async with seen(pair.a.layout.control_socket) as console:
+        await console.go("mailboxes")
+        await console.press(*["down"] * await asyncio.to_thread(_place, client, "alice"), "enter")
+        await console.sees("alice  ")
+        page = console.console.screen
+        assert isinstance(page, Mailbox)
+        row = page.table.row
+        assert row is not None
+        assert row.queue_id == whole[-1]  # the newest is on top
+
+
+def _place(client: Client, name: str) -> int:
+    return [one.name for one in client.mailboxes()].index(name)

@@ -23,6 +23,7 @@ from appliance.monitor.snapshot import Disk, Process
 from tests.support.control import FAILOVER, MAIL, PEER, TLS
 from tests.tui.alarm import ALERTS
 from tests.tui.boxes import BOXES
+from tests.tui.certificates import CERTIFICATES
 from tests.tui.figures import FIGURES
 from tests.tui.folk import FOLK
 from tests.tui.happenings import HAPPENINGS
@@ -239,6 +240,7 @@ ANSWERS: dict[str, object] = {
     "/failover/history": TRANSITIONS,
     "/peer/queue": QUEUE,
     **BOXES,
+    **CERTIFICATES,
     **FIGURES,
     **FOLK,
     **HAPPENINGS,

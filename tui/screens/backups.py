@@ -9,11 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from appliance.control.roles import Role
 from appliance.control.schema_backups import BackupFileView, BackupRun, Backups
 from appliance.mail.figures import bytes_text, counted, span_text
 from tui.dialogs import Question
 from tui.page import Page
 from tui.rows import ListRows
+from tui.screens.recovery_key import make
 from tui.text import EMPTY, LINE, foreign, join, lines, moment
 from tui.widgets.line import Line, Text
 from tui.widgets.spark import gauge
@@ -29,14 +31,16 @@ class BackupFiles(Page):
     ABOUT: ClassVar[str] = """
         Backups of this node, the newest first: each holds all mail, settings and users, encrypted.
         n makes one now, while mail goes on; it is read back before it counts. v reads one from its
-        first byte to the last. f looks into another folder, for example that of a stick. Only the
-        recovery key, which is on paper, can open them: see `twinpost backup key` and
-        `twinpost restore`.
+        first byte to the last. f looks into another folder, for example that of a stick. Only a
+        recovery key, which is on paper, can open them: k makes one, shows it once, and has you type
+        part of it from the paper. See also `twinpost backup key` and `twinpost restore`.
     """
+    NEEDS: ClassVar = {"key": Role.ADMINISTRATOR}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "make", "New backup"),
         Binding("v", "verify", "Verify"),
         Binding("f", "folder", "Folder"),
+        Binding("k", "key", "Recovery key"),
     ]
 
     def body(self) -> ComposeResult:
@@ -96,6 +100,9 @@ class BackupFiles(Page):
         if row is not None:
             path = f"{self._target.rstrip('/')}/{row.name}"
             self.act(None, lambda client, _: client.verify_backup(path), _begun)
+
+    def action_key(self) -> None:
+        self.run_worker(make(self), group="act")
 
     def action_folder(self) -> None:
         question = Question(

@@ -27,7 +27,7 @@ class Mailbox(Page):
     """What lies in a mailbox of the node that is looked at."""
 
     ABOUT: ClassVar[str] = """
-        The messages of one mailbox, the oldest first; more are read as you go down. Enter shows a
+        The messages of one mailbox, the newest first; more are read as you go down. Enter shows a
         message, its story and its text, made harmless. Esc leads back.
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "Back")]
@@ -55,7 +55,7 @@ class Mailbox(Page):
     def _rows(self) -> PagedRows[MailboxEntry]:
         async def read(after: str) -> Chunk[MailboxEntry]:
             page: MailboxPage = await self.node.ask(
-                lambda client: client.mailbox_page(self._mailbox, _PAGE, after)
+                lambda client: client.mailbox_page(self._mailbox, _PAGE, after, newest=True)
             )
             return Chunk(page.entries, page.after)
 

@@ -23,7 +23,7 @@ class Mailboxes(Listing[MailboxView]):
 
     OPENS: ClassVar[bool] = True
     ABOUT: ClassVar[str] = """
-        The mailboxes that hold mail, by name. Enter opens one and shows its messages, the oldest
+        The mailboxes that hold mail, by name. Enter opens one and shows its messages, the newest
         first; Enter there shows a message. Both nodes hold the same.
     """
     EMPTY_TEXT: ClassVar[str] = "No mailbox holds anything."

@@ -23,6 +23,7 @@ from appliance.control.tls import TlsApi
 from appliance.mail.reply import Refused, Reply
 from appliance.trust.authority import new_key
 from appliance.trust.certificate import key_pem
+from appliance.trust.revocation import Revoked
 from appliance.trust.view import TlsDesk
 from tests.support.control import CERTIFICATE, TLS, Failover, Mail, Reader, handlers
 from tests.support.trust import NOW, authority
@@ -105,6 +106,19 @@ def certificate(folder: Path) -> tuple[str, str]:
     (folder / "chain.pem").write_text(chain.pem())
     (folder / "key.pem").write_text(key_pem(key))
     return str(folder / "chain.pem"), str(folder / "key.pem")
+
+
+def test_show_tells_what_was_revoked(node: Node, capsys: Capture) -> None:
+    now = round(START.timestamp() * 1000)
+    revoked = {
+        f"revoked/{serial:x}": msgspec.msgpack.encode(Revoked(now, now + ends))
+        for serial, ends in ((0xABC, 86_400_000), (0xDEF, -1))
+    }
+    node.registers.keeping.table = {**node.registers.keeping.table, **revoked}
+    assert node.run("show") == Exit.OK
+    out = capsys.readouterr().out
+    assert "Revoked  abc, since 2" in out
+    assert "def, since" not in out  # it has ended anyway
 
 
 def test_show(node: Node, capsys: Capture) -> None:

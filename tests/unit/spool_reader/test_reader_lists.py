@@ -185,19 +185,22 @@ def test_mailboxes_hold_what_was_filed(writer: Writer, desk: Desk) -> None:
     assert desk.reader.mailbox("nobody", 10, "").entries == ()
 
 
+@pytest.mark.parametrize("newest", [False, True])
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_a_mailbox_is_read_page_by_page(writer: Writer, desk: Desk, limit: int) -> None:
+def test_a_mailbox_is_read_page_by_page(
+    writer: Writer, desk: Desk, limit: int, newest: bool
+) -> None:
     names = [writer.accept() for _ in range(5)]
     for name in reversed(names):
         writer.deliver(name, "bob")
     found, after = list[str](), ""
     while True:
-        page = desk.reader.mailbox("bob", limit, after)
+        page = desk.reader.mailbox("bob", limit, after, newest)
         found += [entry.queue_id for entry in page.entries]
         after = page.after
         if not after:
             break
-    assert found == names
+    assert found == (names[::-1] if newest else names)
 
 
 def test_content_is_exported_in_blocks(writer: Writer, desk: Desk) -> None:
