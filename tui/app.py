@@ -21,11 +21,12 @@ from appliance.control.schema import Status
 from tui.ascii import Ascii
 from tui.dialogs import Help, Screens
 from tui.follow import Follower
-from tui.node import Connect, Node, Trouble
+from tui.node import GONE, Connect, Node, Trouble
 from tui.page import Page
 from tui.palette import Commands
 from tui.people import NOBODY, Person, by_terminal
 from tui.registry import SCREENS, Entry, entry
+from tui.screens.installer import Installer
 from tui.screens.login import Login
 from tui.site import Side, Site
 from tui.themes import ASCII, NAMES, THEMES
@@ -127,6 +128,8 @@ class Console(App[None]):
     def settled(self) -> bool:
         """What is seen is no longer only about to come."""
         page = self.screen
+        if isinstance(page, Installer):
+            return page.settled
         if isinstance(page, Login):
             return self._looks[0].told
         looked = all(one.told for one in self._looks) and self.person.role is not None
@@ -179,10 +182,25 @@ class Console(App[None]):
             except Trouble:
                 await asyncio.sleep(_LOOK_EVERY)
         if view.role is not None and (view.first_run or not self.kiosk):
+            live = await self._live()
             self._become(by_terminal(view))
-            await self._go(SCREENS[0].name)
+            if live:
+                await self.push_screen(Installer(self._both[0]))
+            else:
+                await self._go(SCREENS[0].name)
         else:
             await self._log_in("", "Log in to watch and run the pair.")
+
+    async def _live(self) -> bool:
+        """Whether the machine runs from the stick, where there is nothing to do but to install."""
+        while True:
+            try:
+                view = await self._both[0].ask(lambda client: client.setup())
+                return view.state == "live"
+            except Trouble as trouble:
+                if trouble.code not in (GONE, "unavailable"):
+                    return False
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def _log_in(self, name: str, why: str) -> None:
         while isinstance(self.screen, ModalScreen):

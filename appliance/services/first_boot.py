@@ -36,7 +36,9 @@ from appliance.control.first_boot import FirstBootApi, Local
 from appliance.control.handlers import Handlers
 from appliance.control.helper import Helper
 from appliance.control.http import BadRequest
+from appliance.control.installer import InstallerApi
 from appliance.control.listen import serving
+from appliance.control.machine import MachineApi
 from appliance.identity.credential import BadPassword, hashed, prepared
 from appliance.ipc.machine import (
     SOCKET,
@@ -105,6 +107,8 @@ async def _serve(layout: Layout, emit: EventLog, stop: asyncio.Event, notifier: 
     handlers = Handlers(Local(group), Audit(emit))
     founder = Foundation(layout, helper, CONSOLE_GROUP if group is not None else None, stop)
     FirstBootApi(founder, ThisMachine(), helper, wall, clock_problem).add_to(handlers)
+    MachineApi(helper).add_to(handlers)
+    InstallerApi(helper).add_to(handlers)
     nobody = web.Application()
     async with serving(handlers.application, layout.control_socket, nobody, (), group):
         notifier.ready()

@@ -104,6 +104,8 @@ class KeyBar(Line):
             if room < -2:
                 break
             fitting.append(one)
+        if not fitting:
+            return right.pad_left(max(0, room + 2))
         left = Content("  ").join(fitting)
         return Content.assemble(left.pad_right(max(0, room + 2)), "  ", right)
 

@@ -12,7 +12,7 @@ import pytest
 
 import appliance.control
 from appliance.cli.errors import Exit
-from appliance.ipc import balance, delivery, failover, machine, search
+from appliance.ipc import balance, delivery, failover, installer, machine, search
 from appliance.mail import views
 from appliance.monitor import availability, jobs, snapshot
 from appliance.report import content
@@ -52,6 +52,11 @@ STRUCTS = [
     machine.Sticks,
     machine.StickView,
     machine.NetworkTrial,
+    installer.Disks,
+    installer.DiskView,
+    installer.Content,
+    installer.Installation,
+    installer.StartInstallation,
     search.SearchPage,
     search.Hit,
     search.Piece,
