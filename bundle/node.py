@@ -20,6 +20,7 @@ from bundle.errors import Refused
 from bundle.judge import Seen
 
 UNIT = "twinpost.service"
+_HELPER = "twinpost-helper.service"
 _ANSWER = 10.0
 _MOVE = 60.0
 _LONGEST = 4 * 3600.0
@@ -105,6 +106,8 @@ class SystemNode:
         _run(["systemctl", "stop", UNIT], 600)
 
     def start(self) -> None:
+        # The root helper is of the release in use: it comes back when it is asked.
+        _run(["systemctl", "stop", "--no-block", _HELPER], 60, check=False)
         _run(["systemctl", "reset-failed", UNIT], 60, check=False)
         _run(["systemctl", "start", "--no-block", UNIT], 60)
 

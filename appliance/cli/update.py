@@ -21,9 +21,30 @@ if TYPE_CHECKING:
     from appliance.control.schema_updates import Updates
     from bundle.ledger import State
 
+_STICKS = Path("/media/twinpost")
 _while_alone = click.option(
     "--while-alone", is_flag=True, help="Also without the other node: nobody takes mail meanwhile."
 )
+
+
+class _Bundle(click.ParamType[Path]):
+    """A file, or `stick`: the only bundle on the sticks that are mounted."""
+
+    name = "FILE|stick"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        found = [Path(str(value))]
+        if value == "stick":
+            found = sorted(_STICKS.glob("*/*.bundle"))
+        if not found:
+            self.fail(f"there is no bundle in {_STICKS}: mount the stick, or name the file")
+        if len(found) > 1:
+            self.fail(f"there are several, name one: {', '.join(safe(str(one)) for one in found)}")
+        if not found[0].is_file():
+            self.fail(f"there is no file {safe(str(found[0]))}")
+        return found[0]
 
 
 class _Group(click.Group):
@@ -47,7 +68,7 @@ def command() -> None:
 
 
 @command.command(hidden=True)
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("bundle", type=_Bundle())
 @_while_alone
 @click.option("--allow-downgrade", is_flag=True, help="Also an older release.")
 def start(bundle: Path, while_alone: bool, allow_downgrade: bool) -> int:
@@ -65,7 +86,7 @@ def start(bundle: Path, while_alone: bool, allow_downgrade: bool) -> int:
 
 @command.command()
 @data_option
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("bundle", type=_Bundle())
 def pair(data: Path, bundle: Path) -> int:
     """Update both nodes: the Backup first, then, when the pair is paired again, the other.
 

@@ -90,9 +90,13 @@ class Site:
         self.b = Machine(lab.b, folder / "b")
         self.machines = (self.a, self.b)
 
+    def insert_stick(self, machine: Machine) -> None:
+        """Its files are in /stick then."""
+        shutil.copytree(self.stick.folder, machine.root / "stick", dirs_exist_ok=True)
+
     def install(self, machine: Machine, name: str, *options: str) -> str:
         """Put the stick in, and install from it."""
-        shutil.copytree(self.stick.folder, machine.root / "stick", dirs_exist_ok=True)
+        self.insert_stick(machine)
         known = (machine.root / "opt/twinpost/trusted.pem").exists()
         key = () if known else ("--key", "/stick/key.pub", "--fingerprint", self.stick.fingerprint)
         installer = ("python3", "/stick/twinpost-install.pyz", "install", f"/stick/{name}")
