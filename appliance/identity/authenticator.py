@@ -98,6 +98,7 @@ class Authenticator:
                     known.argon2 if known is not None else None,
                     saslprep(password),
                     not self._throttle.at_home(client),
+                    self._throttle.tries(self._clock(), client),
                 )
             except Unprepared:
                 right = False

@@ -69,6 +69,10 @@ class Throttle:
         """Milliseconds until the address may try a password but of those who are at home there."""
         return self._addresses.wait(now, group(client))
 
+    def tries(self, now: int, client: str) -> int:
+        """How many passwords that were not right the address has had of late."""
+        return self._addresses.used(now, group(client))
+
     def undone(self, client: str, user: str) -> None:
         """It was not tried after all."""
         address = group(client)
@@ -115,6 +119,10 @@ class _Buckets:
     def wait(self, now: int, key: str) -> int:
         """How long until there is room for one more."""
         return max(self._full.get(key, now) - now - self._room, 0)
+
+    def used(self, now: int, key: str) -> int:
+        """How many are in it."""
+        return -(min(now - self._full.get(key, now), 0) // self._period)
 
     def give_back(self, key: str) -> None:
         if key in self._full:

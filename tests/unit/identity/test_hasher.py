@@ -59,6 +59,44 @@ async def test_strangers_wait_for_strangers_only(monkeypatch: pytest.MonkeyPatch
     hasher.close()
 
 
+async def test_who_has_guessed_less_is_before_who_has_guessed_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A crowd of guessers keeps waiting whoever is there for the first time no longer than one."""
+    gate = threading.Event()
+    monkeypatch.setattr("time.sleep", lambda seconds: gate.wait())
+    hasher = Hasher()
+    done: list[str] = []
+
+    async def tried(password: str, tries: int) -> None:
+        await hasher.fits(KNOWN, password, tries=tries)
+        done.append(password)
+
+    assert not await hasher.fits(KNOWN, "wrong")  # now its thread rests
+    crowd = [asyncio.create_task(tried(f"guess {one}", 9 - one)) for one in range(4)]
+    await asyncio.sleep(0)
+    first = asyncio.create_task(tried("correct horse", 1))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(first, *crowd)
+    assert done == ["guess 0", "correct horse", "guess 3", "guess 2", "guess 1"]
+    hasher.close()
+
+
+async def test_who_leaves_while_waiting_holds_up_nobody(rests: list[float]) -> None:
+    hasher = Hasher()
+    tries = [asyncio.create_task(hasher.fits(KNOWN, "correct horse")) for _ in range(4)]
+    await asyncio.sleep(0)
+    tries[1].cancel()
+    hasher._strangers._pass_on()  # the third has the turn, and leaves in the same moment
+    tries[2].cancel()
+    assert await tries[3]
+    assert await hasher.fits(KNOWN, "correct horse")
+    await asyncio.gather(*tries, return_exceptions=True)
+    assert hasher._strangers.waiting == 0
+    hasher.close()
+
+
 def test_its_thread_yields_to_others() -> None:
     hasher = Hasher()
     nice = hasher._strangers.pool.submit(

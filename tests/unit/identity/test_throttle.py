@@ -125,7 +125,9 @@ def test_an_address_that_has_spent_its_tries() -> None:
     throttle = Throttle()
     for one in range(10):
         assert not throttle.wait(0, "192.0.2.1")
+        assert throttle.tries(0, "192.0.2.1") == one
         throttle.attempt(0, "192.0.2.1", f"user{one}")
+    assert throttle.tries(0, "192.0.2.2") == throttle.tries(HOUR * 3, "192.0.2.1") == 0
     assert throttle.wait(0, "192.0.2.1")
     assert not throttle.wait(0, "192.0.2.2")
     assert not throttle.wait(HOUR, "192.0.2.1")
