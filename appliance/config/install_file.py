@@ -21,6 +21,8 @@ from appliance.config.answers import Answers
 from appliance.config.units import Wrong
 
 NAME = "twinpost-install.toml"
+LEFT = "answers.toml"
+"""In the data directory: what the node sets itself up by at its first start."""
 _HARDWARE = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 

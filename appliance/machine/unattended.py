@@ -18,7 +18,7 @@ import msgspec
 from appliance.config import toml
 from appliance.config.answers import Answers
 from appliance.config.document import ConfigError, parse
-from appliance.config.install_file import NAME, InstallFile, target
+from appliance.config.install_file import LEFT, NAME, InstallFile, target
 from appliance.config.plain import sparse
 from appliance.config.units import Wrong
 from appliance.ipc.installer import Installation, StartInstallation
@@ -29,8 +29,6 @@ from appliance.machine.helper import HelperError
 from appliance.machine.install import DESK, installed
 from appliance.machine.installing import Desk
 
-ANSWERS = "answers.toml"
-"""In the data directory: what the node sets itself up by at its first start."""
 _MOUNTED = DESK / "stick"
 _NETWORKS = Path("/sys/class/net")
 _OWNER = "twinpost"
@@ -114,7 +112,7 @@ def leave(root: Path, answers: Answers) -> None:
     os.chown(data, int(uid), int(gid))
     said = sparse(answers)
     assert isinstance(said, Mapping)
-    path = data / ANSWERS
+    path = data / LEFT
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
         opened.write(toml.written(said))
         os.fchown(opened.fileno(), int(uid), int(gid))

@@ -155,6 +155,8 @@ class Event(StrEnum):
     MACHINE_CALLER_REFUSED = "machine_caller_refused"
     MACHINE_CHANGED = "machine_changed"
     NETWORK_TAKEN_BACK = "network_taken_back"
+    SETUP_DONE = "setup_done"
+    SETUP_REFUSED = "setup_refused"
 
     # another release
     UPDATE = "update"

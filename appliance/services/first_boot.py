@@ -65,6 +65,7 @@ from appliance.services.clock import wall
 from appliance.services.first_boot_state import draft
 from appliance.services.first_operator import FirstOperator, pending, remember
 from appliance.services.introductions import heard
+from appliance.services.left_answers import set_up
 from appliance.services.notify import Notifier
 from appliance.services.privileges import keep_only
 from appliance.services.process import die_with_parent, open_log
@@ -112,6 +113,7 @@ async def _serve(layout: Layout, emit: EventLog, stop: asyncio.Event, notifier: 
     nobody = web.Application()
     async with serving(handlers.application, layout.control_socket, nobody, (), group):
         notifier.ready()
+        await set_up(layout.data, founder, emit)
         await stop.wait()
 
 

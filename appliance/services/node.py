@@ -14,6 +14,7 @@ from appliance.config.failover import FailoverSettings
 from appliance.config.node import PathSettings
 from appliance.monitor.events import Emit, Event, EventLog, LogFile
 from appliance.services.first_boot_state import needed
+from appliance.services.left_answers import forget
 from appliance.services.notify import Notifier
 from appliance.services.process import LOG_FILE, die_with_parent
 from appliance.services.site import open_site
@@ -47,6 +48,7 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
     die_with_parent(os.environ, signal.SIGTERM)
     if needed(data) and not _set_up(data, tell):
         return
+    forget(data)
     layout, node = open_layout(data)
     open_site(layout, node)
     layout.create()

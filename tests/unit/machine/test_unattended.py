@@ -10,11 +10,11 @@ import pytest
 
 from appliance.config.answers import Answers
 from appliance.config.document import ConfigError, parse
-from appliance.config.install_file import NAME, InstallFile, target
+from appliance.config.install_file import LEFT, NAME, InstallFile, target
 from appliance.config.units import Wrong
 from appliance.ipc.installer import Content, DiskView
 from appliance.machine.installing import Desk
-from appliance.machine.unattended import ANSWERS, Unattended, leave
+from appliance.machine.unattended import Unattended, leave
 from tests.unit.machine.test_disks import EMPTY, STICK, WINDOWS, Machine
 
 MAC = "52:54:00:12:34:56"
@@ -162,6 +162,6 @@ def test_answers_are_for_the_node_alone(tmp_path: Path) -> None:
     answers = parse(text, InstallFile, NAME).answers
     assert answers is not None
     leave(tmp_path, answers)
-    kept = tmp_path / "var/lib/twinpost" / ANSWERS
+    kept = tmp_path / "var/lib/twinpost" / LEFT
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert parse(kept.read_text(), Answers, ANSWERS) == answers
+    assert parse(kept.read_text(), Answers, LEFT) == answers
