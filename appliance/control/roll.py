@@ -175,7 +175,12 @@ class Roll:
     async def _start(self, name: str, which: str) -> None:
         assert self.view is not None
         body = msgspec.json.encode(ChosenBundle())
-        said = await self._ask[which]("POST", f"{API}/machine/updates/start", body)
+        try:
+            said = await self._ask[which]("POST", f"{API}/machine/updates/start", body)
+        except (Failed, Refused, LookupError) as error:  # it will say the same again
+            hint = getattr(error, "hint", "")
+            self._end("stopped", f"{name}: {error}", hint or "see both nodes")
+            return
         began = msgspec.json.decode(said, type=UpdateView).began
         started = {**self.view.started, name: began}
         text = f"{name} is being updated"

@@ -82,6 +82,9 @@ def next_step(roll: RollView, own: Facts, peer: Facts | None) -> Step:
                 return Stop(f"{name}: {update.error}", update.hint)
         if waiting := _not_well(own, peer):
             return Wait(f"{waiting}, before {name} is updated")
+        if own.updates.received != roll.bundle:
+            hint = "begin the update of the pair again, with the bundle that is meant"
+            return Stop("another bundle has been sent to this node", hint)
         if peer.updates.received != roll.bundle:
             return Send()
         return Start(name)

@@ -30,7 +30,7 @@ from appliance.services.process import Context
 from bundle import install, verify
 from bundle.errors import Refused
 from bundle.install import Prefix
-from bundle.ledger import Ledger, Phase
+from bundle.ledger import Ledger, Phase, State
 from bundle.manifest import Version
 from bundle.service import PREFIX
 
@@ -51,11 +51,7 @@ class InstalledReleases:
         self._known: _Known = {}
 
     def update(self) -> UpdateView | None:
-        try:
-            state = self._ledger.read()
-        except (Refused, OSError):
-            return None
-        if state is None:
+        if (state := self._state()) is None:
             return None
         return UpdateView(
             phase=state.phase,
@@ -75,10 +71,16 @@ class InstalledReleases:
         return str(self._prefix.version() or "")
 
     def before(self) -> str:
-        state = self._ledger.read()
+        state = self._state()
         if state is None or state.phase is not Phase.DONE or not state.old:
             return ""
         return state.old if self._prefix.has(Version.parse(state.old)) else ""
+
+    def _state(self) -> State | None:
+        try:
+            return self._ledger.read()
+        except (Refused, OSError):
+            return None
 
     def bundles(self) -> Sequence[FoundBundle]:
         found = [one for one in sorted(self._sticks.glob("*/*.bundle")) if not one.is_symlink()]

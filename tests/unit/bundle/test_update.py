@@ -200,8 +200,13 @@ def make(template: Path, tmp_path: Path, power: Power) -> Callable[[], World]:
 
     def made() -> World:
         shutil.rmtree(tmp_path / "machine", ignore_errors=True)
-        for name in ("opt", "data"):
-            shutil.copytree(template / name, tmp_path / "machine" / name, symlinks=True)
+        opt = tmp_path / "machine" / "opt"
+        (opt / "releases").mkdir(parents=True)
+        for version in (OLD, NEW):  # nothing changes them
+            (opt / "releases" / version).symlink_to(template / "opt" / "releases" / version)
+        (opt / "current").symlink_to(f"releases/{OLD}")
+        shutil.copy(template / "opt" / "trusted.pem", opt)
+        shutil.copytree(template / "data", tmp_path / "machine" / "data")
         shutil.copy(template / "new.bundle", tmp_path / "machine" / "new.bundle")
         power.fresh()
         return World(tmp_path / "machine", power)

@@ -98,6 +98,10 @@ def test_a_node_that_went_back_stops_it(phase: str) -> None:
     assert found == Stop("b: sick", "")
 
 
+def test_with_another_bundle_nothing_begins() -> None:
+    assert isinstance(next_step(ROLL, node("a", received="e" * 64), node("b")), Stop)
+
+
 def test_an_earlier_failure_does_not_stop_a_new_try() -> None:
     assert next_step(ROLL, node("a"), node("b", at=update("back", began=3))) == Start("b")
 
@@ -107,6 +111,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.nodes = {"own": node("a", active=True), "peer": node("b", received="")}
+        """As they say they are."""
         self.asked: list[str] = []
         self.sent = b""
         self.away = False
@@ -127,17 +132,19 @@ class Pair:
                 assert len(self.sent) == part.offset
                 self.sent += part.data
                 if len(self.sent) == part.size:
-                    self._become(which, received=part.digest)
+                    self.has(which, received=part.digest)
                 return b"{}"
             self.asked.append(f"{name} {which}")
+            if self.outcome == "refused":
+                raise NotDone("this node does not manage its machine", "")
             began = update(self.outcome, error="sick" if self.outcome == "back" else "")
             release = NEW if self.outcome == "done" else OLD
-            self._become(which, update=began, release=release)
+            self.has(which, update=began, release=release)
             return msgspec.json.encode(began)
 
         return ask
 
-    def _become(self, which: str, **values: object) -> None:
+    def has(self, which: str, **values: object) -> None:
         known = self.nodes[which]
         updates = msgspec.structs.replace(known.updates, **values)
         self.nodes[which] = Facts(updates, known.mode, known.whole, known.active)
@@ -177,6 +184,7 @@ async def rolled(pair: Pair, received: Received, monkeypatch: pytest.MonkeyPatch
             ended.set()
 
     roll = Roll(note, received, pair.asks("own"), pair.asks("peer"), lambda: 5000, emit)
+    pair.has("own", received=received.digest)
     roll.begin(NEW, received.digest, "root")
     working = asyncio.create_task(roll.run())
     await ended.wait()
@@ -209,6 +217,17 @@ async def test_it_stops_at_the_first_that_goes_back(
     assert (roll.view.phase, roll.view.error) == ("stopped", "b: sick")
     assert pair.asked == ["start peer"]
     assert pair.nodes["own"].updates.release == OLD
+
+
+async def test_it_stops_where_a_node_refuses(
+    received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = Pair()
+    pair.outcome = "refused"
+    roll = await rolled(pair, received, monkeypatch)
+    assert roll.view is not None
+    assert "does not manage its machine" in roll.view.error
+    assert pair.asked == ["start peer"]
 
 
 async def test_one_at_a_time_and_it_can_be_stopped(received: Received) -> None:
