@@ -20,7 +20,7 @@ FILE_LIMIT = 1 << 30
 TOTAL_LIMIT = 4 << 30
 FILES_LIMIT = 10_000
 
-_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~!-]*(/[A-Za-z0-9_][A-Za-z0-9._+~!-]*)*", re.ASCII)
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~!@-]*(/[A-Za-z0-9_][A-Za-z0-9._+~!@-]*)*", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TARGET = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
