@@ -24,7 +24,7 @@ from tui.follow import Follower
 from tui.node import GONE, Connect, Node, Trouble
 from tui.page import Page
 from tui.palette import Commands
-from tui.people import NOBODY, Person, by_terminal
+from tui.people import NOBODY, Person, by_terminal, logged_in
 from tui.registry import SCREENS, Entry, entry
 from tui.screens.installer import Installer
 from tui.screens.login import Login
@@ -96,6 +96,7 @@ class Console(App[None]):
         self.person = NOBODY
         self.failure: Exception | None = None
         self._said = said
+        self._wizard: Screen[Any] | None = None
         self._lock_after = lock_after
         self._clock = clock
         self._touched = clock()
@@ -132,6 +133,8 @@ class Console(App[None]):
             return page.settled
         if isinstance(page, Login):
             return self._looks[0].told
+        if page is self._wizard:
+            return page.is_mounted
         looked = all(one.told for one in self._looks) and self.person.role is not None
         return looked and isinstance(page, Page) and page.settled
 
@@ -173,34 +176,54 @@ class Console(App[None]):
 
     async def _enter(self) -> None:
         """Find out who is there, and show the first screen to whoever may see it."""
-        if not self.kiosk:
+        if not self.kiosk and await self._state(patient=False) == "configured":
             await self._go(SCREENS[0].name)
         while True:
             try:
                 view = await self._both[0].ask(lambda client: client.who_am_i())
-                break
+                state = await self._state() if view.first_run and view.role else "configured"
+                if state != "first boot":
+                    break
+                if await self._set_up():
+                    return
             except Trouble:
                 await asyncio.sleep(_LOOK_EVERY)
         if view.role is not None and (view.first_run or not self.kiosk):
-            live = await self._live()
             self._become(by_terminal(view))
-            if live:
+            if state == "live":
                 await self.push_screen(Installer(self._both[0]))
             else:
                 await self._go(SCREENS[0].name)
         else:
             await self._log_in("", "Log in to watch and run the pair.")
 
-    async def _live(self) -> bool:
-        """Whether the machine runs from the stick, where there is nothing to do but to install."""
+    async def _state(self, *, patient: bool = True) -> str:
+        """Of the machine's setup: first boot, live (runs from the stick), configured.
+
+        `patient`: waits for a node that does not answer; else that is one that is configured.
+        """
         while True:
             try:
-                view = await self._both[0].ask(lambda client: client.setup())
-                return view.state == "live"
+                return (await self._both[0].ask(lambda client: client.setup())).state
             except Trouble as trouble:
-                if trouble.code not in (GONE, "unavailable"):
-                    return False
+                if not patient or trouble.code not in (GONE, "unavailable"):
+                    return "configured"
             await asyncio.sleep(_LOOK_EVERY)
+
+    async def _set_up(self) -> bool:
+        """Have the machine become a node; True if whoever did it is logged in then."""
+        from tui.wizard.screen import Wizard
+
+        setup = await self._both[0].ask(lambda client: client.setup())
+        self._wizard = wizard = Wizard(self._both[0], setup)
+        founded = await self.push_screen_wait(wizard)
+        if founded.session is None:
+            return False
+        self._become(logged_in(founded.session))
+        await self._go("pair" if founded.invites else SCREENS[0].name)
+        if founded.invites and isinstance(page := self.screen, Page):
+            await page.run_action("invite")
+        return True
 
     async def _log_in(self, name: str, why: str) -> None:
         while isinstance(self.screen, ModalScreen):

@@ -82,7 +82,7 @@ class SetupApi:
         view = SetupView(
             name=configured.name,
             hostname=configured.hostname,
-            domains=tuple(self._domains()),
+            domains=tuple(map(str, self._domains())),
             first_run=not await self._operators.all(),
             paired=configured.paired,
             virtual=configured.virtual,

@@ -37,7 +37,7 @@ def pairing_text(attempt: Attempt | None, invitation: InvitationView | None) -> 
     told = []
     if invitation is not None:
         told = [
-            _fact("", Content("On the other node, at its screen Pair, press j and type:")),
+            _fact("", Content("On the other node, at its first boot or its screen Pair (j):")),
             _fact("address", foreign(invitation.at, 80, "bold $accent")),
             _fact("code", foreign(invitation.code, 200, "bold $accent")),
         ]

@@ -1,0 +1,80 @@
+"""The first boot with keys, against two real machines that are no nodes yet."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import smtplib
+from pathlib import Path
+
+import msgspec
+
+from tests.pair.new_nodes import PASSWORD, PORTS, NewPair
+from tests.tui.screen import Seen, seen
+
+
+async def answered(console: Seen, title: str, *values: str) -> None:
+    """Fill in a page, and go on."""
+    await console.sees(f": {title}")
+    for value in values:
+        await console.press("ctrl+u")
+        if value:
+            await console.type(value)
+        await console.press("enter")
+
+
+async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
+    pair = NewPair(tmp_path)
+    for node in pair.nodes:  # nobody is asked for ports: a test may not use the usual ones
+        (node.layout.data / "setup.json").write_bytes(msgspec.json.encode({"ports": PORTS}))
+    async with pair:
+        a, b = pair.nodes
+        async with seen(a.layout.control_socket, theme="ascii", kiosk=True) as console:
+            await answered(console, "Name of this node", "a")
+            await answered(console, "Network of the clients", "lo", f"{pair.hosts[0]}/24", "")
+            await _no_cable(console)
+            await console.sees(": The pair")
+            await console.press("enter")
+            await answered(console, "Domain", "site.test")
+            await answered(console, "Virtual address", pair.virtual)
+            await answered(console, "Administrator", "anna", PASSWORD, PASSWORD)
+            text = await console.sees("Set up this node")
+            assert f"lo  {pair.hosts[0]}/24" in text
+            assert PASSWORD not in text
+            await console.press("enter")
+            await console.sees("for 10 minutes and 5 tries")  # logged in, and at the right place
+            await console.press("y")
+            shown = await console.sees(f"{pair.hosts[0]}:{PORTS['pairing']}")
+            code = re.search(r"(?:[0-9A-Z]+-){9}[0-9A-Z]+", shown)
+            assert code is not None, shown
+            async with seen(b.layout.control_socket, kiosk=True) as other:
+                await answered(other, "Name of this node", "b")
+                await answered(other, "Network of the clients", "lo", f"{pair.hosts[1]}/24", "")
+                await _no_cable(other)
+                await other.sees(": The pair")
+                await other.press("down", "enter")
+                at = f"{pair.hosts[0]}:{PORTS['pairing']}"
+                await answered(other, "Join the other node", at, code[0])
+                await other.sees("Set up this node")
+                await other.press("enter")
+                await b.mode("paired")
+                await other.sees("Log in to watch and run the pair")
+                await other.type("anna")
+                await other.press("enter")
+                await other.type(PASSWORD)
+                await other.press("enter")
+                await other.sees(lambda text: "Overview" in text and "anna" in text)
+        await asyncio.to_thread(_send, pair.virtual)
+
+
+async def _no_cable(console: Seen) -> None:
+    text = await console.sees(lambda text: ": The pair" in text or ": Cable" in text)
+    if ": Cable" in text:
+        await answered(console, "Cable to the other node", "", "")
+
+
+def _send(host: str) -> None:
+    with smtplib.SMTP(host, PORTS["smtp"], timeout=30) as client:
+        client.sendmail(
+            "x@elsewhere.test", ["postmaster@site.test"], b"Subject: first\r\n\r\nHi\r\n"
+        )

@@ -1,0 +1,1 @@
+"""The first boot: what a machine is asked before it is a node."""
