@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,6 +62,7 @@ class Wizard(Screen[Founded]):
         self._at = 0
         self._insisted: object = None
         self._busy = False
+        self._shown: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="wizard"):
@@ -87,6 +89,9 @@ class Wizard(Screen[Founded]):
 
     async def _show(self) -> None:
         step, of = self._step, len(self._steps) + 1
+        if step is not None and step.live:
+            with suppress(Trouble):
+                self._view = await self._node.ask(lambda client: client.setup())
         title = step.title if step is not None else "All of it"
         self.query_one("#step", Line).show(
             Content.assemble(
@@ -106,6 +111,7 @@ class Wizard(Screen[Founded]):
         button.label = Content(word)
         button.refresh(layout=True)
         self.query_one("#back", Button).disabled = self._at == 0
+        self._shown = self._typed(step) if step is not None else {}
         self._focus()
 
     async def _mount(self, page: VerticalScroll, step: Step) -> None:
@@ -182,8 +188,15 @@ class Wizard(Screen[Founded]):
 
     async def _take(self, step: Step) -> None:
         answers: Answers = dict(self._answers)
+        typed = self._typed(step)
         try:
-            step.put(answers, self._typed(step), self._view)
+            if step.live and typed != self._shown:
+                # It is true when it is entered: not when the page began.
+                self._view = await self._node.ask(lambda client: client.setup())
+            step.put(answers, typed, self._view)
+        except Trouble as trouble:
+            self._tell(problem(trouble))
+            return
         except Mistake as mistake:
             self._tell(_refused(str(mistake), mistake.hint))
             return

@@ -48,7 +48,7 @@ class Step:
     """One page. `put` takes what was typed into the answers; raises Mistake.
 
     `wanted`: whether it is asked at all. `choices`: one of these, in place of fields.
-    `words`: what a field may say, to complete it.
+    `words`: what a field may say, to complete it. `live`: it is about what moves on by itself.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Step:
     wanted: Callable[[Answers, SetupView], bool] = lambda answers, view: True
     choices: Sequence[tuple[str, str]] = ()
     words: Callable[[SetupView], Sequence[str]] = lambda view: ()
+    live: bool = False
 
 
 def steps(answers: Answers, view: SetupView) -> Sequence[Step]:
@@ -277,6 +278,7 @@ STEPS = (
         _put_clock,
         (Field("clock", "Now (UTC)", _clock),),
         lambda answers, view: view.machine is not None,
+        live=True,
     ),
     Step(
         "name",
