@@ -11,6 +11,7 @@ from appliance.config import ConfigError
 from appliance.config.answers import Answers
 from appliance.config.document import checked
 from appliance.control.first_boot import completed
+from appliance.control.roles import Role
 from appliance.control.schema import Done, Failure
 from appliance.control.schema_people import SessionView
 from appliance.control.schema_setup import (
@@ -106,7 +107,7 @@ REFUSED = Failure(
 )
 ANSWERS: dict[str, object] = {
     "/sessions/current": SessionView(
-        name="twinpost-console", role="administrator", session=False, first_run=True
+        name="twinpost-console", role=Role.ADMINISTRATOR, session=False, first_run=True
     ),
     "/setup": lambda query, body: Done("Node a starts.") if body else SETUP,
     "/setup/answers": look,
