@@ -1,7 +1,7 @@
 """`make bench`: the pair beside Postfix, in turns, on the same cores and the same disk.
 
 What is compared are the two trials of a round, one after the other; the ratio is the median of
-the rounds'. On a machine that does other things, too, CPU a message tells more than the rate.
+the rounds'. On a machine that does other things, too, the ratio by CPU a message tells more.
 
 Rows that Postfix has nothing like stand beside the pair without what they measure.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -32,11 +32,16 @@ class Row(msgspec.Struct, frozen=True):
 
         The median of the rounds': what else the machine does changes from one to the next.
         """
+        return self._compared(lambda one, other: one.rate / (other.rate * (1 - one.taken_away)))
+
+    @property
+    def thrift(self) -> float | None:
+        """What CPU a message costs the other over what it costs us, in the median round."""
+        return self._compared(lambda one, other: other.cpu / one.cpu)
+
+    def _compared(self, compare: Callable[[Measured, Measured], float]) -> float | None:
         ours, others = self.rounds[OURS], self.rounds.get(self.other)
-        if not others:
-            return None
-        pairs = zip(ours, others, strict=True)
-        return median(one.rate / (other.rate * (1 - one.taken_away)) for one, other in pairs)
+        return median(map(compare, ours, others)) if others else None
 
     @property
     def other(self) -> str:
@@ -52,7 +57,10 @@ class Row(msgspec.Struct, frozen=True):
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
     """The report: rates and ratios, then what a message costs, then memory."""
-    yield f"{'messages/s, median of the rounds':<44}{OURS:>10}{'other':>10}{'ratio':>8}  target"
+    yield (
+        f"{'messages/s, median of the rounds':<44}{OURS:>10}{'other':>10}{'ratio':>8}{'by CPU':>8}"
+        "  target"
+    )
     for row in rows:
         yield _rates(row)
     yield ""
@@ -86,11 +94,11 @@ def _guesses(measured: Measured) -> str:
 
 def _rates(row: Row) -> str:
     shown = [_number(row.rate(system)) for system in (OURS, row.other)]
-    ratio = f"{row.ratio:.2f}" if row.ratio else "-"
+    ratio, thrift = (f"{one:.2f}" if one else "-" for one in (row.ratio, row.thrift))
     target = ""
     if row.scenario.target is not None and row.ratio is not None:
         target = f"  ≥ {row.scenario.target:g} {'MISSED' if row.missed else 'met'}"
-    return f"{row.scenario.name:<44}{shown[0]:>10}{shown[1]:>10}{ratio:>8}{target}"
+    return f"{row.scenario.name:<44}{shown[0]:>10}{shown[1]:>10}{ratio:>8}{thrift:>8}{target}"
 
 
 def _costs(name: str, system: str, measured: Sequence[Measured]) -> str:

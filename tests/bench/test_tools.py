@@ -142,6 +142,7 @@ def test_ratio_is_the_median_of_the_rounds() -> None:
         POSTFIX: [_measured(rate) for rate in (300, 100, 10)],
     }
     assert Row(scenario, rounds).ratio == 3
+    assert Row(scenario, rounds).thrift == 1
     assert not Row(scenario, rounds).missed
     assert Row(Scenario(name="x", deliver=True, target=3.5), rounds).missed
     assert Row(scenario, {OURS: rounds[OURS]}).ratio is None

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from appliance.identity.credential import BadPassword, made
-from appliance.identity.hasher import Busy, Hasher
+from appliance.identity.hasher import Busy, Hasher, _Line
 
 KNOWN = made("correct horse", 0).argon2
 
@@ -83,18 +83,22 @@ async def test_who_has_guessed_less_is_before_who_has_guessed_more(
     hasher.close()
 
 
-async def test_who_leaves_while_waiting_holds_up_nobody(rests: list[float]) -> None:
-    hasher = Hasher()
-    tries = [asyncio.create_task(hasher.fits(KNOWN, "correct horse")) for _ in range(4)]
-    await asyncio.sleep(0)
-    tries[1].cancel()
-    hasher._strangers._pass_on()  # the third has the turn, and leaves in the same moment
-    tries[2].cancel()
-    assert await tries[3]
-    assert await hasher.fits(KNOWN, "correct horse")
-    await asyncio.gather(*tries, return_exceptions=True)
-    assert hasher._strangers.waiting == 0
-    hasher.close()
+async def test_who_leaves_while_waiting_holds_up_nobody() -> None:
+    line = _Line("strangers")
+
+    async def wait() -> None:
+        async with line.turn(0):
+            pass
+
+    async with line.turn(0):
+        gone, late, last = (asyncio.create_task(wait()) for _ in range(3))
+        await asyncio.sleep(0)
+        gone.cancel()
+    late.cancel()  # it has the turn, and does not know it yet
+    async with asyncio.timeout(60):
+        await last
+    assert line.waiting == 0
+    line.pool.shutdown()
 
 
 def test_its_thread_yields_to_others() -> None:
