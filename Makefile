@@ -14,7 +14,7 @@ bin := $(VENV)/bin
 install = @PYTHON="$(PYTHON)" VENV="$(VENV)" requirements/install.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help bundle image demo test test-sim test-crash test-net test-install test-image bench bench-queue lint types contracts runtime dev lock clean
+.PHONY: help bundle image demo test test-sim test-crash test-net test-install test-image bench bench-queue lint types contracts runtime dev lock lock-debian clean
 
 help: ## say what there is
 	@echo "Twinpost: highly available e-mail for places with no internet."
@@ -87,6 +87,9 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	$(compile) --group installer --output-file requirements/installer.txt
 	$(compile) pyproject.toml --group dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
+
+lock-debian: dev ## write requirements/debian.txt anew from Debian 13 as it is (needs mmdebstrap)
+	@$(bin)/python -m bundle lock-debian
 
 clean: ## remove what was built, not what the demo keeps
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bundle import files, keys, system, trust, verify
+from bundle import debs, files, keys, system, trust, verify
 from bundle.errors import Refused
 from bundle.install import Prefix, install, target
 from bundle.keys import PublicKey
@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     extent.add_argument(
         "--image", action="store_true", help="all that, for a system that does not run yet"
     )
+    one.add_argument(
+        "--appliance", action="store_true", help="hand over all of the machine: screen, network"
+    )
     one.set_defaults(run=_install)
 
     for name, run in (("resume", _resume), ("settle", _settle)):
@@ -67,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--rotations", type=Path, metavar="FILE", help="made by `rotate`")
     one.add_argument("--test-key", action="store_true", help="say that the key is for tests only")
     one.set_defaults(run=_build)
+
+    one = commands.add_parser("lock-debian", help="pin Debian's packages as they are now")
+    one.set_defaults(run=_lock_debian)
 
     one = commands.add_parser("rotate", help="hand over from one key of bundles to the next")
     one.add_argument("old", type=Path)
@@ -97,7 +103,10 @@ def _install(arguments: argparse.Namespace) -> None:
     if os.geteuid() != 0 and arguments.prefix == _PREFIX:
         raise Refused("only root may install", "use sudo, or log in as root")
     prefix = Prefix(arguments.prefix)
-    if prefix.version() and not arguments.no_system and SystemNode(DATA).configured:
+    if arguments.appliance and system.runs("twinpost.service"):
+        raise Refused("the node runs", "stop it first: systemctl stop twinpost")
+    configured = SystemNode(DATA).configured and not arguments.appliance
+    if prefix.version() and not arguments.no_system and configured:
         _update(arguments, prefix)
         return
     version = install(
@@ -110,10 +119,17 @@ def _install(arguments: argparse.Namespace) -> None:
         tell=print,
     )
     print(f"Twinpost {version} is in {prefix.current}.")
+    release = prefix.release(version)
+    if not arguments.no_system:
+        debs.install(release / debs.FOLDER, print)
+    if arguments.appliance:
+        system.hand_over(release, print)
     if arguments.image:
-        system.put(prefix.release(version))
+        system.put(release)
     elif not arguments.no_system:
-        system.activate(prefix.release(version), print)
+        system.activate(release, print)
+    if arguments.appliance and not arguments.image:
+        print("Restart the machine now: its screen then shows Twinpost's console.")
 
 
 def _update(arguments: argparse.Namespace, prefix: Prefix) -> None:
@@ -180,6 +196,11 @@ def _build(arguments: argparse.Namespace) -> None:
     write_installer(arguments.output / "twinpost-install.pyz")
     print(_describe(manifest), f"It is {bundle}, {bundle.stat().st_size >> 20} MiB.", sep="\n")
     print(f"The key's fingerprint, for paper:\n{public.fingerprint}")
+
+
+def _lock_debian(arguments: argparse.Namespace) -> None:
+    for one in debs.lock(Path.cwd()):
+        print(one.name, one.version)
 
 
 def _rotate(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle import archive, files, keys, trust
+from bundle import archive, debs, files, keys, trust
 from bundle.archive import Front
 from bundle.errors import Refused
 from bundle.install import REQUIREMENTS, WHEELS
@@ -55,6 +55,8 @@ def build(checkout: Path, target: Path, signer: Signer, tell: Callable[[str], No
         own = own_wheel(checkout, Path(folder) / "source", wheels)
         _write_requirements(checkout, own, root / REQUIREMENTS)
         _licences(wheels, root / "licences")
+        tell("Fetching the Debian packages that requirements/ names.")
+        debs.fetch(debs.read_lock(checkout), root / debs.FOLDER)
         shutil.copytree(checkout / "bundle" / "system", root / "system")
         for name in ("CHANGELOG.md", "LICENSE"):
             shutil.copyfile(checkout / name, root / name)

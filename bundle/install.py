@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundle import files, verify
+from bundle import debs, files, verify
 from bundle.errors import Refused
 from bundle.keys import PublicKey
 from bundle.manifest import Manifest, Version
@@ -184,7 +184,7 @@ def _make(bundle: Verified, prefix: Prefix, release: Path) -> None:
     shutil.rmtree(release, ignore_errors=True)
     release.mkdir()
     _environment(release / "venv", unpacked)
-    for name in ("licences", "system"):
+    for name in ("licences", "system", debs.FOLDER):
         if (unpacked / name).exists():
             shutil.copytree(unpacked / name, release / name)
     for name in ("CHANGELOG.md", "LICENSE"):

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bundle import files
+from bundle import appliance, files
 from bundle.errors import Refused
 
 _UNITS = Path("usr/lib/systemd/system")
@@ -21,18 +21,28 @@ _PLACES = {
     "twinpost-firewall.service": _UNITS / "twinpost-firewall.service",
     "twinpost-firewall.path": _UNITS / "twinpost-firewall.path",
     "twinpost-firewall-again.service": _UNITS / "twinpost-firewall-again.service",
+    "twinpost-clock.service": _UNITS / "twinpost-clock.service",
+    "twinpost-console@.service": _UNITS / "twinpost-console@.service",
+    "twinpost-helper.service": _UNITS / "twinpost-helper.service",
+    "twinpost-helper.socket": _UNITS / "twinpost-helper.socket",
     "sysusers.conf": Path("usr/lib/sysusers.d/twinpost.conf"),
+    "tmpfiles.conf": Path("usr/lib/tmpfiles.d/twinpost.conf"),
     "journald.conf": Path("usr/lib/systemd/journald.conf.d/twinpost.conf"),
     "profile.sh": Path("etc/profile.d/twinpost.sh"),
 }
-_ENABLED = ("twinpost.service", "twinpost-firewall.service", "twinpost-firewall.path")
-_AT_BOOT = ("twinpost-update.service",)
+_ENABLED = (
+    "twinpost.service",
+    "twinpost-clock.service",
+    "twinpost-firewall.service",
+    "twinpost-firewall.path",
+)
+_AT_BOOT = ("twinpost-update.service", "twinpost-helper.socket")
 
 
 def place(release: Path, root: Path) -> bool:
     """Write the files of `release` below `root`; whether any of them is another than before."""
-    changed = False
-    for name, target in _PLACES.items():
+    changed, more = False, appliance.PLACES if (root / appliance.MARK).exists() else {}
+    for name, target in {**_PLACES, **more}.items():
         content, path = (release / "system" / name).read_bytes(), root / target
         if path.exists() and path.read_bytes() == content:
             continue
@@ -51,6 +61,10 @@ def activate(release: Path, tell: Callable[[str], None]) -> None:
     if not Path("/usr/sbin/nft").exists():
         raise Refused("there is no nft, the firewall's command", "apt install nftables")
     put(release)
+    _systemd(["systemctl", "start", "twinpost-helper.socket"])
+    if runs("ssh.service", "ssh.socket"):
+        tell("SSH runs here. Twinpost's firewall lets in its own ports only: once the node runs,")
+        tell("  nobody logs in over the network. See docs/machine.md for a rule that lets it in.")
     if Path("/var/lib/twinpost/node.toml").exists():
         tell("Starting the node.")
         _systemd(["systemctl", "restart", *_ENABLED])
@@ -59,19 +73,35 @@ def activate(release: Path, tell: Callable[[str], None]) -> None:
         tell("  systemctl start twinpost")
 
 
+def runs(*units: str) -> bool:
+    """Whether one of them does."""
+    command = ["systemctl", "is-active", "--quiet", *units]
+    return subprocess.run(command, check=False).returncode == 0
+
+
 def put(release: Path) -> None:
     """What systemd is to know of `release`; starts and stops nothing. Raises Refused, OSError."""
     place(release, Path("/"))
     _systemd(["systemd-sysusers", "twinpost.conf"])
+    _systemd(["systemd-tmpfiles", "--create", "twinpost.conf"])
     _systemd(["systemctl", "daemon-reload"])
     _systemd(["systemctl", "try-reload-or-restart", "systemd-journald.service"])
     _systemd(["systemctl", "enable", "--quiet", *_ENABLED, *_AT_BOOT])
+    if Path("/", appliance.MARK).exists():
+        appliance.enable(_systemd)
 
 
-def _systemd(command: Sequence[str]) -> None:
+def hand_over(release: Path, tell: Callable[[str], None]) -> None:
+    """Make all of this machine Twinpost's, from its next start on; raises Refused, OSError."""
+    appliance.hand_over(Path("/"), _systemd, tell)
+    put(release)
+
+
+def _systemd(command: Sequence[str]) -> str:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it failed without a word"])[-1]
         raise Refused(f"{' '.join(command)}: {last}", "see journalctl -xe; then install again")
+    return done.stdout

@@ -14,6 +14,7 @@ from appliance.cli.errors import CliError, Exit, node_errors
 from appliance.cli.options import data_option, json_option, node_client
 from appliance.cli.output import bytes_text, columns, counted, safe, show_json, span_text
 from appliance.cli.people_import import while_alone_option
+from appliance.cli.sticks import stick_folder, stick_option
 
 if TYPE_CHECKING:
     from appliance.control.schema_backups import BackupRun
@@ -38,9 +39,12 @@ def command() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="A folder on this machine, mostly of a stick; else the one in node.toml.",
 )
-def create(data: Path, as_json: bool, to: Path | None) -> Exit:
+@stick_option
+def create(data: Path, as_json: bool, to: Path | None, stick: str | None) -> Exit:
     """Make a backup, read it back, and remove the oldest ones beyond backup.keep."""
     client = node_client(data)
+    if stick is not None:
+        to = stick_folder(client, stick)
     with node_errors():
         client.make_backup(str(to.absolute()) if to else "")
     run = _wait(data, quiet=as_json)

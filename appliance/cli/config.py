@@ -62,6 +62,18 @@ def firewall(data: Path) -> None:
 
 @command.command()
 @data_option
+def clock(data: Path) -> None:
+    """Print whom the node's clock follows and serves, as settings for chrony."""
+    from appliance.config import open_layout
+    from appliance.config.clock import chrony
+
+    with config_errors():
+        _, node = open_layout(data)
+    click.echo(chrony(node), nl=False)
+
+
+@command.command()
+@data_option
 @json_option
 def show(data: Path, as_json: bool) -> None:
     """Show all settings in force, the defaults included."""

@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "job": ("job", "What the node does by itself: see when, and run it now."),
     "update": ("update", "Another release: verified, tried, and taken back if it fails."),
     "report": ("report", "How the pair is, as a signed file for others."),
+    "machine": ("machine", "The machine under the node: clock, network, sticks, power."),
     "salvage": ("salvage", "Take over the mail on the disk of a dead node."),
     "route": ("route", "See where mail goes; pause a domain or next hop, and resume it."),
     "policy": ("policy", "Restrictions, rates, verified recipients: see what they did."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 DEFAULT_DATA = "/var/lib/twinpost"
+_USER = "twinpost"
 MOVE_PATIENCE = 180.0
 """Seconds that a command which moves addresses may take: deliveries under way end first."""
 
@@ -45,6 +48,34 @@ def force_option(function: Function) -> Function:
     """--force: move the addresses whatever comes of it."""
     text = "Also if the other node could not serve, or mail cannot be handed over."
     return click.option("--force", is_flag=True, help=text)(function)
+
+
+def become_owner(data: Path) -> None:
+    """As root, go on as the user whose `data` is: what is written there must be that user's.
+
+    The node could not read keys that root has made.
+    """
+    try:
+        owner = data.stat()
+    except FileNotFoundError:
+        return
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
+        os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
+
+
+def give_to_node(data: Path) -> None:
+    """What root has made as the installed node's data directory belongs to the node's user."""
+    if os.geteuid() != 0 or data != Path(DEFAULT_DATA):
+        return
+    try:
+        user = pwd.getpwnam(_USER)
+    except KeyError:
+        return
+    for folder, _, names in os.walk(data):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def node_client(data: Path, timeout: float | None = 60.0) -> Client:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.errors import CliError, Exit, config_errors, node_errors
-from appliance.cli.options import data_option, json_option, node_client
+from appliance.cli.options import become_owner, data_option, json_option, node_client
 from appliance.cli.output import safe, show_json, time_text
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def take_over(data: Path, yes: bool) -> None:
 def _open(data: Path) -> tuple[Layout, NodeSettings]:
     from appliance.config import open_layout
 
+    become_owner(data)
     with config_errors():
         layout, node = open_layout(data)
     layout.create()

@@ -11,6 +11,7 @@ import click
 from appliance.cli.errors import CliError, Exit, node_errors
 from appliance.cli.options import data_option, json_option, node_client
 from appliance.cli.output import bytes_text, columns, safe, show_json
+from appliance.cli.sticks import stick_folder, stick_option
 
 _LARGEST = 64 << 20
 """Bytes of a report."""
@@ -26,23 +27,28 @@ def command() -> None:
 @json_option
 @click.option(
     "--to",
-    required=True,
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder on this machine, for example of a stick.",
 )
 @click.option("--redact", is_flag=True, help="Pseudonyms instead of names and addresses.")
 @click.option("--name", default="", help="One of `report list`, instead of a new one.")
-def export(data: Path, as_json: bool, to: Path, redact: bool, name: str) -> None:
-    """Write a report to DIR: an HTML page that loads nothing, and the same as JSON."""
+@stick_option
+def export(
+    data: Path, as_json: bool, to: Path | None, redact: bool, name: str, stick: str | None
+) -> None:
+    """Write a report to DIR or a stick: an HTML page that loads nothing, and the same as JSON."""
+    if (to is None) is (stick is None):
+        raise click.UsageError("name either a folder with --to or a stick with --stick")
     if redact and name:
         raise click.UsageError("a report that is kept has names: make a new one with --redact")
     client = node_client(data)
+    folder = to or stick_folder(client, str(stick))
     with node_errors():
         made = client.report(name) if name else client.make_report(redact)
     paths = []
     for suffix, text in ((".html", made.page), (".json", made.json)):
-        path = to / (Path(made.name).name + suffix)
+        path = folder / (Path(made.name).name + suffix)
         _write(path, text.encode())
         paths.append(str(path))
     if as_json:

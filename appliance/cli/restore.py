@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.errors import CliError, Exit, config_errors
-from appliance.cli.options import json_option
+from appliance.cli.options import give_to_node, json_option
 from appliance.cli.output import counted, safe, show_json
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def command(as_json: bool, file: Path, data: Path, node_toml: Path | None) -> Ex
     try:
         with config_errors(), _bad_backups():
             made = restore(file, key, data, node_toml, _tell(quiet=as_json))
+        give_to_node(data)
     except RestoreRefused as error:
         raise CliError(str(error), error.hint, Exit.CANNOT_WRITE) from error
     if as_json:

@@ -18,6 +18,7 @@ from appliance.config.units import (
     Hostname,
     LocalName,
     Network,
+    NumericAddress,
     NumericEndpoint,
     Size,
     Wrong,
@@ -164,6 +165,12 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle: Duration = Duration(15 * 60_000)
 
 
+class ClockSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """NTP servers in the site's network, if it has any: a GPS receiver, mostly."""
+
+    servers: tuple[NumericAddress, ...] = ()
+
+
 class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The events of both nodes that this node keeps, at most so many bytes and for so long.
 
@@ -202,6 +209,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     backup: BackupSettings = BackupSettings()
     console: ConsoleSettings = ConsoleSettings()
     events: EventSettings = EventSettings()
+    clock: ClockSettings = ClockSettings()
     disk_reserve: Size = Size(64 * 1024 * 1024)
     keep_ended: Duration = Duration(7 * 86_400_000)
     failover: FailoverSettings | None = None

@@ -121,6 +121,20 @@ class NumericEndpoint(Endpoint):
         return ipaddress.ip_address(self.host)
 
 
+class NumericAddress(str):
+    """The address of a machine, "192.0.2.7" or "2001:db8::7"."""
+
+    @classmethod
+    def parse(cls, value: object) -> NumericAddress:
+        """Raises Wrong."""
+        text = _text(value, "an address")
+        hint = 'write it like "192.0.2.7" or "2001:db8::7"'
+        _address(text, hint)
+        if "%" in text:  # a zone may be any text
+            raise Wrong(f"{text!r} is good on one interface only", hint)
+        return cls(ipaddress.ip_address(text))
+
+
 class Network(str):
     """A network "10.1.0.0/16", "2001:db8::/32", or one address."""
 
@@ -210,11 +224,19 @@ class LocalName(str):
 
 
 Unit = (
-    Duration | Size | Endpoint | Network | AddressWithPrefix | InterfaceName | Hostname | LocalName
+    Duration
+    | Size
+    | Endpoint
+    | NumericAddress
+    | Network
+    | AddressWithPrefix
+    | InterfaceName
+    | Hostname
+    | LocalName
 )
 UNITS: tuple[type[Unit], ...] = (
-    Duration, Size, Endpoint, NumericEndpoint, Network, AddressWithPrefix, InterfaceName,
-    Hostname, LocalName,
+    Duration, Size, Endpoint, NumericEndpoint, NumericAddress, Network, AddressWithPrefix,
+    InterfaceName, Hostname, LocalName,
 )  # fmt: skip
 
 

@@ -77,6 +77,10 @@ _LONG = {
     Event.AUDIT,
     Event.UPDATE,
     Event.ROLL,
+    Event.SETUP_DONE,
+    Event.MACHINE_CALLER_REFUSED,
+    Event.MACHINE_CHANGED,
+    Event.NETWORK_TAKEN_BACK,
     Event.PASSWORD_CHANGED,
     Event.PAIRED,
     Event.TLS_CERTIFICATE_REVOKED,
@@ -110,6 +114,7 @@ _ERRORS = {
     Event.ALERT_NOT_TOLD,
     Event.BACKUP_FAILED,
     Event.MONITOR_FILE_DAMAGED,
+    Event.SETUP_REFUSED,
 }
 _WARNINGS = {
     Event.SMTP_CONNECTION_REFUSED,
@@ -151,6 +156,8 @@ _WARNINGS = {
     Event.HISTORY_FAILED,
     Event.JOB_FAILED,
     Event.JOBS_NOT_REMEMBERED,
+    Event.MACHINE_CALLER_REFUSED,
+    Event.NETWORK_TAKEN_BACK,
 }
 _NOTICES = {
     Event.SMTP_LISTENING,
@@ -198,6 +205,8 @@ _NOTICES = {
     Event.AUDIT,
     Event.UPDATE,
     Event.ROLL,
+    Event.SETUP_DONE,
+    Event.MACHINE_CHANGED,
     Event.ALERT_CLEARED,
     Event.ALERT_ACKNOWLEDGED,
     Event.ALERT_MAILED,

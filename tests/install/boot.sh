@@ -16,6 +16,8 @@ mount --make-rprivate /
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
+# As containers have it: systemd then expects no udev.
+mount -o remount,bind,ro "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 for folder in run tmp dev; do mount -t tmpfs tmpfs "$root/$folder"; done
 for device in null zero full random urandom tty; do

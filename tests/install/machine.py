@@ -16,10 +16,9 @@ from tests.netns.lab import Host
 from tests.netns.namespace import Failed
 
 _BOOT = Path(__file__).with_name("boot.sh")
-_CACHE = Path("/var/cache/twinpost-tests/debian13")
-_PACKAGES = "systemd-sysv,dbus,python3,openssl,nftables,iproute2,procps"
+_CACHE = Path("/var/cache/twinpost-tests/debian13-bare")
+_PACKAGES = "systemd-sysv,dbus,python3,openssl"
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/twinpost/current/venv/bin"
-_AS_NODE = ("setpriv", "--reuid=twinpost", "--regid=twinpost", "--clear-groups", "--")
 _MAKE_DEBIAN = (
     *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"),
     f"--include={_PACKAGES}",
@@ -50,6 +49,14 @@ class Machine:
         subprocess.run(["cp", "-a", "--reflink=auto", str(debian()), str(root)], check=True)
         self._boot: subprocess.Popen[bytes] | None = None
 
+    def take_loops(self) -> None:
+        """From the next start on its helper takes loop devices for sticks."""
+        self.put(
+            "/etc/systemd/system/twinpost-helper.service.d/loop.conf",
+            "[Service]\nExecStart=\n"
+            "ExecStart=/opt/twinpost/current/venv/bin/python -P -m appliance.machine --loop\n",
+        )
+
     def power_on(self) -> None:
         """Boot, and wait until systemd has started everything."""
         group = f"twinpost-{os.getpid()}-{self.host.name}"
@@ -77,13 +84,9 @@ class Machine:
             raise Failed(f"{self.host.name}: {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def twinpost(self, *words: str) -> str:
-        """A command of Twinpost's, as the node's user; raises Failed."""
-        return self.run(*_AS_NODE, "twinpost", *words)
-
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """A command of Twinpost's that goes on beside; its output is to be read."""
-        command = self._entered(*_AS_NODE, "twinpost", *words)
+        """A command that goes on beside; its output is to be read."""
+        command = self._entered(*words)
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def start_as_root(self, *words: str) -> subprocess.Popen[str]:

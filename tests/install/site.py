@@ -29,6 +29,8 @@ pairing = "{own}:2527"
 peer = "{peer}:2526"
 [failover]
 paths = [{{ listen = "{own}:2528", peer = "{peer}:2528" }}]
+[console]
+group = "twinpost-console"
 [[failover.routers]]
 vrid = 1
 addresses = ["{virtual}/24"]
@@ -114,11 +116,11 @@ class Site:
         machine.run("systemctl", "start", "twinpost", "twinpost-firewall")
 
     def pair(self) -> None:
-        """As two operators would: a code is read out from one to the other."""
-        with self.a.start("pair", "init") as inviting:
+        """As two operators would, as root: a code is read out from one to the other."""
+        with self.a.start("twinpost", "pair", "init") as inviting:
             assert inviting.stdout is not None
             shown = next(line for line in inviting.stdout if "pair join" in line)
-            self.b.twinpost(*shown.split()[1:])
+            self.b.run(*shown.split())
             assert inviting.wait(60) == 0
 
     def send(self, subject: str) -> None:
