@@ -32,6 +32,7 @@ from tui.site import Side, Site
 from tui.themes import ASCII, NAMES, THEMES
 
 LOCK_AFTER = 600.0
+_WELCOME = "Log in to watch and run the pair."
 _USUAL = ("scroll_", "page_", "app.focus_", "screen.copy")
 """Actions of every widget, which need no help."""
 _LOOK_EVERY = 1.0
@@ -184,8 +185,8 @@ class Console(App[None]):
                 state = await self._state() if view.first_run and view.role else "configured"
                 if state != "first boot":
                     break
-                if await self._set_up():
-                    return
+                await self._set_up()
+                return
             except Trouble:
                 await asyncio.sleep(_LOOK_EVERY)
         if view.role is not None and (view.first_run or not self.kiosk):
@@ -195,7 +196,7 @@ class Console(App[None]):
             else:
                 await self._go(SCREENS[0].name)
         else:
-            await self._log_in("", "Log in to watch and run the pair.")
+            await self._log_in("", _WELCOME)
 
     async def _state(self, *, patient: bool = True) -> str:
         """Of the machine's setup: first boot, live (runs from the stick), configured.
@@ -210,20 +211,20 @@ class Console(App[None]):
                     return "configured"
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _set_up(self) -> bool:
-        """Have the machine become a node; True if whoever did it is logged in then."""
+    async def _set_up(self) -> None:
+        """Have the machine become a node; whoever joined a pair logs in as one of its operators."""
         from tui.wizard.screen import Wizard
 
         setup = await self._both[0].ask(lambda client: client.setup())
         self._wizard = wizard = Wizard(self._both[0], setup)
         founded = await self.push_screen_wait(wizard)
         if founded.session is None:
-            return False
+            await self._log_in("", _WELCOME)
+            return
         self._become(logged_in(founded.session))
         await self._go("pair" if founded.invites else SCREENS[0].name)
         if founded.invites and isinstance(page := self.screen, Page):
             await page.run_action("invite")
-        return True
 
     async def _log_in(self, name: str, why: str) -> None:
         while isinstance(self.screen, ModalScreen):

@@ -57,7 +57,7 @@ class Layout:
                 *("--new=4:0:0", "--typecode=4:8300", f"--change-name=4:{DATA}"),
                 self.disk,
             ),
-            ("partprobe", self.disk),
+            ("blockdev", "--rereadpt", self.disk),
             ("udevadm", "settle", "--timeout=30"),
         )
 
@@ -67,9 +67,7 @@ class Layout:
             ("mkfs.vfat", "-F", "32", "-n", "TWINPOST-ESP", self.esp),
             ("mkfs.ext4", "-q", "-F", "-L", SYSTEM[:16], self.system),
         ]
-        if keep:
-            made.append(("e2fsck", "-p", "-f", self.data))
-        else:
+        if not keep:
             made.append(("mkfs.ext4", "-q", "-F", "-L", DATA[:16], self.data))
         return made
 

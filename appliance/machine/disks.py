@@ -10,8 +10,8 @@ The steps, in order; a power cut in one of them leaves:
     verify    the same
     boot      a BIOS or UEFI that finds GRUB finds everything
 
-With `keep` the table stays, the old boot loader is erased instead, and the data is never written
-to. **Commit point:** `boot`. Before `divide` nothing of the disk has changed; after it, install
+With `keep` the table stays, the old boot loader is erased instead, and of the data only its journal
+is replayed. The machine's names and addresses come over from the old system, if it can be read. **Commit point:** `boot`. Before `divide` nothing of the disk has changed; after it, install
 again.
 """
 
@@ -20,14 +20,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from appliance.ipc.installer import DiskView, StartInstallation
-from appliance.machine import disk_list, same
+from appliance.machine import carried, disk_list, same
 from appliance.machine.command import Run, Watch
 from appliance.machine.disk_layout import MOUNTED_DATA, Layout, fstab
 from appliance.machine.helper import HelperError
@@ -109,6 +109,7 @@ class DiskInstaller:
         tell("look", _TEXTS["look"], 0)
         disk = await self.check(wanted)
         layout = Layout(f"/dev/{disk.name}")
+        before = await self._before(layout) if wanted.keep else ()
         tell("divide", _TEXTS["divide"], 0)
         if wanted.keep:
             await asyncio.to_thread(_erase_boot_code, Path(layout.disk))
@@ -124,9 +125,21 @@ class DiskInstaller:
             tell("settle", _TEXTS["settle"], 0)
             await self._settle(mounted, layout, target, own)
             await self._verify(target, tell)
+            await asyncio.to_thread(carried.put, target, before)
             await self._boot(mounted, layout, target, tell)
         await self._run("blockdev", "--flushbufs", layout.disk)
         tell("boot", "Installed", 100)
+
+    async def _before(self, layout: Layout) -> Sequence[carried.Carried]:
+        """What the earlier installation knew of its machine: nothing if it can't be read."""
+        target = self._places.target
+        target.mkdir(parents=True, exist_ok=True)
+        options = ("-t", "ext4", "-o", "ro,noload,nosuid,nodev,noexec")
+        with suppress(HelperError):
+            async with AsyncExitStack() as mounted:
+                await self._mount(mounted, target, layout.system, *options)
+                return await asyncio.to_thread(carried.taken, target)
+        return ()
 
     async def _all(self, commands: Sequence[Sequence[str]]) -> None:
         for words in commands:

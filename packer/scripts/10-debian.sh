@@ -6,9 +6,9 @@ packages=(
     linux-image-amd64 initramfs-tools zstd systemd-sysv udev dbus kmod
     live-boot live-boot-initramfs-tools
     grub-common grub2-common grub-pc-bin grub-efi-amd64-bin
-    gdisk dosfstools e2fsprogs squashfs-tools
+    gdisk parted dosfstools e2fsprogs squashfs-tools
     console-setup keyboard-configuration kbd tzdata
-    iproute2 nftables openssl python3 python3-venv procps
+    iproute2 nftables chrony openssl python3 python3-venv procps
 )
 # Manuals and translations are read by nobody there; what the licences ask for stays.
 leave=(

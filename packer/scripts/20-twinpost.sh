@@ -4,12 +4,12 @@
 
 inside() {
     unshare --net --mount --pid --fork --kill-child chroot "$root" \
-        env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 \
+        env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 SYSTEMD_OFFLINE=1 \
         sh -euc 'mount -t proc proc /proc; exec "$@"' - "$@"
 }
 
 cp -r "$HERE/live/." "$root/"
-mkdir "$root/bundle" "$root/etc/network" # live-boot writes into the latter, whoever reads it
+mkdir -p "$root/bundle" "$root/etc/network" # live-boot writes into the latter, whoever reads it
 cp "$bundle" "$root/bundle/bundle"
 cp "$DIST/twinpost-bundle.pub" "$DIST/twinpost-install.pyz" "$root/bundle/"
 key=$root/bundle/twinpost-bundle.pub
@@ -18,6 +18,10 @@ options=(--image --key /bundle/twinpost-bundle.pub --fingerprint "$fingerprint")
 [ "$TEST_KEY" = false ] || options+=(--allow-test-key)
 inside python3 /bundle/twinpost-install.pyz install /bundle/bundle "${options[@]}"
 rm -r "$root/bundle"
+
+# Dates change when the system is packed: what was compiled is known by its content, not by its date.
+inside python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash \
+    /usr/lib/python3 /usr/lib/python3.13 /opt/twinpost/releases
 
 # The node's screen and its first serial line show Twinpost's console; nobody else waits anywhere.
 inside systemctl --quiet mask getty@.service serial-getty@.service console-getty.service \

@@ -1,0 +1,48 @@
+"""Somebody at a node's console: reads what is there, and presses keys."""
+
+from __future__ import annotations
+
+import time
+
+from tests.image.terminal import Missing, Terminal
+
+PATIENCE = 180.0
+"""Seconds: a guest is twenty times slower than a machine, and two of them share this one."""
+BOOT = 600.0
+
+
+class Operator:
+    """At one terminal."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+
+    def sees(self, pattern: str, patience: float = PATIENCE) -> str:
+        """Wait until it is there, and give what the pattern's first group is, or all of it."""
+        found = self.terminal.until(pattern, patience)
+        return found[1] if found.re.groups else found[0]
+
+    def log_in(self, name: str, password: str, patience: float = PATIENCE) -> None:
+        """From the login to the overview."""
+        self.sees(r"Password", patience)
+        self.terminal.type(name)
+        self.terminal.press("enter")
+        self.terminal.type(password)
+        self.terminal.press("enter")
+        self.sees(rf"Overview.*{name} \(administrator\)")
+
+    def goes_to(self, key: str, title: str) -> None:
+        """To a screen by its key."""
+        self.terminal.type(key)
+        self.sees(rf"^ Twinpost  {title}\b")
+
+    def presses_until(self, key: str, pattern: str, patience: float = PATIENCE) -> str:
+        """Press again, as people do where nothing happens, until it is there."""
+        end = time.monotonic() + patience
+        while True:
+            self.terminal.press(key)
+            try:
+                return self.sees(pattern, 20)
+            except Missing:
+                if time.monotonic() > end:
+                    raise
