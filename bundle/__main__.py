@@ -103,7 +103,7 @@ def _install(arguments: argparse.Namespace) -> None:
     if os.geteuid() != 0 and arguments.prefix == _PREFIX:
         raise Refused("only root may install", "use sudo, or log in as root")
     prefix = Prefix(arguments.prefix)
-    if arguments.appliance and system.runs("twinpost.service"):
+    if arguments.appliance and not arguments.image and system.runs("twinpost.service"):
         raise Refused("the node runs", "stop it first: systemctl stop twinpost")
     configured = SystemNode(DATA).configured and not arguments.appliance
     if prefix.version() and not arguments.no_system and configured:

@@ -38,6 +38,7 @@ _MASKED = (
 )
 _OTHERS = ("ssh.service", "ssh.socket", "networking.service", "NetworkManager.service")
 """Whoever else would let people in, or would give the machine addresses."""
+_UNITS = ("etc/systemd/system", "usr/lib/systemd/system")
 _NETWORKS = Path("etc/systemd/network")
 _NETWORK = """\
 # The addresses that this machine had when it was handed to Twinpost: `twinpost machine network`.
@@ -52,7 +53,7 @@ MulticastDNS=no
 ConfigureWithoutCarrier=yes
 KeepConfiguration=static
 """
-Run = Callable[[Sequence[str]], str]
+Run = Callable[[Sequence[str]], object]
 
 
 def hand_over(root: Path, run: Run, tell: Callable[[str], None]) -> None:
@@ -65,7 +66,7 @@ def hand_over(root: Path, run: Run, tell: Callable[[str], None]) -> None:
             (root / _NETWORKS / name).chmod(0o644)
     files.replace(root / MARK, b"This machine is Twinpost's alone.\n")
     for unit in _OTHERS:
-        if run(["systemctl", "list-unit-files", "--no-legend", unit]).strip():
+        if any((root / folder / unit).exists() for folder in _UNITS):
             run(["systemctl", "disable", "--quiet", unit])
             tell(f"{unit} does not start any more.")
     run(["passwd", "--lock", "root"])

@@ -97,11 +97,10 @@ def hand_over(release: Path, tell: Callable[[str], None]) -> None:
     put(release)
 
 
-def _systemd(command: Sequence[str]) -> str:
+def _systemd(command: Sequence[str]) -> None:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it failed without a word"])[-1]
         raise Refused(f"{' '.join(command)}: {last}", "see journalctl -xe; then install again")
-    return done.stdout
