@@ -32,8 +32,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from appliance.config.failover import ADVERTISEMENTS
 from appliance.config.units import (
     AddressWithPrefix,
+    Duration,
     Hostname,
     InterfaceName,
     LocalName,
@@ -123,7 +125,9 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     """All of them. `pair`: begin a new pair, join the other node, or stay alone until later.
 
     `hostname` is NAME.DOMAIN unless said. `clock_step`: milliseconds by which the machine's clock
-    is slow. What is "" or 0 of time zone, keyboard and clock stays as it is.
+    is slow. What is "" or 0 of time zone, keyboard and clock stays as it is. `advertisements`: the
+    pair's Advertisement_Interval (RFC 9568 §6.1): longer for slow machines, and a joiner takes it
+    from the pair.
     """
 
     name: LocalName
@@ -138,6 +142,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = ""
     keyboard: str = ""
     clock_step: int = 0
+    advertisements: Duration = ADVERTISEMENTS
     ports: Ports = Ports()
 
     def __post_init__(self) -> None:

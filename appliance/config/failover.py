@@ -18,6 +18,8 @@ from appliance.config.units import (
 )
 
 BinderName = Literal["netlink", "loopback"]
+ADVERTISEMENTS = Duration(100)
+"""How often one is sent, unless a pair says otherwise."""
 _TICK = 10  # milliseconds: RFC 9568 counts in centiseconds
 _LONGEST = 4095 * _TICK
 _LEAST_MAIL_TIMEOUT = Duration(500)
@@ -90,7 +92,7 @@ class FailoverSettings(msgspec.Struct, frozen=True, kw_only=True):
     routers: tuple[RouterSettings, ...]
     paths: tuple[HeartbeatPath, ...] = ()
     listen: tuple[NumericEndpoint, ...] = ()
-    interval: Duration = Duration(100)
+    interval: Duration = ADVERTISEMENTS
     preempt: bool = False
     binder: BinderName = "netlink"
     mail_timeout: Duration = Duration(3_000)

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from appliance.config.document import checked
-from appliance.config.failover import HeartbeatPath, RouterSettings
+from appliance.config.failover import ADVERTISEMENTS, HeartbeatPath, RouterSettings
 from appliance.config.node import NodeSettings
 from appliance.config.plain import sparse
 from appliance.config.site import SiteSettings
 from appliance.config.site_document import raw
-from appliance.config.units import LocalName, NumericEndpoint
+from appliance.config.units import Duration, LocalName, NumericEndpoint
 
 MOST = 5 << 20
 """Bytes of one: it may hold a whole site."""
@@ -23,14 +23,15 @@ _NAME = "what the other node says"
 class Introduction(msgspec.Struct, frozen=True, kw_only=True):
     """`link` and `heartbeats`: where a node listens for the other one.
 
-    Whoever invites adds `routers`, its virtual ones, and `site`, which the joiner serves until it
-    has caught up with the pair.
+    Whoever invites adds `routers`, its virtual ones, `advertisements`, their interval, and `site`,
+    which the joiner serves until it has caught up with the pair.
     """
 
     name: LocalName
     link: NumericEndpoint
     heartbeats: tuple[NumericEndpoint, ...] = ()
     routers: tuple[RouterSettings, ...] = ()
+    advertisements: Duration = ADVERTISEMENTS
     site: dict[str, Any] | None = None
 
 
@@ -44,6 +45,7 @@ def introduction(node: NodeSettings, site: SiteSettings | None = None) -> Introd
         link=node.link.listen,
         heartbeats=failover.heartbeats if failover else (),
         routers=failover.routers if failover and site is not None else (),
+        advertisements=failover.interval if failover else ADVERTISEMENTS,
         site=document,
     )
 

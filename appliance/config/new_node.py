@@ -113,7 +113,8 @@ def _failover(
             hint = f"{peer.name} listens at {', '.join(peer.heartbeats) or 'none'}"
             raise Wrong("no address of this node fits one of the other's", hint)
         ways = {"paths": plain(met)}
-    return {**loopback, **ways, "routers": list(routers)}
+    interval = answers.advertisements if peer is None else peer.advertisements
+    return {**loopback, **ways, "interval": plain(interval), "routers": list(routers)}
 
 
 def _heartbeats(answers: Answers) -> tuple[NumericEndpoint, ...]:
