@@ -11,8 +11,9 @@ The steps, in order; a power cut in one of them leaves:
     boot      a BIOS or UEFI that finds GRUB finds everything
 
 With `keep` the table stays, the old boot loader is erased instead, and of the data only its journal
-is replayed. The machine's names and addresses come over from the old system, if it can be read. **Commit point:** `boot`. Before `divide` nothing of the disk has changed; after it, install
-again.
+is replayed. The machine's names and addresses come over from the old system, if it can be read.
+
+**Commit point:** `boot`. Before `divide` nothing of the disk has changed; after it, install again.
 """
 
 from __future__ import annotations

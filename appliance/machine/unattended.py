@@ -61,6 +61,7 @@ class Unattended:
             file, answers, wanted = await self._understood(texts)
         except (Wrong, ConfigError, HelperError) as error:
             hint = getattr(error, "hint", "") or f"mend {NAME} on the stick, and start again"
+            print(f"{NAME}: {error}\n  → {hint}", file=sys.stderr)
             self._desk.tell(Installation(state="failed", cause=f"{NAME}: {error}", hint=hint))
             return False
 
