@@ -14,20 +14,16 @@ cp "$bundle" "$root/bundle/bundle"
 cp "$DIST/twinpost-bundle.pub" "$DIST/twinpost-install.pyz" "$root/bundle/"
 key=$root/bundle/twinpost-bundle.pub
 fingerprint=$(openssl pkey -pubin -in "$key" -outform DER | sha256sum | cut -d ' ' -f 1)
-options=(--image --key /bundle/twinpost-bundle.pub --fingerprint "$fingerprint")
+options=(--image --appliance --key /bundle/twinpost-bundle.pub --fingerprint "$fingerprint")
 [ "$TEST_KEY" = false ] || options+=(--allow-test-key)
 inside python3 /bundle/twinpost-install.pyz install /bundle/bundle "${options[@]}"
-rm -r "$root/bundle"
+rm -r "$root/bundle" "$root"/opt/twinpost/releases/*/debs # Debian's packages are installed
 
 # Dates change when the system is packed: what was compiled is known by its content, not by its date.
 inside python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash \
     /usr/lib/python3 /usr/lib/python3.13 /opt/twinpost/releases
 
-# The node's screen and its first serial line show Twinpost's console; nobody else waits anywhere.
-inside systemctl --quiet mask getty@.service serial-getty@.service console-getty.service \
-    container-getty@.service debug-shell.service systemd-networkd-wait-online.service
-inside systemctl --quiet enable systemd-networkd.service twinpost-unattended.service
-inside passwd --quiet --lock root
+inside systemctl --quiet enable twinpost-unattended.service
 
 # Each machine makes its own identity at its first boot.
 : >"$root/etc/machine-id"
