@@ -18,7 +18,7 @@ class Follower(Generic[T]):
     """Reads every `every` seconds while started, as a worker of `owner`; one reading at a time.
 
     `show` gets a value when it is another one than the last, `fail` a trouble each time. `told`:
-    one of them was called.
+    one of them was called, and nobody was in a hurry since.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Follower(Generic[T]):
         """Read now. `forget`: and show it in any case, as it is of another node."""
         if forget:
             self._shown = None
-            self.told = False
             if self._task is not None:  # what is under way is of the node before
                 self.stop()
                 self.start()
+        self.told = False
         self._again.set()
 
     async def _run(self) -> None:
@@ -72,7 +72,7 @@ class Follower(Generic[T]):
                 if value != self._shown:
                     self._shown = value
                     self._show(value)
-            self.told = True
+            self.told = not self._again.is_set()
             try:
                 async with asyncio.timeout(self._every):
                     await self._again.wait()

@@ -32,7 +32,8 @@ def data_option(function: Function) -> Function:
         show_default=True,
         show_envvar=True,
         metavar="DIR",
-        type=click.Path(file_okay=False, path_type=Path),
+        # The console's user may pass through it to the control socket, not read it.
+        type=click.Path(file_okay=False, readable=False, path_type=Path),
         help="Data directory of the node.",
     )(function)
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 
 from appliance.control.schema_history import CurveView, HistoryView
 from tui.chart import AXIS, Period, draw, figure
@@ -44,6 +46,16 @@ class _Shown:
     view: HistoryView
 
 
+class _Picture(Text):
+    """Asks for as many points as it has columns."""
+
+    class Resized(Message):
+        """It has another size than before."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
+
+
 class Charts(Page):
     """A large picture of the figure under the cursor, and small ones of all."""
 
@@ -60,7 +72,7 @@ class Charts(Page):
 
     def body(self) -> ComposeResult:
         yield Line(name="chart-title")
-        yield Text(name="chart")
+        yield _Picture(name="chart")
         yield Table[CurveView](_COLUMNS, lambda curve: curve.metric, empty="No figures yet.")
 
     def begin(self) -> None:
@@ -86,7 +98,7 @@ class Charts(Page):
         metric, span = self._metric, self._span
         if not metric:
             return None
-        size = self.query_one("#chart", Text).size
+        size = self.query_one(_Picture).size
         points = min(max(size.width - AXIS, 20), _MOST)
         return _Shown(metric, span, size, client.figures([metric], span, points))
 
@@ -97,9 +109,8 @@ class Charts(Page):
         over = f", the last {_NAMES.get(shown.span, '90 days')}"
         title = Content.assemble(foreign(curve.title, style="bold"), (over, "$quiet"))
         self.query_one("#chart-title", Line).show(title)
-        chart = self.query_one("#chart", Text)
         period = Period(shown.view.start, shown.view.step)
-        chart.show(draw(curve, period, shown.size.width, shown.size.height))
+        self.query_one(_Picture).show(draw(curve, period, shown.size.width, shown.size.height))
 
     def on_table_moved(self, message: Table.Moved) -> None:
         metric = message.row.metric if message.row is not None else ""
@@ -107,7 +118,9 @@ class Charts(Page):
             self._metric = metric
             self._large.hurry()
 
-    def on_resize(self) -> None:
+    @on(_Picture.Resized)
+    def draw_again(self) -> None:
+        """In its new size."""
         if self._begun:
             self._large.hurry()
 
