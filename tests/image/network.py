@@ -13,7 +13,7 @@ PREFIX = 24
 
 
 class Network:
-    """Gone when this process is. The client is the namespace itself, with an address at the bridge."""
+    """Gone when this process is. The client is the namespace itself, at the bridge."""
 
     def __init__(self) -> None:
         self.namespace = Namespace()
