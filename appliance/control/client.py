@@ -291,8 +291,7 @@ class Client(
     def file_mail(self, mailbox: str, content: bytes) -> str:
         """Copy a message (CRLF) into a mailbox; its queue id, "" if the same was taken just now."""
         path = f"/mailboxes/{quote(mailbox, safe='')}/messages"
-        connection, response = self._ask("POST", path, content, "message/rfc822")
-        return _decoded(connection, response, Filed).queue_id
+        return self._upload(path, content, "message/rfc822", Filed).queue_id
 
     def users(self) -> Sequence[UserView]:
         """All users, by name."""
@@ -331,6 +330,10 @@ class Client(
 
     def _post(self, path: str, body: object, wanted: type[T]) -> T:
         connection, response = self._ask("POST", path, msgspec.json.encode(body))
+        return _decoded(connection, response, wanted)
+
+    def _upload(self, path: str, content: bytes, kind: str, wanted: type[T]) -> T:
+        connection, response = self._ask("POST", path, content, kind)
         return _decoded(connection, response, wanted)
 
     def _delete(self, path: str, wanted: type[T]) -> T:

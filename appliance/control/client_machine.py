@@ -41,6 +41,11 @@ class MachineCalls:
         """Write out what is to be written and let the stick go; returns what happened."""
         return self._post(f"/machine/sticks/{quote(id, safe='')}/unmount", {}, Done).text
 
+    def write_to_stick(self: Asks, id: str, name: str, content: bytes) -> str:  # noqa: A002
+        """Have the node write a file to a stick, and read it back; returns what happened."""
+        path = f"/machine/sticks/{quote(id, safe='')}/files/{quote(name, safe='')}"
+        return self._upload(path, content, "application/octet-stream", Done).text
+
     def set_clock(self: Asks, now: int) -> str:
         """Set the clock, in milliseconds since 1970; returns what happened."""
         return self._post("/machine/clock", NewClock(now), Done).text

@@ -25,6 +25,8 @@ class Asks(Protocol):
 
     def _post(self, path: str, body: object, wanted: type[T]) -> T: ...
 
+    def _upload(self, path: str, content: bytes, kind: str, wanted: type[T]) -> T: ...
+
 
 class MonitorCalls:
     """What a client asks about figures and alerts."""

@@ -64,7 +64,7 @@ class Layout:
     def make(self, keep: bool) -> Sequence[Sequence[str]]:
         """What makes the file systems; `keep`: not that of the data."""
         made: list[Sequence[str]] = [
-            ("mkfs.vfat", "-F", "32", "-n", "TWINPOST-ESP", self.esp),
+            ("mkfs.vfat", "-F", "32", "-n", "TWINPOSTESP", self.esp),
             ("mkfs.ext4", "-q", "-F", "-L", SYSTEM[:16], self.system),
         ]
         if not keep:

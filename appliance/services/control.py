@@ -35,6 +35,7 @@ from appliance.control.search import SearchApi, SearchProcess
 from appliance.control.server import Api, Public
 from appliance.control.setup import Configured, SetupApi
 from appliance.control.site import SiteApi
+from appliance.control.stick_files import StickFiles
 from appliance.control.tls import TlsApi
 from appliance.ipc.machine import SOCKET
 from appliance.link.identity import KeyStore
@@ -130,7 +131,9 @@ async def serve(context: Context) -> None:
         wall,
         clock_problem,
     ).add_to(api)
-    MachineApi(Helper(SOCKET)).add_to(api)
+    helper = Helper(SOCKET)
+    MachineApi(helper).add_to(api)
+    StickFiles(helper, layout.run).add_to(api)
     SiteApi(str(node.name), observer, site, mail).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)

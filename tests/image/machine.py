@@ -61,9 +61,16 @@ class Machine:
         finally:
             listener.close()
         self.terminal = Terminal(line, self.folder / f"serial-{self._number}.log")
-        while not monitor.exists():
+        self.monitor = self._monitor(monitor)
+
+    def _monitor(self, path: Path) -> Monitor:
+        while True:
+            assert self._process is not None
             assert self._process.poll() is None, (self.folder / "qemu.log").read_text()
-        self.monitor = Monitor(monitor)
+            try:
+                return Monitor(path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                continue  # it is about to listen
 
     def _command(self, sticks: Sequence[Path], serial: Path, monitor: Path) -> Sequence[str]:
         words = ["qemu-system-x86_64", "-name", self.name, *_ACCELERATOR, "-m", str(MEMORY)]

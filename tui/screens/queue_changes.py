@@ -12,6 +12,7 @@ from appliance.control.schema import Selection
 from appliance.mail.figures import counted
 from tui.dialogs import Question
 from tui.screens.queue_words import Listed, recipients_text, sender_text
+from tui.sticks import Files, to_stick
 from tui.text import EMPTY, LINE, foreign
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ def change(page: Page, action: str, chosen: Sequence[Listed]) -> None:
 
 
 def export(page: Page, chosen: Sequence[Listed]) -> None:
-    """Write messages as they were accepted to files on the machine that shows the console."""
+    """Write messages as they were accepted: to files here, or from a node's screen to a stick."""
     if page.console.kiosk:
-        said = Content("There are no files on this screen. Use a stick: see the jobs.")
-        page.console.tell(said, "warning")
+        says = f"{counted(len(chosen), 'message')} will be written, each as it was accepted."
+        to_stick(page, "Export", says, lambda client: contents(client, chosen))
         return
     asked = Question(
         "Export",
@@ -79,6 +80,12 @@ def carry_out(
         targets = [Selection(one.queue_id) for one in chosen[start : start + _BATCH]]
         results += client.command(action, targets, address)
     return results
+
+
+def contents(client: Client, chosen: Sequence[Listed]) -> Files:
+    """Their files, one after the other; an id has letters and digits only."""
+    for one in chosen:
+        yield f"{one.queue_id}.eml", b"".join(client.content(one.queue_id))
 
 
 def write(client: Client, typed: str, chosen: Sequence[Listed]) -> str:

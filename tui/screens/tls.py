@@ -16,6 +16,7 @@ from appliance.mail.figures import counted
 from appliance.mail.views import CertificateView, TlsView
 from tui.dialogs import Question
 from tui.listing import Listing, said
+from tui.sticks import Files, to_stick
 from tui.text import EMPTY, LINE, foreign, lines
 from tui.widgets.table import Column
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 _SOON = 30
 """Days before its end from which on a certificate is marked."""
-_NO_FILES = "There are no files on this screen. Do it from a terminal: `twinpost tls`."
+_FORMS = (("pem", "pem"), ("der", "crt"))
+_NO_FILES = "There are no files on this screen. Do it from a terminal: `twinpost tls import`."
 _SERVED, _AUTHORITY, _TRUSTED, _REVOKED, _PROBLEM = (
     "served",
     "authority",
@@ -91,7 +93,8 @@ class Certificates(Listing[Row]):
 
     def action_export(self) -> None:
         if self.console.kiosk:
-            self.console.tell(Content(_NO_FILES), "warning")
+            says = "The certificate of the site's authority will be written, for clients to trust."
+            to_stick(self, "Export the authority", says, _authority)
             return
         question = Question(
             "Export the authority",
@@ -255,6 +258,11 @@ def _readable(typed: str) -> str:
 
 def _text(typed: str) -> str:
     return Path(typed.strip()).expanduser().read_text(encoding="ascii")
+
+
+def _authority(client: Client) -> Files:
+    """In both forms: what Windows opens, and what all else does."""
+    return [(f"twinpost-ca.{end}", client.tls_authority(form)) for form, end in _FORMS]
 
 
 def _export(client: Client, typed: str) -> str:
