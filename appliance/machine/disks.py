@@ -204,6 +204,7 @@ class DiskInstaller:
         tell("boot", _TEXTS["boot"], 0)
         for folder in _SEEN_BY_GRUB:
             await self._mount(mounted, target / folder, f"/{folder}", "--bind")
+        (target / "boot/grub").mkdir(parents=True, exist_ok=True)
         inside = ("chroot", str(target))
         await self._run(*inside, "update-grub")
         uefi = ("--target=x86_64-efi", "--efi-directory=/boot/efi", "--removable", "--no-nvram")
