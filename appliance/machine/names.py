@@ -58,9 +58,8 @@ class Names:
         name = request.name.lower()
         if len(name) > _LONGEST or not all(map(_LABEL.fullmatch, name.split("."))):
             raise HelperError("that is no name of a machine", 'for example "node-a"')
-        self._system.write("etc/hostname", f"{name}\n")
         self._system.write(_HOSTS, hosts(self._system.read(_HOSTS), name))
-        await self._run("hostname", name)
+        await self._run("hostnamectl", "hostname", name)  # the helper itself may not
         return Done(f"the machine is called {name}")
 
     async def set_keyboard(self, request: SetKeyboard, tell: Tell) -> Done:

@@ -15,7 +15,7 @@ from tests.netns.namespace import Namespace
 
 MEMORY = 2048
 _OVMF = Path("/usr/share/OVMF")
-_ACCELERATOR = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1")
+_ACCELERATOR = ("-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm", "-smp", "1")
 
 
 class Firmware(StrEnum):

@@ -67,6 +67,17 @@ async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
         await asyncio.to_thread(_send, pair.virtual)
 
 
+async def test_a_node_that_was_set_up_elsewhere_wants_a_login(tmp_path: Path) -> None:
+    """At the serial line, say, while somebody has the same question before him on the screen."""
+    pair = NewPair(tmp_path)
+    async with pair:
+        a, _ = pair.nodes
+        async with seen(a.layout.control_socket, kiosk=True) as console:
+            await console.sees(": Name of this node")
+            await asyncio.to_thread(a.client.set_up, pair.first())
+            await console.sees("Log in to watch and run the pair")
+
+
 async def _no_cable(console: Seen) -> None:
     text = await console.sees(lambda text: ": The pair" in text or ": Cable" in text)
     if ": Cable" in text:

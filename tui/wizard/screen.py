@@ -30,6 +30,7 @@ from tui.wizard.summary import summary
 _LOOK = 30.0
 _SET_UP = 120.0
 _AGAIN = 0.5
+_ELSEWHERE = 5.0
 """Seconds."""
 _TRIES = 120
 
@@ -76,6 +77,7 @@ class Wizard(Screen[Founded]):
 
     async def on_mount(self) -> None:
         await self._show()
+        self.run_worker(self._until_elsewhere(), group="elsewhere")
 
     @property
     def _steps(self) -> Sequence[Step]:
@@ -242,7 +244,14 @@ class Wizard(Screen[Founded]):
         session = None if joins(answers) else await self._log_in(answers)
         self.dismiss(Founded(session, answers["pair"] == "new"))
 
-    async def _until_node(self) -> None:
+    async def _until_elsewhere(self) -> None:
+        """It is set up at another screen, or by answers that an installation has left."""
+        await self._until_node(_ELSEWHERE)
+        while self._busy:  # it was here, and somebody is about to be logged in
+            await asyncio.sleep(_AGAIN)
+        self.dismiss(Founded(None, invites=False))
+
+    async def _until_node(self, again: float = _AGAIN) -> None:
         """What serves the setup is gone, and the node answers in its place."""
         while True:
             try:
@@ -252,7 +261,7 @@ class Wizard(Screen[Founded]):
             except Trouble as trouble:
                 if trouble.code == UNAUTHORIZED:  # only a node has operators who may ask that
                     return
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(again)
 
     async def _log_in(self, answers: Answers) -> OpenedSession | None:
         """As who was just named; None if the node takes too long: one logs in by hand then."""

@@ -39,11 +39,10 @@ def root(tmp_path: Path) -> Path:
 async def test_the_machine_gets_its_name(root: Path) -> None:
     commands = Commands()
     await Names(System(root), commands).set_host_name(SetHostName("Node-A.ship.test"), print)
-    assert (root / "etc/hostname").read_text() == "node-a.ship.test\n"
     text = "127.0.0.1 localhost\n127.0.1.1 node-a.ship.test node-a\n"
     assert (root / "etc/hosts").read_text() == text
     assert hosts(text, "node-a.ship.test") == text
-    assert commands.run == [("hostname", "node-a.ship.test")]
+    assert commands.run == [("hostnamectl", "hostname", "node-a.ship.test")]
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "a b", "a\n", "ä", "a..b", "a" * 64, "a/b"])
