@@ -62,7 +62,8 @@ class Wizard(Screen[Founded]):
         self._answers: Answers = dict(view.answers)
         self._at = 0
         self._insisted: object = None
-        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._shown: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -169,14 +170,14 @@ class Wizard(Screen[Founded]):
 
     def action_back(self) -> None:
         """What stands on this page is not taken; what was taken before stays."""
-        if self._at and not self._busy:
+        if self._at and self._idle.is_set():
             self._at -= 1
             self._tell(EMPTY)
             self.run_worker(self._show(), group="page", exclusive=True)
 
     def _next(self) -> None:
-        if not self._busy:
-            self._busy = True
+        if self._idle.is_set():
+            self._idle.clear()
             self.run_worker(self._go_on(), group="page", exclusive=True)
 
     async def _go_on(self) -> None:
@@ -186,7 +187,7 @@ class Wizard(Screen[Founded]):
             else:
                 await self._set_up()
         finally:
-            self._busy = False
+            self._idle.set()
 
     async def _take(self, step: Step) -> None:
         answers: Answers = dict(self._answers)
@@ -247,9 +248,9 @@ class Wizard(Screen[Founded]):
     async def _until_elsewhere(self) -> None:
         """It is set up at another screen, or by answers that an installation has left."""
         await self._until_node(_ELSEWHERE)
-        while self._busy:  # it was here, and somebody is about to be logged in
-            await asyncio.sleep(_AGAIN)
-        self.dismiss(Founded(None, invites=False))
+        await self._idle.wait()
+        if self.is_current:  # else it was here, and that has ended this screen
+            self.dismiss(Founded(None, invites=False))
 
     async def _until_node(self, again: float = _AGAIN) -> None:
         """What serves the setup is gone, and the node answers in its place."""
