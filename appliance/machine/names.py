@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ _LONGEST = 64  # HOST_NAME_MAX
 _LAYOUTS = "usr/share/X11/xkb/rules/base.lst"
 _KEYBOARD = "etc/default/keyboard"
 _SET = re.compile(r'^XKB(LAYOUT|VARIANT)="?([^"\n]*)', re.MULTILINE)
+_HOST_NAME = "etc/hostname"
 _HOSTS = "etc/hosts"
 _PATIENCE = 60.0
 
@@ -33,6 +35,11 @@ class Names:
             Operation(SetHostName, self.set_host_name, _PATIENCE, changes=True),
             Operation(SetKeyboard, self.set_keyboard, _PATIENCE, changes=True),
         )
+
+    @property
+    def host_name(self) -> str:
+        """As it is set: the kernel's own, seen from the helper's sandbox, is that of its start."""
+        return self._system.read(_HOST_NAME).strip() or os.uname().nodename
 
     @property
     def keyboard(self) -> str:

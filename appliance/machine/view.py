@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,7 +42,7 @@ class View:
 
     async def machine(self, request: GetMachine, tell: Tell) -> MachineView:
         return MachineView(
-            host_name=os.uname().nodename,
+            host_name=self._names.host_name,
             interfaces=tuple(await self._network.state()),
             gateway=await asyncio.to_thread(self._gateway),
             trial=self._network.trial,

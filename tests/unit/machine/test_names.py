@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ async def test_the_machine_gets_its_name(root: Path) -> None:
     assert (root / "etc/hosts").read_text() == text
     assert hosts(text, "node-a.ship.test") == text
     assert commands.run == [("hostnamectl", "hostname", "node-a.ship.test")]
+
+
+async def test_the_name_is_told_that_is_set(root: Path) -> None:
+    """In the helper's sandbox the kernel goes on telling the name of before."""
+    names = Names(System(root), Commands())
+    assert names.host_name == os.uname().nodename
+    (root / "etc/hostname").write_text("node-a.ship.test\n")
+    assert names.host_name == "node-a.ship.test"
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "a b", "a\n", "ä", "a..b", "a" * 64, "a/b"])
