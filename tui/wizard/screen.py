@@ -238,12 +238,19 @@ class Wizard(Screen[Founded]):
             await self._node.ask(lambda client: client.set_up(answers), _SET_UP)
         except Trouble as trouble:
             self._tell(problem(trouble))
+            await self._spare_clock()
             return
         self._tell(Content("It is done. The node starts …"))
         self.query_one("#back", Button).disabled = True
         await self._until_node()
         session = None if joins(answers) else await self._log_in(answers)
         self.dismiss(Founded(session, answers["pair"] == "new"))
+
+    async def _spare_clock(self) -> None:
+        """A clock that was set before something else failed is not set a second time."""
+        with suppress(Trouble):
+            self._view = await self._node.ask(lambda client: client.setup())
+            self._answers["clock_step"] = self._view.answers.get("clock_step", 0)
 
     async def _until_elsewhere(self) -> None:
         """It is set up at another screen, or by answers that an installation has left."""
