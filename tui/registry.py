@@ -56,6 +56,7 @@ SCREENS = (
     Entry("C", "Certificates", "tls:Certificates", "TLS: who this is, who is trusted"),
     Entry("M", "Mailboxes", "mailboxes:Mailboxes", "what lies in them"),
     Entry("L", "Balance", "balance:Balance", "clients spread over both nodes"),
+    Entry("N", "Machine", "machine:Machine", "clock, names, sticks, restart"),
     Entry("U", "Updates", "updates:UpdateDesk", "another release, on both nodes"),
     Entry("O", "Operators", "operators:Operators", "who runs the site", Role.ADMINISTRATOR),
     Entry("A", "Audit", "audit:Audit", "who changed what"),
