@@ -27,6 +27,7 @@ from tests.tui.certificates import CERTIFICATES
 from tests.tui.figures import FIGURES
 from tests.tui.folk import FOLK
 from tests.tui.happenings import HAPPENINGS
+from tests.tui.machines import ANSWERS as MACHINES
 from tests.tui.releases import ANSWERS as RELEASES
 from tests.tui.site import SITE
 from tests.tui.ways import WAYS
@@ -245,6 +246,7 @@ ANSWERS: dict[str, object] = {
     **FOLK,
     **HAPPENINGS,
     **ALERTS,
+    **MACHINES,
     **SITE,
     **RELEASES,
     **WAYS,
