@@ -11,6 +11,7 @@ from appliance.control.client import Client
 from appliance.control.schema import AddUsers, NewUser
 from tests.pair.harness import until
 from tests.pair.moving import Moving
+from tests.tui.acts import acts
 from tests.tui.screen import Seen, seen
 
 pytestmark = pytest.mark.xdist_group("console")
@@ -34,6 +35,7 @@ async def answer(console: Seen, field: str, typed: str) -> None:
     await console.press("enter")
 
 
+@acts("users.add", "users.password", "users.disable", "users.remove")
 async def test_a_user_from_beginning_to_end(pair: Moving) -> None:
     other = Client(pair.b.layout.control_socket)
 
@@ -68,6 +70,7 @@ async def test_a_user_from_beginning_to_end(pair: Moving) -> None:
         await true(lambda: not there("aaron")(), "removed")
 
 
+@acts("aliases.add", "aliases.edit", "aliases.remove")
 async def test_an_alias_from_beginning_to_end(pair: Moving) -> None:
     other = Client(pair.b.layout.control_socket)
 
@@ -95,6 +98,9 @@ async def test_an_alias_from_beginning_to_end(pair: Moving) -> None:
         await asyncio.to_thread(own.change_user, name, "remove")
 
 
+@acts(
+    "operators.add", "operators.role", "operators.password", "operators.disable", "operators.remove"
+)
 async def test_an_operator_from_beginning_to_end(pair: Moving) -> None:
     other = Client(pair.b.layout.control_socket)
 

@@ -10,12 +10,14 @@ import pytest
 from appliance.control.client import Client
 from tests.pair.harness import SMTP, until
 from tests.pair.moving import Moving
+from tests.tui.acts import acts
 from tests.tui.screen import seen
 from tui.screens.mailbox import Mailbox
 
 pytestmark = pytest.mark.xdist_group("console")
 
 
+@acts("mailbox.back", "message.back")
 async def test_a_mailbox_and_a_message_in_it_are_opened(pair: Moving) -> None:
     client = Client(pair.a.layout.control_socket)
 

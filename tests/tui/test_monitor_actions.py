@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from appliance.control.client import Client
 from tests.pair.harness import until
 from tests.pair.moving import Moving
+from tests.tui.acts import acts
 from tests.tui.screen import seen
 from tui.widgets.table import Table
 
 pytestmark = pytest.mark.xdist_group("console")
 
 
+@acts("jobs.run")
 async def test_a_job_runs_now_and_stands_among_its_runs(pair: Moving) -> None:
     client = Client(pair.a.layout.control_socket)
     names = [one.name for one in await asyncio.to_thread(client.jobs)]
@@ -36,6 +39,7 @@ async def test_a_job_runs_now_and_stands_among_its_runs(pair: Moving) -> None:
         await console.sees(lambda text: text.count("● ok") >= 2, "its run is shown")
 
 
+@acts("backups.make")
 async def test_a_backup_is_not_made_without_a_recovery_key_and_says_so(
     pair: Moving, tmp_path: Path
 ) -> None:
@@ -53,6 +57,7 @@ async def test_a_backup_is_not_made_without_a_recovery_key_and_says_so(
         await console.sees("recovery key")
 
 
+@acts("backups.folder", "backups.verify")
 async def test_backups_of_a_stick_are_looked_at_and_verified(pair: Moving, tmp_path: Path) -> None:
     (tmp_path / "twinpost-a-000007.backup").write_bytes(b"no backup at all")
     async with seen(pair.a.layout.control_socket, (120, 40)) as console:
@@ -67,6 +72,7 @@ async def test_backups_of_a_stick_are_looked_at_and_verified(pair: Moving, tmp_p
         await console.sees("no backup")
 
 
+@acts("charts.span(1)", "charts.span(-1)")
 async def test_charts_follow_the_cursor_and_the_span(pair: Moving) -> None:
     async with seen(pair.a.layout.control_socket) as console:
         await console.go("charts")
@@ -77,6 +83,7 @@ async def test_charts_follow_the_cursor_and_the_span(pair: Moving) -> None:
         await console.sees("Commands refused, the last hour")
 
 
+@acts("alerts.acknowledge")
 async def test_an_alert_of_the_other_node_is_acknowledged_over_the_link(pair: Moving) -> None:
     """With both nodes in maintenance nobody has the virtual address, and each of them says so."""
     nodes = [Client(one.layout.control_socket) for one in (pair.a, pair.b)]
@@ -118,6 +125,7 @@ async def test_an_alert_of_the_other_node_is_acknowledged_over_the_link(pair: Mo
             await asyncio.to_thread(one.maintain, False, False)
 
 
+@acts("alerts.history")
 async def test_what_has_ended_is_shown_apart(pair: Moving) -> None:
     async with seen(pair.a.layout.control_socket) as console:
         await console.go("alerts")
@@ -128,6 +136,7 @@ async def test_what_has_ended_is_shown_apart(pair: Moving) -> None:
         await console.sees("Now, on both nodes")
 
 
+@acts("logs.filter", "logs.back")
 async def test_logs_are_filtered_and_grow_as_things_happen(pair: Moving) -> None:
     client = Client(pair.a.layout.control_socket)
     async with seen(pair.a.layout.control_socket, (120, 40)) as console:
@@ -143,6 +152,7 @@ async def test_logs_are_filtered_and_grow_as_things_happen(pair: Moving) -> None
         await console.sees("node:")
 
 
+@acts("audit.filter", "audit.back")
 async def test_what_was_changed_stands_in_the_audit(pair: Moving) -> None:
     client = Client(pair.a.layout.control_socket)
     await asyncio.to_thread(client.run_job, "self-test")
@@ -152,8 +162,11 @@ async def test_what_was_changed_stands_in_the_audit(pair: Moving) -> None:
         await console.press("slash")
         await console.type("nobody-has-done-this")
         await console.sees("Nobody has changed anything.")
+        await console.press("escape", "escape")
+        await console.sees("run job self-test")
 
 
+@acts("reports.make(True)", "reports.make(False)", "reports.export")
 async def test_a_report_is_written_and_read_back(pair: Moving, tmp_path: Path) -> None:
     async with seen(pair.a.layout.control_socket, (120, 40)) as console:
         await console.go("reports")
@@ -167,5 +180,19 @@ async def test_a_report_is_written_and_read_back(pair: Moving, tmp_path: Path) -
         await console.type(str(tmp_path))
         await console.press("enter")
         await console.sees("Written and read back")
-    written = sorted(Path(name).suffix for name in os.listdir(tmp_path))
-    assert written == [".html", ".json"]
+        written = sorted(Path(name).suffix for name in os.listdir(tmp_path))
+        assert written == [".html", ".json"]
+        await asyncio.to_thread(Client(pair.a.layout.control_socket).run_job, "report")
+        await console.sees(lambda _: console.console.screen.query_one(Table).row is not None)
+        for key, says in (("n", "will be made and written"), ("e", "The report will be written")):
+            (tmp_path / key).mkdir()
+            await console.press(key)
+            await console.sees(says)
+            await console.press("ctrl+u")
+            await console.type(str(tmp_path / key))
+            await console.press("enter")
+            await until(partial(_two_files, tmp_path / key), "two files", 20.0)
+
+
+async def _two_files(folder: Path) -> bool:
+    return len(await asyncio.to_thread(os.listdir, folder)) == 2

@@ -10,6 +10,7 @@ import pytest
 from appliance.control.client import Client
 from tests.pair.harness import SMTP, until
 from tests.pair.moving import Moving, MovingNode
+from tests.tui.acts import acts
 from tests.tui.screen import Seen, seen
 
 pytestmark = pytest.mark.xdist_group("console")
@@ -27,6 +28,7 @@ async def opened(console: Seen) -> None:
     await console.sees("router 1")
 
 
+@acts("search.query", "search.back")
 async def test_search_finds_and_shows(pair: Moving) -> None:
     def send() -> None:
         with smtplib.SMTP(pair.a.address, SMTP) as smtp:
@@ -54,6 +56,7 @@ async def test_search_finds_and_shows(pair: Moving) -> None:
         await console.sees("✖")
 
 
+@acts("pair.switch_over")
 async def test_switch_over_and_back(pair: Moving) -> None:
     node = await at_rest(pair)
     async with seen(node.layout.control_socket) as console:
@@ -73,6 +76,7 @@ async def test_switch_over_and_back(pair: Moving) -> None:
         await console.sees("Active for")
 
 
+@acts("pair.maintain")
 async def test_maintenance_on_and_off(pair: Moving) -> None:
     node = await at_rest(pair)
     async with seen(node.layout.control_socket) as console:
@@ -105,6 +109,7 @@ async def test_what_is_refused_can_be_insisted_on_by_typing_the_name(pair: Movin
         await asyncio.to_thread(client.maintain, False, False)
 
 
+@acts("pair.take_over")
 async def test_take_over_says_why_not(pair: Moving) -> None:
     node = await at_rest(pair)
     async with seen(node.layout.control_socket) as console:
@@ -115,6 +120,7 @@ async def test_take_over_says_why_not(pair: Moving) -> None:
         await console.sees("✖")
 
 
+@acts("pair.invite", "pair.replace", "pair.join", "pair.cancel")
 async def test_a_code_is_shown_and_cancelled(pair: Moving) -> None:
     """A node that has a peer shows no code; to replace one that lives is refused."""
     node = await at_rest(pair)
@@ -133,4 +139,5 @@ async def test_a_code_is_shown_and_cancelled(pair: Moving) -> None:
         await console.type("127.0.0.1:1")
         await console.press("enter")
         await console.sees("Code:")
-        await console.press("escape")
+        await console.press("escape", "c")
+        await console.sees(lambda text: "✖" in text or "no code" in text)

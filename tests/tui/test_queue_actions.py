@@ -15,7 +15,9 @@ from appliance.control.client import Client
 from appliance.mail.views import MessageStory, QueueFilter
 from tests.pair.harness import SMTP, until
 from tests.pair.moving import Moving
+from tests.tui.acts import acts
 from tests.tui.screen import Seen, seen
+from tui.screens.queue import Queue
 
 pytestmark = pytest.mark.xdist_group("console")
 _numbers = count(1)
@@ -67,6 +69,7 @@ def all_are(status: str) -> Callable[[MessageStory], bool]:
     return lambda story: all(one.status == status for one in story.recipients)
 
 
+@acts("queue.filter", "queue.change('hold')", "queue.change('release')")
 async def test_hold_and_release_one(pair: Moving) -> None:
     async with queue(pair, "one@far.test") as (console, mail):
         await console.press("h")
@@ -88,6 +91,7 @@ async def test_hold_all_that_are_marked_asks_first(pair: Moving) -> None:
         await mail.are(all_are("held"))
 
 
+@acts("queue.change('retry')")
 async def test_retry_makes_deferred_mail_due(pair: Moving) -> None:
     async with queue(pair, "one@far.test") as (console, mail):
         await mail.are(lambda story: story.recipients[0].tries > 0)
@@ -95,6 +99,7 @@ async def test_retry_makes_deferred_mail_due(pair: Moving) -> None:
         await console.sees(lambda text: "due now" in text or "Not done" in text)
 
 
+@acts("queue.change('remove')")
 async def test_remove_needs_a_yes(pair: Moving) -> None:
     async with queue(pair, "one@held.test") as (console, mail):
         await console.press("x")
@@ -106,6 +111,7 @@ async def test_remove_needs_a_yes(pair: Moving) -> None:
         await console.sees("Nothing waits.")
 
 
+@acts("queue.change('redirect')")
 async def test_redirect_wants_an_address(pair: Moving) -> None:
     async with queue(pair, "one@held.test") as (console, mail):
         await console.press("d")
@@ -117,6 +123,7 @@ async def test_redirect_wants_an_address(pair: Moving) -> None:
         await mail.are(lambda story: story.recipients[0].address == "nobody@held.test")
 
 
+@acts("queue.export")
 async def test_export(pair: Moving, tmp_path: Path) -> None:
     async with queue(pair, "one@held.test") as (console, mail):
         await console.press("e")
@@ -129,6 +136,7 @@ async def test_export(pair: Moving, tmp_path: Path) -> None:
         assert written.endswith(b"High at noon.\r\n")
 
 
+@acts("message.change('release')", "message.change('remove')", "message.back")
 async def test_a_message_and_its_story(pair: Moving) -> None:
     async with queue(pair, "one@held.test") as (console, mail):
         await console.press("enter")
@@ -155,3 +163,75 @@ async def test_a_filter_that_cannot_be_meant_says_so(pair: Moving) -> None:
         await console.press("slash")
         await console.type(" size:3")
         await console.sees("size: is no field")
+
+
+@acts("queue.back", "queue.filter")
+async def test_escape_leads_from_the_filter_to_the_marks_to_everything(pair: Moving) -> None:
+    async with queue(pair, "one@held.test", "two@held.test") as (console, _):
+        await console.press("space")
+        await console.sees("1 marked")
+        await console.press("slash", "escape", "escape")
+        await console.sees(lambda text: "marked" not in text and _told(2) in text)
+        await console.press("escape")
+        await console.sees("any part of an address")
+
+
+@acts(
+    "message.change('hold')",
+    "message.change('retry')",
+    "message.change('redirect')",
+    "message.export",
+)
+async def test_a_message_alone_is_held_redirected_and_exported(
+    pair: Moving, tmp_path: Path
+) -> None:
+    async with queue(pair, "one@far.test") as (console, mail):
+        await console.press("enter")
+        await console.sees("what happened")
+        await console.press("h")
+        await mail.are(all_are("held"))
+        await console.press("d")
+        await console.sees("New recipient:")
+        await console.type("else@held.test")
+        await console.press("enter")
+        await mail.are(lambda story: story.recipients[0].address == "else@held.test")
+        await console.press("r")
+        await console.sees("due now")
+        await console.press("e")
+        await console.sees("Folder:")
+        await console.press("ctrl+u", "ctrl+k")
+        await console.type(str(tmp_path))
+        await console.press("enter")
+        await console.sees("1 message written")
+    assert (tmp_path / f"{mail.ids[0]}.eml").is_file()
+
+
+async def test_a_kiosk_exports_nothing(pair: Moving) -> None:
+    async with queue(pair, "one@held.test") as (console, _):
+        console.console.kiosk = True
+        await console.press("e")
+        await console.sees("There are no files on this screen")
+
+
+async def test_the_mouse_chooses_opens_and_answers(pair: Moving) -> None:
+    async with queue(pair, "one@held.test", "two@held.test") as (console, mail):
+        page = console.console.screen
+        assert isinstance(page, Queue)
+        await console.pilot.click(page.table, offset=(10, 2))
+        assert page.table.cursor == 1
+        await console.press("x")
+        await console.sees("nobody is told")
+        await console.pilot.click("#no")
+        await console.sees(_told(2))
+        await console.press("x")
+        await console.sees("nobody is told")
+        await console.pilot.click("#yes")
+        await console.sees("1 recipient of 1 message removed")
+        await console.sees(_told(1))
+        await console.pilot.click(page.table, offset=(10, 1), times=2)
+        await console.sees("what happened")
+        assert mail.ids[0] in console.text()
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.pilot.click("Menu", offset=(4, 2))
+        await console.sees("any part of an address")
+        assert console.console.screen.name == "queue"

@@ -14,6 +14,7 @@ from appliance.mail.views import TlsView
 from tests.pair.harness import until
 from tests.pair.moving import Moving
 from tests.support.trust import authority
+from tests.tui.acts import acts
 from tests.tui.screen import seen
 
 pytestmark = pytest.mark.xdist_group("console")
@@ -29,6 +30,7 @@ async def tls(client: Client, wanted: Callable[[TlsView], bool], what: str) -> T
     return await until(look, what, 20.0)
 
 
+@acts("tls.export", "tls.renew", "tls.take", "tls.forget", "tls.authority")
 async def test_certificates_from_beginning_to_end(pair: Moving, tmp_path: Path) -> None:
     client = Client(pair.a.layout.control_socket)
     before = await tls(client, lambda view: view.certificate is not None, "a certificate")
@@ -93,6 +95,7 @@ async def test_kiosk_has_no_files(pair: Moving) -> None:
         assert "Folder:" not in console.text()
 
 
+@acts("backups.key")
 async def test_a_recovery_key_is_shown_once_and_repeated(pair: Moving) -> None:
     client = Client(pair.a.layout.control_socket)
     async with seen(pair.a.layout.control_socket, (120, 40)) as console:

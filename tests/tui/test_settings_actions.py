@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.control.client import Client
+from appliance.control.schema import ChangeSite
+from appliance.mail.views import SiteView
 from tests.pair.harness import until
 from tests.pair.moving import Moving
+from tests.tui.acts import acts
+from tests.tui.control import serving
 from tests.tui.screen import seen
+from tests.tui.site import VERSIONS
+from tests.tui.values import ANSWERS
 
 pytestmark = pytest.mark.xdist_group("console")
 
@@ -20,6 +28,7 @@ def keys(text: str) -> list[str]:
     return ["space" if one == " " else one for one in text]
 
 
+@acts("settings.edit", "settings.rollback")
 async def test_the_site_is_edited_checked_applied_and_rolled_back(pair: Moving) -> None:
     other = Client(pair.b.layout.control_socket)
 
@@ -57,3 +66,38 @@ async def test_the_site_is_edited_checked_applied_and_rolled_back(pair: Moving) 
         await console.sees("Back to version")
         await console.press("enter")
         await has(False)
+
+
+async def test_without_branches_nothing_is_settled(pair: Moving) -> None:
+    client = Client(pair.a.layout.control_socket)
+    before = await asyncio.to_thread(client.site)
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.go("settings")
+        await console.press("s")
+        await console.sees("no branches")
+    assert await asyncio.to_thread(client.site) == before
+
+
+@acts("settings.settle")
+async def test_branches_are_settled_after_a_yes(tmp_path: Path) -> None:
+    head, branch = VERSIONS.versions[:2]
+    view = SiteView(
+        document={},
+        head=head,
+        branches=(branch,),
+        applied=head.id,
+        problem="",
+        file_differs=False,
+    )
+    with serving(tmp_path, ANSWERS) as control:
+        control.answers["/site"] = lambda _, sent: head if sent else view
+        async with seen(control.path, (120, 40)) as console:
+            await console.go("settings")
+            await console.press("s")
+            await console.sees("set aside for good")
+            await console.press("n")
+            assert "POST" not in [method for method, _, _ in control.asked]
+            await console.press("s", "y")
+            await console.sees("is in force")
+        (sent,) = [body for method, _, body in control.asked if method == "POST"]
+    assert msgspec.json.decode(sent, type=ChangeSite).settles == (branch.id,)

@@ -10,6 +10,7 @@ import pytest
 
 from appliance.control.schema import Failure
 from appliance.control.schema_updates import ChosenBundle
+from tests.tui.acts import acts
 from tests.tui.control import ControlServer, serving
 from tests.tui.releases import BUNDLES, ROLL, UPDATE
 from tests.tui.screen import Seen, seen
@@ -43,6 +44,7 @@ def posted(control: ControlServer, path: str) -> list[ChosenBundle]:
     ]
 
 
+@acts("updates.update_pair")
 async def test_the_pair_is_updated_after_a_yes(control: ControlServer) -> None:
     async with seen(control.path) as console:
         await opened(console)
@@ -57,6 +59,7 @@ async def test_the_pair_is_updated_after_a_yes(control: ControlServer) -> None:
     assert posted(control, "pair") == [SENT]
 
 
+@acts("updates.update_node")
 async def test_a_node_that_is_paired_is_updated_after_a_yes(control: ControlServer) -> None:
     async with seen(control.path) as console:
         await opened(console)
@@ -79,6 +82,16 @@ async def test_a_node_without_the_other_only_after_its_name(control: ControlServ
     assert posted(control, "start") == [msgspec.structs.replace(SENT, while_alone=True)]
 
 
+@acts("updates.stop")
+async def test_an_update_of_the_pair_is_stopped_after_a_yes(control: ControlServer) -> None:
+    async with seen(control.path) as console:
+        await opened(console)
+        await console.press("x", "y")
+        await console.sees("It has been stopped.")
+    assert ("POST", "/machine/updates/pair/stop") in [one[:2] for one in control.asked]
+
+
+@acts("updates.go_back")
 async def test_going_back_needs_the_name_and_may_be_refused(control: ControlServer) -> None:
     async with seen(control.path) as console:
         await opened(console)

@@ -12,6 +12,7 @@ from appliance.control.client import Client
 from appliance.control.schema import ServerChange
 from tests.pair.harness import until
 from tests.pair.moving import Moving
+from tests.tui.acts import acts
 from tests.tui.control import serving
 from tests.tui.screen import seen
 from tests.tui.values import ANSWERS
@@ -33,6 +34,7 @@ async def until_paused(pair: Moving, wanted: dict[str, str]) -> None:
     await until(fits, f"paused is {wanted}", 20.0)
 
 
+@acts("routes.pause")
 async def test_a_route_is_paused_and_goes_on(pair: Moving) -> None:
     async with seen(pair.a.layout.control_socket) as console:
         await console.go("routes")
@@ -67,6 +69,7 @@ async def test_a_next_hop_is_paused_and_a_route_to_everywhere_is_not(pair: Movin
         await until_paused(pair, {})
 
 
+@acts("routes.domain")
 async def test_a_domain_without_a_route_is_paused(pair: Moving) -> None:
     async with seen(pair.a.layout.control_socket) as console:
         await console.go("routes")
@@ -81,6 +84,7 @@ async def test_a_domain_without_a_route_is_paused(pair: Moving) -> None:
         await until_paused(pair, {})
 
 
+@acts("routes.test")
 async def test_an_address_is_tested(pair: Moving) -> None:
     async with seen(pair.a.layout.control_socket) as console:
         await console.go("routes")
@@ -104,6 +108,7 @@ async def test_a_node_without_a_balancer_says_so_calmly(pair: Moving) -> None:
         assert "✖ this node" not in console.text()
 
 
+@acts("balance.weight", "balance.drain")
 async def test_servers_get_weights_and_are_drained(tmp_path: Path) -> None:
     asked: list[ServerChange] = []
 

@@ -129,6 +129,10 @@ class Settings(Listing[SiteVersionView]):
             self.act(None, lambda client, _: client.change_site(change), _made)
 
     def action_settle(self) -> None:
+        rows = map(self.table.rows.row, range(self.table.rows.count))
+        if not any(row is not None and row.standing == "branch" for row in rows):
+            self.console.tell(Content("There is nothing to settle: no branches."), "information")
+            return
         asked = Question(
             "Settle the branches",
             Content(
