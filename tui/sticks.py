@@ -37,7 +37,7 @@ async def _to_stick(page: Page, title: str, says: str, files: Callable[[Client],
         said = Content("No stick is there to write to. Put one in, and try again.")
         page.console.tell(said, "warning")
         return
-    names = {one.label or one.id: one for one in found}
+    names = {called(one): one for one in found}
     asked = Question(
         title,
         Content.assemble(
@@ -55,6 +55,12 @@ async def _to_stick(page: Page, title: str, says: str, files: Callable[[Client],
     if typed is not None:
         stick = names[typed.strip()]
         await page.do(lambda client: written(client, stick, files(client)), foreign, _PATIENCE)
+
+
+def called(stick: StickView) -> str:
+    """What somebody can type to name it: its label, if that is one."""
+    plain = stick.label.isascii() and stick.label.isprintable()
+    return stick.label if plain and stick.label else stick.id
 
 
 def fit(stick: StickView) -> bool:

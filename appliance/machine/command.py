@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -15,6 +16,8 @@ from appliance.mail.visible import visible
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _LONGEST = 300
+_MOST = 100
+_HINT = "try again; the journal of this machine has all that was said"
 
 
 class Run(Protocol):
@@ -61,8 +64,11 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 def _check(words: Sequence[str], code: int | None, complained: bytes) -> None:
     if code:
         lines = complained.decode("utf-8", "replace").strip().splitlines()
+        # All of it to the journal; the console has room for what usually is the reason.
+        for line in (f"{' '.join(words)}: exit code {code}", *lines[-_MOST:]):
+            print(visible(line, _LONGEST), file=sys.stderr)
         why = visible(lines[-1], _LONGEST) if lines else f"exit code {code}"
-        raise HelperError(f"{words[0]}: {why}", "see `journalctl -u twinpost-helper`")
+        raise HelperError(f"{words[0]}: {why.removeprefix(f'{words[0]}: ')}", _HINT)
 
 
 class Watch(Protocol):

@@ -31,7 +31,7 @@ def acts(*names: str) -> Callable[[Callable[P, Awaitable[None]]], Callable[P, Aw
         async def run(*args: P.args, **kwargs: P.kwargs) -> None:
             with _noting() as done:
                 await test(*args, **kwargs)
-            assert set(names) <= done
+            assert not set(names) - done, set(names) - done
 
         return run
 

@@ -14,6 +14,7 @@ from appliance.control.schema import Failure
 from appliance.control.schema_machine import Name, NewClock
 from appliance.control.schema_people import SessionView
 from appliance.ipc.machine import Done, Sticks
+from tests.tui.acts import acts
 from tests.tui.control import ControlServer, serving
 from tests.tui.machines import LOOSE, MACHINE, MOUNTED, WHEN
 from tests.tui.screen import Seen, seen
@@ -73,6 +74,7 @@ async def retype(console: Seen, text: str) -> None:
     await console.press("enter")
 
 
+@acts("machine.clock")
 async def test_the_clock_is_set_to_what_was_typed_as_utc(control: ControlServer) -> None:
     async with seen(control.path) as console:
         await opened(console)
@@ -85,6 +87,18 @@ async def test_the_clock_is_set_to_what_was_typed_as_utc(control: ControlServer)
         await console.sees("the helper has done it")
     body = msgspec.json.encode(NewClock(WHEN + 1000))
     assert posted(control) == [("/machine/clock", body)]
+
+
+@acts(*(f"machine.{one}" for one in ("zone", "keyboard", "host_name")))
+@acts(*(f"machine.{one}" for one in ("restart", "reboot", "power_off")))
+async def test_each_key_asks_before_anything_is_done(control: ControlServer) -> None:
+    async with seen(control.path) as console:
+        await opened(console)
+        for key, (title, *_) in [*VALUES.items(), *ENDS.items()]:
+            await console.press(key)
+            await console.sees(title)
+            await console.press("escape")
+    assert posted(control) == []
 
 
 @pytest.mark.parametrize("key", VALUES)
@@ -120,6 +134,7 @@ async def test_the_same_value_or_none_changes_nothing(control: ControlServer) ->
     assert posted(control) == []
 
 
+@acts("machine.stick")
 async def test_enter_mounts_a_stick_and_lets_go_of_one_that_is(control: ControlServer) -> None:
     async with seen(control.path) as console:
         await opened(console)

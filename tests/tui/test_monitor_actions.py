@@ -166,7 +166,7 @@ async def test_what_was_changed_stands_in_the_audit(pair: Moving) -> None:
         await console.sees("run job self-test")
 
 
-@acts("reports.make(True)", "reports.make(False)", "reports.export")
+@acts("reports.make(True)", "reports.make(False)", "reports.export", "reports.key")
 async def test_a_report_is_written_and_read_back(pair: Moving, tmp_path: Path) -> None:
     async with seen(pair.a.layout.control_socket, (120, 40)) as console:
         await console.go("reports")
@@ -191,8 +191,18 @@ async def test_a_report_is_written_and_read_back(pair: Moving, tmp_path: Path) -
             await console.press("ctrl+u")
             await console.type(str(tmp_path / key))
             await console.press("enter")
-            await until(partial(_two_files, tmp_path / key), "two files", 20.0)
+            await until(partial(_files, tmp_path / key, 2), "two files", 20.0)
+        (tmp_path / "k").mkdir()
+        await console.press("k")
+        await console.sees("The public key")
+        await console.press("ctrl+u")
+        await console.type(str(tmp_path / "k"))
+        await console.press("enter")
+        await until(partial(_files, tmp_path / "k", 1), "the key", 20.0)
+        client = Client(pair.a.layout.control_socket)
+        written_key = (tmp_path / "k" / "twinpost-a.pub").read_text()
+        assert written_key == await asyncio.to_thread(client.report_key)
 
 
-async def _two_files(folder: Path) -> bool:
-    return len(await asyncio.to_thread(os.listdir, folder)) == 2
+async def _files(folder: Path, number: int) -> bool:
+    return len(await asyncio.to_thread(os.listdir, folder)) == number

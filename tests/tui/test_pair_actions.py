@@ -54,6 +54,7 @@ async def test_search_finds_and_shows(pair: Moving) -> None:
         await console.type("from:(")
         await console.press("enter")
         await console.sees("✖")
+        await console.press("escape")
 
 
 @acts("pair.switch_over")

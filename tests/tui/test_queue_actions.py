@@ -206,11 +206,11 @@ async def test_a_message_alone_is_held_redirected_and_exported(
     assert (tmp_path / f"{mail.ids[0]}.eml").is_file()
 
 
-async def test_a_kiosk_exports_nothing(pair: Moving) -> None:
+async def test_a_kiosk_exports_to_sticks_only(pair: Moving) -> None:
     async with queue(pair, "one@held.test") as (console, _):
         console.console.kiosk = True
         await console.press("e")
-        await console.sees("There are no files on this screen")
+        await console.sees("this node does not manage its machine")
 
 
 async def test_the_mouse_chooses_opens_and_answers(pair: Moving) -> None:

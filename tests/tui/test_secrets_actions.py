@@ -88,9 +88,10 @@ async def test_kiosk_has_no_files(pair: Moving) -> None:
     async with seen(pair.a.layout.control_socket) as console:
         console.console.kiosk = True
         await console.go("tls")
-        for key in ("w", "i"):
-            await console.press(key)
-            await console.sees("no files on this screen")
+        await console.press("w")
+        await console.sees("this node does not manage its machine")
+        await console.press("i")
+        await console.sees("no files on this screen")
         await console.go("queue")
         assert "Folder:" not in console.text()
 
