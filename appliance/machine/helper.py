@@ -65,7 +65,8 @@ class Helper:
 
     async def serve(self, listener: socket.socket) -> None:
         """Until it is cancelled; what is under way then ends first."""
-        server = await asyncio.start_unix_server(self._called, sock=listener, limit=LINE_LIMIT)
+        # start_unix_server would remove the socket's file at its end, which is systemd's.
+        server = await asyncio.start_server(self._called, sock=listener, limit=LINE_LIMIT)
         try:
             await server.serve_forever()
         finally:

@@ -31,4 +31,6 @@ mount -t tmpfs tmpfs "$root/dev/shm"
 hostname "$(basename "$root")"
 cd "$root"
 pivot_root . mnt
-exec chroot . env -i container=twinpost PATH=/usr/sbin:/usr/bin /sbin/init </dev/null >/dev/null 2>&1
+# What is mounted later is seen in the sandboxes of units, too, as on a machine.
+exec chroot . env -i container=twinpost PATH=/usr/sbin:/usr/bin sh -c \
+    'umount --lazy /mnt && mount --make-rshared / && exec /sbin/init' </dev/null >/dev/null 2>&1

@@ -94,6 +94,8 @@ def answers_the_nodes_user_only(machine: Machine) -> None:
     machine.run("twinpost", "machine", "host-name", "node-a")
     view = json.loads(machine.run("twinpost", "machine", "status", "--json"))
     assert (view["clock"]["time_zone"], view["host_name"]) == ("Europe/Oslo", "node-a")
+    machine.run("systemctl", "restart", "twinpost-helper.service")
+    machine.run("twinpost", "machine", "status")
     with pytest.raises(Failed, match="no such time zone"):
         machine.run("twinpost", "machine", "time-zone", "../../shadow")
 
@@ -149,10 +151,10 @@ def takes_a_stick(machine: Machine, folder: Path) -> None:
     image = folder / "stick.img"
     with image.open("wb") as file:
         file.truncate(64 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-L", "BACKUP", str(image)], check=True)
+    uuid = "5eed0000-0000-4000-8000-000000000001"
+    subprocess.run(["mkfs.ext4", "-q", "-L", "BACKUP", "-U", uuid, str(image)], check=True)
     with looped(image) as device:
-        number = int(device.removeprefix("/dev/loop"))
-        machine.run("mknod", device, "b", "7", str(number))
+        machine.plug_in(int(device.removeprefix("/dev/loop")), "BACKUP", uuid)
         machine.run("twinpost", "report", "export", "--stick", "BACKUP")
         (stick,) = (
             one

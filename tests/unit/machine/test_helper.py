@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from appliance.control.helper import Helper as Client
 from appliance.control.http import NotDone
 from appliance.ipc.machine import Done, GetMachine, PowerOff, Progress, Reboot, Request
 from appliance.machine.command import run
-from appliance.machine.helper import HelperError, Operation, Tell
+from appliance.machine.helper import Helper, HelperError, Operation, Tell
 from appliance.machine.power import Power
 from appliance.monitor.events import Event
 from tests.unit.machine.talk import Commands, Events, helping
@@ -112,6 +113,21 @@ async def test_a_change_goes_on_without_who_asked_for_it(tmp_path: Path) -> None
         await asyncio.wait([asked])
         goes_on.set()
     assert events == [(Event.MACHINE_CHANGED, {"request": "Wait", "by": "anna"})]
+
+
+async def test_the_socket_that_it_was_given_stays(tmp_path: Path) -> None:
+    """Python 3.13 removes the files of sockets that it serves; systemd makes this one only once."""
+    path = tmp_path / "helper.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        operations = Power(Commands()).operations()
+        helper = Helper(operations, {os.getuid()}, lambda *event, **values: None)
+        serving = asyncio.create_task(helper.serve(listener))
+        await Client(path).ask(Reboot(), Done, "anna")
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert path.is_socket()
 
 
 async def test_what_takes_too_long_and_what_fails(tmp_path: Path) -> None:
