@@ -39,7 +39,8 @@ class _Bundle(click.ParamType[Path]):
         if value == "stick":
             found = sorted(_STICKS.glob("*/*.bundle"))
         if not found:
-            self.fail(f"there is no bundle in {_STICKS}: mount the stick, or name the file")
+            hint = "mount one with `twinpost machine sticks mount NAME`, or name the file"
+            self.fail(f"there is no bundle on a mounted stick: {hint}")
         if len(found) > 1:
             self.fail(f"there are several, name one: {', '.join(safe(str(one)) for one in found)}")
         if not found[0].is_file():
