@@ -19,6 +19,7 @@ def compare(
 ) -> int:
     """Read every file of `copy` from its disk; returns how many. Raises Different, OSError.
 
+    Its file system was synced before: what is not written yet would be read from memory.
     `but`: names relative to `source` that may differ, with all below them. `tell` hears of bytes
     done and to do.
     """
@@ -64,7 +65,6 @@ def _same(source: Path, copy: Path, name: str) -> None:
 def _same_bytes(source: Path, copy: Path) -> bool:
     with source.open("rb", buffering=0) as was, copy.open("rb", buffering=0) as now:
         # What is in memory says nothing of the disk.
-        os.fsync(now.fileno())
         os.posix_fadvise(now.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while True:
             block = was.read(_AT_ONCE)
