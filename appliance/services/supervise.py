@@ -133,6 +133,8 @@ class Supervisor:
         self._on_ready = on_ready
         self._all_ready = False
         self._stopping = False
+        self._early: set[int] = set()
+        """Who said READY=1 before it was known here that it had been started."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything; return when everything has ended after `stop` was set."""
@@ -185,7 +187,10 @@ class Supervisor:
         pid = child.process.pid
         self._became(child, "starting", pid)
         self._emit(Event.SERVICE_STARTED, service=child.command.name, pid=pid)
+        if pid in self._early:
+            self._serves(child, pid)
         code = await child.process.wait()
+        self._early.discard(pid)
         child.process = None
         if child.command.after is not None:
             await child.command.after()
@@ -254,13 +259,20 @@ class Supervisor:
     def _hear(self, listener: NotifyListener) -> None:
         while (message := listener.receive()) is not None:
             pid, told = message
-            for child in self._children:
-                if child.state.pid != pid:
-                    continue
+            child = next((one for one in self._children if one.state.pid == pid), None)
+            ready = told.get("READY") == "1"
+            if child is None:
+                if ready:
+                    self._early.add(pid)
+            elif ready:
+                self._serves(child, pid)
+            else:
                 child.heard = asyncio.get_running_loop().time()
-                if told.get("READY") == "1":
-                    self._became(child, "ready", pid)
-                    self._emit(Event.SERVICE_READY, service=child.command.name, pid=pid)
+
+    def _serves(self, child: _Child, pid: int) -> None:
+        child.heard = asyncio.get_running_loop().time()
+        self._became(child, "ready", pid)
+        self._emit(Event.SERVICE_READY, service=child.command.name, pid=pid)
         if not self._all_ready and all(one.state.state == "ready" for one in self._children):
             self._all_ready = True
             self._emit(Event.NODE_READY)

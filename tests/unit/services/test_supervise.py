@@ -96,6 +96,37 @@ async def test_a_killed_service_is_started_again(tmp_path: Path) -> None:
     await task
 
 
+class Slow(Supervisor):
+    """On a busy machine a service may serve before its supervisor goes on from starting it."""
+
+    heard: asyncio.Event
+
+    def _hear(self, listener: NotifyListener) -> None:
+        super()._hear(listener)
+        self.heard.set()
+
+    async def _start(self, command: Command, notify: str) -> asyncio.subprocess.Process:
+        process = await super()._start(command, notify)
+        await self.heard.wait()
+        return process
+
+
+async def test_a_service_that_is_ready_at_once_is_heard(tmp_path: Path) -> None:
+    """Its word was lost: the node never became ready, and systemd killed it in the end."""
+    told, stop = Told(), asyncio.Event()
+    mail = command(tmp_path, "mail")
+    supervisor = Slow([mail], told, ENVIRONMENT, tmp_path / "processes.json")
+    supervisor.heard = asyncio.Event()
+    task = asyncio.create_task(supervisor.run(stop))
+    try:
+        async with asyncio.timeout(30):
+            await told.next(Event.NODE_READY)
+        assert '"state":"ready"' in (tmp_path / "processes.json").read_text()
+    finally:
+        stop.set()
+        await task
+
+
 async def test_a_service_whose_loop_hangs_is_aborted_and_started_again(tmp_path: Path) -> None:
     """The stand-in never says WATCHDOG=1: that is what a hung loop looks like from outside."""
     told, stop = Told(), asyncio.Event()
