@@ -78,7 +78,7 @@ class Machine:
         words += ["-chardev", f"socket,id=serial,path={serial}", "-serial", "chardev:serial"]
         words += ["-qmp", f"unix:{monitor},server=on,wait=off"]
         words += ["-netdev", f"tap,id=net,ifname={self._tap},script=no,downscript=no"]
-        words += ["-device", f"virtio-net-pci,netdev=net,mac={self._mac()},romfile="]
+        words += ["-device", f"virtio-net-pci,netdev=net,mac={self.hardware},romfile="]
         words += ["-device", "qemu-xhci"]
         for number, stick in enumerate(sticks):
             drive = f"if=none,id=stick{number},format=raw,file={stick},readonly=on"
@@ -96,7 +96,9 @@ class Machine:
             words += ["-drive", f"{flash}1,file={variables}"]
         return words
 
-    def _mac(self) -> str:
+    @property
+    def hardware(self) -> str:
+        """The address of its network interface."""
         return "52:54:00:00:00:" + self.name.encode()[-1:].hex()
 
     def picture(self, what: str) -> Path:
@@ -105,6 +107,12 @@ class Machine:
         path = self.folder / f"{self._pictures:02}-{what}.png"
         self.monitor.picture(path)
         return path
+
+    def look(self, what: str) -> None:
+        """Keep what it shows, and print what its serial line does, if it is on."""
+        if self._process is not None:
+            self.picture(what)
+            print(f"{self.name}:\n{self.terminal.text}", flush=True)
 
     def power_off(self) -> None:
         """Without a word, as when the power goes."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
-from tests.image.terminal import Missing, Terminal
+from tests.image.terminal import KEYS, Missing, Terminal
 
 PATIENCE = 180.0
 """Seconds: a guest is twenty times slower than a machine, and two of them share this one."""
@@ -31,6 +32,21 @@ class Operator:
         self.terminal.press("enter")
         self.sees(rf"Overview.*{name} \(administrator\)")
 
+    def press(self, key: str) -> None:
+        """A key by its name, or a letter."""
+        if key in KEYS:
+            self.terminal.press(key)
+        else:
+            self.terminal.type(key)
+
+    def fills_in(self, answers: Sequence[str | None]) -> None:
+        """A page of the first boot, field by field; None: what stands there is right."""
+        for answer in answers:
+            if answer is not None and not answer.startswith("\x1b"):
+                self.terminal.press("ctrl-u")
+            self.terminal.type(answer or "")
+            self.terminal.press("enter")
+
     def goes_to(self, key: str, title: str) -> None:
         """To a screen by its key."""
         self.terminal.type(key)
@@ -40,7 +56,7 @@ class Operator:
         """Press again, as people do where nothing happens, until it is there."""
         end = time.monotonic() + patience
         while True:
-            self.terminal.press(key)
+            self.press(key)
             try:
                 return self.sees(pattern, 20)
             except Missing:

@@ -1,0 +1,235 @@
+"""The trial's site: an image, two computers that it is installed to, people at their consoles."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from smtplib import SMTPException
+
+from tests.image import disk
+from tests.image.machine import Firmware, Machine
+from tests.image.network import ADDRESSES, PREFIX, VIRTUAL, Network, tap
+from tests.image.operator import BOOT, Operator
+from tests.install.site import Stick
+
+CHECKOUT = Path(__file__).parents[2]
+OLD, NEW = "1.0.0", "1.1.0"
+DOMAIN, WHO, PASSWORD = "site.test", "anna", "correct horse battery"
+_DISK = 8 << 30
+_ANSWERS = f"""\
+[[machine]]
+hardware = "{{a}}"
+[machine.answers]
+name = "a"
+domain = "{DOMAIN}"
+pair = "new"
+virtual = ["{VIRTUAL}/{PREFIX}"]
+advertisements = "1s"
+[machine.answers.network]
+interface = "ens3"
+address = "{ADDRESSES["a"]}/{PREFIX}"
+[machine.answers.administrator]
+name = "{WHO}"
+password = "{PASSWORD}"
+[[machine]]
+hardware = "{{b}}"
+"""
+_CODE = re.compile(r"(?:[0-9A-Z]+-){9}[0-9A-Z]+")
+INSTALL, UPDATE = 1500.0, 1500.0  # seconds that they may take
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Print how long it took."""
+    begun = time.monotonic()
+    print(f"{what} …", flush=True)
+    yield
+    print(f"    {time.monotonic() - begun:6.0f} s", flush=True)
+
+
+class Site:
+    """`folder` keeps serial logs and pictures of the screens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.network = Network()
+        self.a = Machine("a", folder / "a", Firmware.BIOS, self.network.namespace, tap("a"))
+        self.b = Machine("b", folder / "b", Firmware.UEFI, self.network.namespace, tap("b"))
+        self.machines = (self.a, self.b)
+        self.sent: list[str] = []
+        self._bundles = Stick(folder / "bundles")
+
+    # What is made before anybody goes to the site
+
+    def make_image(self) -> Path:
+        """The image of the old release, by its own recipe."""
+        dist = self.folder / "dist"
+        dist.mkdir()
+        bundles = self._bundles
+        name = bundles.burn(OLD)
+        shutil.copyfile(bundles.folder / name, dist / f"twinpost-{OLD}-debian13-amd64.bundle")
+        shutil.copyfile(bundles.folder / "key.pub", dist / "twinpost-bundle.pub")
+        shutil.copyfile(bundles.folder / "twinpost-install.pyz", dist / "twinpost-install.pyz")
+        variables = {"dist": dist, "work": self.folder / "work", "test_key": "true"}
+        words = [f"-var={name}={value}" for name, value in variables.items()]
+        subprocess.run(
+            ["packer", "build", "-color=false", *words, "packer/"], cwd=CHECKOUT, check=True
+        )
+        shutil.rmtree(self.folder / "work")
+        return dist / f"twinpost-{OLD}-amd64.img"
+
+    def make_update(self) -> Path:
+        """A stick with the next release."""
+        name = self._bundles.burn(NEW)
+        files = {name: self._bundles.folder / name}
+        return disk.stick(self.folder / "update.img", 128 << 20, "UPDATE", files)
+
+    # What people do there
+
+    def install(self, image: Path) -> None:
+        """From one stick, at the same time, with nobody at the keyboards."""
+        answers = self.folder / "twinpost-install.toml"
+        answers.write_text(_ANSWERS.format(a=self.a.hardware, b=self.b.hardware))
+        disk.write(image, answers.name, answers, disk.fat_start(image))
+        for machine in self.machines:
+            machine.disk = disk.blank(machine.folder / "disk.raw", _DISK)
+            machine.power_on(image)
+        with ThreadPoolExecutor() as each:
+            list(each.map(self._until_installed, self.machines))
+
+    def _until_installed(self, machine: Machine) -> None:
+        Operator(machine.terminal).sees(r"Installation from the stick", BOOT)
+        machine.picture("live")
+        Operator(machine.terminal).sees(r"Step 4 of 7", BOOT)
+        machine.picture("installing")
+        machine.until_off(INSTALL)
+
+    def log_in(self, machine: Machine, patience: float = BOOT) -> Operator:
+        """At its serial line."""
+        operator = Operator(machine.terminal)
+        operator.log_in(WHO, PASSWORD, patience)
+        return operator
+
+    def pair(self) -> None:
+        """The first shows a code, and whoever stands before the second types it there."""
+        first = self.log_in(self.a)
+        self.a.picture("overview")
+        first.goes_to("6", "Pair")
+        first.press("i")
+        first.sees(r"for 10 minutes and 5 tries")
+        first.press("y")
+        code = first.sees(rf"({_CODE.pattern})")
+        self.a.picture("code")
+        second = Operator(self.b.terminal)
+        for page, answers in self._answers(code):
+            second.sees(rf": {page}")
+            self.b.picture(page.lower().replace(" ", "-"))
+            second.fills_in(answers)
+        first.press("escape")
+        second.sees("Password")  # it is a node
+        first.goes_to("1", "Overview")
+        first.sees(r"mode +paired")
+        self.a.picture("paired")
+
+    def _answers(self, code: str) -> Sequence[tuple[str, Sequence[str | None]]]:
+        """What the second machine's first boot asks; None: as it stands there."""
+        return (
+            ("Keyboard", [None]),
+            ("Time zone", [None]),
+            ("Clock", [None]),
+            ("Name of this node", ["b"]),
+            ("Network of the clients", [None, f"{ADDRESSES['b']}/{PREFIX}", ""]),
+            ("The pair", ["\x1b[B"]),
+            ("Join the other node", [f"{ADDRESSES['a']}:2527", code]),
+            ("All of it", [None]),
+        )
+
+    def send(self, number: int, patience: float = 0.0) -> None:
+        """So many messages, each until it has its 250."""
+        for _ in range(number):
+            subject = f"message {len(self.sent) + 1:03}"
+            end = time.monotonic() + patience
+            while True:
+                try:
+                    self.network.send(subject, [f"postmaster@{DOMAIN}"])
+                    break
+                except (OSError, SMTPException):
+                    if time.monotonic() > end:
+                        raise
+            self.sent.append(subject)
+
+    def finds_all(self, operator: Operator) -> None:
+        """Everything that got 250 lies in the mailbox, as the console shows it."""
+        operator.goes_to("M", "Mailboxes")
+        operator.sees(rf"postmaster +{len(self.sent)} ")
+        operator.press("enter")
+        for subject in reversed(self.sent[-12:]):
+            operator.sees(subject)
+        operator.press("escape")
+
+    def update(self, stick: Path) -> None:
+        """Both nodes from one stick, at the first one's console, with mail going on."""
+        self.a.monitor.plug("update", stick, writable=False)
+        operator = self.log_in(self.a)
+        operator.goes_to("N", "Machine")
+        operator.sees("UPDATE")
+        operator.press("enter")
+        operator.sees("It is at")
+        operator.goes_to("U", "Updates")
+        operator.sees(rf"{re.escape(NEW)} .*whole, and trusted", 600)
+        self.a.picture("update")
+        operator.press("u")
+        operator.sees("Both nodes get release")
+        operator.press("y")
+        self._mail_meanwhile()
+        for machine in self.machines:
+            operator = self.log_in(machine)
+            operator.goes_to("U", "Updates")
+            operator.sees(rf"a {re.escape(NEW)} +b {re.escape(NEW)}")
+        self.a.picture("updated")
+
+    def _mail_meanwhile(self) -> None:
+        """Until both nodes have been stopped and started: their consoles want a login then."""
+        end = time.monotonic() + UPDATE
+        wanting = {machine.name for machine in self.machines}
+        while wanting:
+            assert time.monotonic() < end, f"not updated: {wanting}"
+            self.send(1, 120)
+            for machine in self.machines:
+                if "Password" in machine.terminal.text:
+                    wanting.discard(machine.name)
+
+    def report(self) -> None:
+        """Onto a stick at the console, and verified at home."""
+        stick = disk.stick(self.folder / "reports.img", 64 << 20, "REPORTS", {})
+        self.a.monitor.plug("reports", stick, writable=True)
+        operator = Operator(self.a.terminal)
+        operator.goes_to("R", "Reports")
+        for key, says in (("n", "A report of now"), ("k", "The public key")):
+            operator.presses_until(key, says)
+            operator.sees("There is REPORTS")
+            operator.press("enter")
+            operator.sees("written and read")
+        self.a.picture("report")
+        self.a.monitor.pull("reports")
+        found = disk.names(stick)
+        [page] = [name for name in found if name.endswith(".html")]
+        [key] = [name for name in found if name.endswith(".pub")]
+        for name in (page, key):
+            disk.read(stick, name, self.folder / name)
+        command = (sys.executable, "-P", "-m", "appliance.cli", "report", "verify")
+        files = (str(self.folder / page), "--key", str(self.folder / key))
+        print(subprocess.run([*command, *files], check=True, capture_output=True, text=True).stdout)
+
+    def close(self) -> None:
+        """Stop what runs."""
+        for machine in self.machines:
+            machine.power_off()
+        self.network.close()
