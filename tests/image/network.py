@@ -25,13 +25,13 @@ class Network:
             run("ip", "tuntap", "add", tap(name), "mode", "tap")
             run("ip", "link", "set", tap(name), "master", "front", "up")
 
-    def send(self, subject: str, recipients: Sequence[str]) -> None:
+    def send(self, sender: str, recipients: Sequence[str]) -> None:
         """One message to the virtual address; raises OSError, SMTPException unless it gets 250."""
         with (
             self.namespace.entered(),
             smtplib.SMTP(VIRTUAL, 25, "client.test", 30, (CLIENT, 0)) as client,
         ):
-            client.sendmail("sender@elsewhere.test", recipients, f"Subject: {subject}\r\n\r\nx\r\n")
+            client.sendmail(sender, recipients, f"Subject: from {sender}\r\n\r\nx\r\n")
 
     def close(self) -> None:
         """Let go of it."""

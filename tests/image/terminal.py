@@ -19,6 +19,7 @@ KEYS = {
     "enter": "\r", "tab": "\t", "escape": "\x1b", "space": " ", "backspace": "\x7f",
     "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D",
     "back-tab": "\x1b[Z", "delete": "\x1b[3~", "home": "\x1b[1~", "end": "\x1b[4~",
+    "page-down": "\x1b[6~",
     **{f"ctrl-{letter}": chr(ord(letter) - 96) for letter in "abcdefghijklmnopqrstuvwxyz"},
 }  # fmt: skip
 
@@ -74,6 +75,13 @@ class Terminal:
                     raise Missing(f"no {pattern!r} within {patience:.0f} s:\n{self._shown()}")
                 self._changed.wait(left)
         return found
+
+    def quiet(self, seconds: float, patience: float) -> None:
+        """Wait until nothing has come for so long: a screen comes in pieces."""
+        end = time.monotonic() + patience
+        with self._changed:
+            while self._changed.wait(seconds) and time.monotonic() < end:
+                pass
 
     def _shown(self) -> str:
         return "\n".join(line.rstrip() for line in self._screen.display)
