@@ -69,7 +69,7 @@ class Clock:
         )
 
     def zones(self) -> Sequence[str]:
-        """The names of all time zones."""
+        """The names of all time zones, and that of the machine's own, whatever it is."""
         names = {"UTC"}
         for line in self._system.read(_TABLE).splitlines():
             words = line.split()
@@ -78,7 +78,8 @@ class Clock:
                 names.add(words[1])
             elif words[:1] == [_BACKWARD] and len(words) == 3 and "/" in words[2]:
                 names.add(words[2])
-        return sorted(one for one in names if not one.startswith("Etc/"))
+        usual = {one for one in names if not one.startswith("Etc/")}
+        return sorted((usual | {self._zone()}) - {""})
 
     async def set_clock(self, request: SetClock, tell: Tell) -> Done:
         seconds = request.now / 1000

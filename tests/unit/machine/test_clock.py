@@ -63,6 +63,15 @@ async def test_what_the_clock_follows(root: Path) -> None:
     assert (state.source, state.offset) == ("192.0.2.2", -0.000012345)
 
 
+async def test_the_zone_that_is_set_is_one_whatever_it_is_called(root: Path) -> None:
+    """Debian calls it Etc/UTC, and the first boot offers what is set."""
+    (root / "etc").mkdir(exist_ok=True)
+    (root / "etc/localtime").symlink_to("/usr/share/zoneinfo/Etc/UTC")
+    clock = Clock(System(root), Commands())
+    assert "Etc/UTC" in clock.zones()
+    await clock.set_time_zone(SetTimeZone("Etc/UTC"), print)
+
+
 @pytest.mark.parametrize(
     "report", ["", "x", "00000000,,0,0.0,0.0,0", "7F7F0101,127.127.1.1,10,1.0,0.0,0"]
 )
