@@ -44,11 +44,11 @@ class Operator:
         """Type, Enter, and look where the cursor is now: no text tells that."""
         self.terminal.type(text)
         self.terminal.press("enter")
-        self.terminal.quiet(_LOOKS, PATIENCE)
+        self.terminal.quiet(_LOOKS, 5 * _LOOKS)
 
     def fills_in(self, answers: Sequence[str | None]) -> None:
         """A page of the first boot, field by field; None: what stands there is right."""
-        self.terminal.quiet(_LOOKS, PATIENCE)  # its title comes before its fields
+        self.terminal.quiet(_LOOKS, 5 * _LOOKS)  # its title comes before its fields
         for answer in answers:
             if answer is not None and not answer.startswith("\x1b"):
                 self.terminal.press("ctrl-u")
