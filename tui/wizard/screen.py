@@ -96,11 +96,6 @@ class Wizard(Screen[Founded]):
             with suppress(Trouble):
                 self._view = await self._node.ask(lambda client: client.setup())
         title = step.title if step is not None else "All of it"
-        self.query_one("#step", Line).show(
-            Content.assemble(
-                ("Twinpost", "bold"), f"  first boot, {self._at + 1} of {of}: ", (title, "bold")
-            )
-        )
         page = self.query_one("#page", VerticalScroll)
         async with self.batch():
             await page.remove_children()
@@ -116,6 +111,12 @@ class Wizard(Screen[Founded]):
         self.query_one("#back", Button).disabled = self._at == 0
         self._shown = self._typed(step) if step is not None else {}
         self._focus()
+        # Last: whoever reads the title may type.
+        self.query_one("#step", Line).show(
+            Content.assemble(
+                ("Twinpost", "bold"), f"  first boot, {self._at + 1} of {of}: ", (title, "bold")
+            )
+        )
 
     async def _mount(self, page: VerticalScroll, step: Step) -> None:
         if step.choices:
