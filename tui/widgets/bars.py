@@ -8,9 +8,10 @@ from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input
 
+from tui.node import UNAUTHORIZED
 from tui.people import Person
 from tui.site import Site
-from tui.text import LINE, foreign
+from tui.text import EMPTY, LINE, foreign
 from tui.widgets.line import Line
 
 ALWAYS = ("help", "screens")
@@ -55,6 +56,8 @@ def sentence(site: Site) -> Content:
         trouble = site.here.trouble
         if trouble is None:
             return Content.assemble(("… ", "$quiet"), "Asking the node how it is")
+        if trouble.code == UNAUTHORIZED:  # a node tells it to operators: the login is seen then
+            return EMPTY
         if not trouble.gone:
             return Content.assemble(("▲ ", "$warning"), foreign(trouble.what, LINE))
         return Content.assemble(
