@@ -81,9 +81,14 @@ async def test_all_count_the_same(tmp_path: Path) -> None:
             return abs((await counted() or 0.0) - sent) < sent * 0.1
 
         await until(all_there, "the history has it")
+
+        async def all_probed() -> bool:
+            told = await asyncio.to_thread(scraped, cluster.a)
+            good = 'twinpost_probes_total{{result="good",target="{}"}}'
+            return all(good.format(target) in told for target in ("own", "peer", "service"))
+
+        await until(all_probed, "each of the three was probed")
         probed = await asyncio.to_thread(scraped, cluster.a)
-        for target in ("own", "peer", "service"):
-            assert f'twinpost_probes_total{{result="good",target="{target}"}}' in probed
         log = (cluster.a.data / "log" / "mail.log").read_text()
         assert log.count('"smtp_connected"') == 4, "probes are not worth a line"
         key = KeyStore(cluster.a.layout.keys).identity().key.pem()

@@ -89,7 +89,7 @@ async def test_kiosk_has_no_files(pair: Moving) -> None:
         console.console.kiosk = True
         await console.go("tls")
         await console.press("w")
-        await console.sees("this node does not manage its machine")
+        await console.sees("does not manage its")
         await console.press("i")
         await console.sees("no files on this screen")
         await console.go("queue")
