@@ -350,10 +350,7 @@ class Client(
         if self.idle:
             headers["Twinpost-Idle"] = "1"
         try:
-            connection.request(method, self._base + path, body, headers)
-            response = connection.getresponse()
-            if response.status >= 300:
-                raise ApiError(_failure(response))
+            return connection, _answered(connection, method, self._base + path, body, headers)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunning(f"nobody serves {self._path}") from error
         except PermissionError as error:
@@ -362,10 +359,25 @@ class Client(
             raise ApiError(Failure(code="forbidden", error=what, hint=hint)) from error
         except (OSError, http.client.HTTPException) as error:
             raise NotRunning(f"no answer at {self._path}: {error}") from error
-        except ApiError:
-            connection.close()
-            raise
-        return connection, response
+
+
+def _answered(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+) -> http.client.HTTPResponse:
+    """The answer to a request; raises ApiError, OSError, HTTPException, and hangs up then."""
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        if response.status >= 300:
+            raise ApiError(_failure(response))
+    except BaseException:
+        connection.close()
+        raise
+    return response
 
 
 def _decoded(
