@@ -23,12 +23,9 @@ from appliance.control.client_reports import ReportCalls
 from appliance.control.client_setup import SetupCalls
 from appliance.control.client_site import SiteTextCalls
 from appliance.control.client_updates import UpdateCalls
+from appliance.control.client_users import UserCalls
 from appliance.control.schema import (
     API,
-    AddAliases,
-    AddUsers,
-    Aliases,
-    AliasView,
     ChangeSite,
     Command,
     CommandAnswer,
@@ -39,7 +36,6 @@ from appliance.control.schema import (
     History,
     MailboxList,
     Maintenance,
-    NewPassword,
     PauseChange,
     RouteList,
     RouteTest,
@@ -53,9 +49,6 @@ from appliance.control.schema import (
     TlsImport,
     TlsRenew,
     Transition,
-    Users,
-    UserView,
-    WhileAlone,
 )
 from appliance.ipc.balance import BalanceView
 from appliance.ipc.delivery import DeliveryView
@@ -104,6 +97,7 @@ class Client(
     SiteTextCalls,
     ReportCalls,
     UpdateCalls,
+    UserCalls,
 ):
     """Asks the node whose control socket is at `path`; one connection a call."""
 
@@ -292,37 +286,6 @@ class Client(
         """Copy a message (CRLF) into a mailbox; its queue id, "" if the same was taken just now."""
         path = f"/mailboxes/{quote(mailbox, safe='')}/messages"
         return self._upload(path, content, "message/rfc822", Filed).queue_id
-
-    def users(self) -> Sequence[UserView]:
-        """All users, by name."""
-        return self._get("/users", Users).users
-
-    def add_users(self, wanted: AddUsers) -> str:
-        """Add users; returns what happened."""
-        return self._post("/users", wanted, Done).text
-
-    def set_password(self, name: str, password: str, while_alone: bool = False) -> str:
-        """Give a user a password; returns what happened."""
-        path = f"/users/{quote(name, safe='')}/password"
-        return self._post(path, NewPassword(password, while_alone), Done).text
-
-    def change_user(self, name: str, action: str, while_alone: bool = False) -> str:
-        """disable, enable or remove a user; returns what happened."""
-        path = f"/users/{quote(name, safe='')}/{action}"
-        return self._post(path, WhileAlone(while_alone), Done).text
-
-    def aliases(self) -> Sequence[AliasView]:
-        """All aliases, by address."""
-        return self._get("/aliases", Aliases).aliases
-
-    def add_aliases(self, wanted: AddAliases) -> str:
-        """Add aliases; returns what happened."""
-        return self._post("/aliases", wanted, Done).text
-
-    def remove_alias(self, address: str, while_alone: bool = False) -> str:
-        """Remove an alias; returns what happened."""
-        path = f"/aliases/{quote(address, safe='')}/remove"
-        return self._post(path, WhileAlone(while_alone), Done).text
 
     def _get(self, path: str, wanted: type[T]) -> T:
         connection, response = self._ask("GET", path)

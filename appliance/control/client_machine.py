@@ -33,17 +33,17 @@ class MachineCalls:
         """All sticks that are plugged in."""
         return self._get("/machine/sticks", Sticks).sticks
 
-    def mount_stick(self: Asks, id: str) -> StickView:  # noqa: A002
-        """Mount a stick; as it stands then."""
-        return self._post(f"/machine/sticks/{quote(id, safe='')}/mount", {}, StickView)
+    def mount_stick(self: Asks, stick: str) -> StickView:
+        """Mount a stick, by its id; as it stands then."""
+        return self._post(f"/machine/sticks/{quote(stick, safe='')}/mount", {}, StickView)
 
-    def unmount_stick(self: Asks, id: str) -> str:  # noqa: A002
+    def unmount_stick(self: Asks, stick: str) -> str:
         """Write out what is to be written and let the stick go; returns what happened."""
-        return self._post(f"/machine/sticks/{quote(id, safe='')}/unmount", {}, Done).text
+        return self._post(f"/machine/sticks/{quote(stick, safe='')}/unmount", {}, Done).text
 
-    def write_to_stick(self: Asks, id: str, name: str, content: bytes) -> str:  # noqa: A002
+    def write_to_stick(self: Asks, stick: str, name: str, content: bytes) -> str:
         """Have the node write a file to a stick, and read it back; returns what happened."""
-        path = f"/machine/sticks/{quote(id, safe='')}/files/{quote(name, safe='')}"
+        path = f"/machine/sticks/{quote(stick, safe='')}/files/{quote(name, safe='')}"
         return self._upload(path, content, "application/octet-stream", Done).text
 
     def set_clock(self: Asks, now: int) -> str:

@@ -30,12 +30,18 @@ class Hasher:
 
     `waiting`: how many may wait for a thread. `rest`: after a wrong password it hashes nothing for
     so many times as long as it took, so that guesses have a twentieth of a processor; right ones
-    follow one another at once.
+    follow one another at once. `pause` is how a thread rests, in seconds.
     """
 
-    def __init__(self, waiting: int = 100, rest: float = 19.0) -> None:
+    def __init__(
+        self,
+        waiting: int = 100,
+        rest: float = 19.0,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._waiting = waiting
         self._rest = rest
+        self._pause = pause
         self._closed = False
         self._strangers, self._others = _Line("strangers"), _Line("others")
         self._unknown = self._strangers.pool.submit(unknown)
@@ -70,7 +76,7 @@ class Hasher:
         if not right:
             rest = min(self._rest * (time.monotonic() - begun), _LONGEST_REST)
             with suppress(RuntimeError):  # it was closed meanwhile
-                line.pool.submit(time.sleep, rest)
+                line.pool.submit(self._pause, rest)
         return right and known is not None
 
     def close(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -146,15 +148,21 @@ def loses_nothing_when_the_power_goes(pair: Site, sent: list[str]) -> list[str]:
     return after
 
 
+def ended(process: subprocess.Popen[str], patience: float) -> bool:
+    """Whether it has ended within so many seconds."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(patience)
+    return process.returncode is not None
+
+
 def loses_nothing_in_an_update(pair: Site, name: str) -> list[str]:
     """One command on the node with the stick; a client sends all the time."""
     pair.insert_stick(pair.a)
     sent: list[str] = []
     with pair.a.start_as_root("update", "pair", f"/stick/{name}") as rolling:
-        while rolling.poll() is None:
+        while not ended(rolling, 0.05):
             sent.append(f"update {len(sent)}")
             send_until_taken(pair, sent[-1])
-            time.sleep(0.05)
         assert rolling.stdout is not None
         assert rolling.wait() == 0, rolling.stdout.read()
     print(f"{len(sent)} messages got 250 while both nodes were updated")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ParamSpec
 
 import pytest
+from textual.actions import ActionParseResult
 from textual.binding import Binding
+from textual.dom import DOMNode
 
 import tests.tui
 import tui.screens
@@ -76,9 +78,14 @@ def _noting() -> Iterator[set[str]]:
     done = set[str]()
     run_action = Console.run_action
 
-    async def noted(console: Console, action: str, *args: object, **kwargs: object) -> bool:
+    async def noted(
+        console: Console,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
         screen = console.screen
-        carried_out = await run_action(console, action, *args, **kwargs)  # type: ignore[arg-type]
+        carried_out = await run_action(console, action, default_namespace, namespaces)
         if carried_out and isinstance(screen, Page):
             done.add(f"{_screen(type(screen))}.{action}")
         return carried_out

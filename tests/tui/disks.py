@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from appliance.control.roles import Role
 from appliance.control.schema_people import SessionView
-from appliance.control.schema_setup import SetupView
 from appliance.ipc.installer import Content, Disks, DiskView, Installation
+from tests.tui.new_machine import SETUP as NEW
 
 GB = 10**9
 
@@ -74,19 +76,7 @@ MISTAKE = Installation(
     cause="twinpost-install.toml: eraze: there is no such setting",
     hint="erase? Mend it on the stick, and start again",
 )
-SETUP = SetupView(
-    name="",
-    hostname="",
-    domains=(),
-    first_run=True,
-    paired=False,
-    virtual=(),
-    interfaces=(),
-    time_zone="",
-    now=0,
-    clock_problem="",
-    state="live",
-)
+SETUP = replace(NEW, state="live", machine=None, choices=None)
 LIVE: Mapping[str, object] = {
     "/sessions/current": SessionView(
         name="console", role=Role.ADMINISTRATOR, session=False, first_run=True

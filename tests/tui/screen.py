@@ -24,6 +24,11 @@ def without_menu(text: str) -> str:
     return "\n".join([top, site, *(line[20:] for line in body[:-1]), body[-1]]) + "\n"
 
 
+def joined(text: str) -> str:
+    """Without the ends of lines, and the frames of what lies over the screen."""
+    return " ".join(text.translate({ord("│"): " ", ord("▌"): " "}).split())
+
+
 def frozen() -> float:
     """No time passes: rates stay what they are."""
     return 0.0

@@ -17,7 +17,7 @@ from appliance.ipc.machine import Done, Sticks
 from tests.tui.acts import acts
 from tests.tui.control import ControlServer, serving
 from tests.tui.machines import LOOSE, MACHINE, MOUNTED, WHEN
-from tests.tui.screen import Seen, seen
+from tests.tui.screen import Seen, joined, seen
 from tests.tui.values import ANSWERS, STATUS_A
 
 MOUNT = f"/machine/sticks/{LOOSE.id}/mount"
@@ -55,11 +55,6 @@ def posted(control: ControlServer) -> list[tuple[str, bytes]]:
 
 def person(role: Role) -> SessionView:
     return SessionView(name="somebody", role=role, session=False, first_run=False)
-
-
-def joined(text: str) -> str:
-    """Without the ends of lines, and the frames of what lies over the screen."""
-    return " ".join(text.translate({ord("│"): " ", ord("▌"): " "}).split())
 
 
 async def opened(console: Seen) -> None:

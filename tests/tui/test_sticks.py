@@ -13,7 +13,7 @@ from appliance.control.schema_reports import ReportKey
 from appliance.ipc.machine import Done, Sticks
 from tests.tui.control import ControlServer, serving
 from tests.tui.machines import LOOSE, MOUNTED
-from tests.tui.screen import Seen, seen
+from tests.tui.screen import Seen, joined, seen
 from tests.tui.values import ANSWERS
 
 FILE = f"/machine/sticks/{LOOSE.id}/files/twinpost-a.pub"
@@ -29,11 +29,6 @@ def control(tmp_path: Path) -> Iterator[ControlServer]:
         server.answers[FILE] = Done("it is there")
         server.answers[UNMOUNT] = Done("it may be pulled out")
         yield server
-
-
-def joined(text: str) -> str:
-    """Without the ends of lines, and the frames of what lies over the screen."""
-    return " ".join(text.translate({ord("│"): " ", ord("▌"): " "}).split())
 
 
 async def exported(console: Seen) -> None:

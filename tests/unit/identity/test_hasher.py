@@ -14,16 +14,9 @@ from appliance.identity.hasher import Busy, Hasher, _Line
 KNOWN = made("correct horse", 0).argon2
 
 
-@pytest.fixture
-def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long it rested, each time."""
-    found: list[float] = []
-    monkeypatch.setattr("time.sleep", found.append)
-    return found
-
-
-async def test_it_rests_after_wrong_passwords(rests: list[float]) -> None:
-    hasher = Hasher(rest=4)
+async def test_it_rests_after_wrong_passwords() -> None:
+    rests: list[float] = []
+    hasher = Hasher(rest=4, pause=rests.append)
     assert await hasher.fits(KNOWN, "correct horse")
     assert not await hasher.fits(KNOWN, "wrong")
     assert not await hasher.fits(None, "correct horse")
@@ -33,8 +26,9 @@ async def test_it_rests_after_wrong_passwords(rests: list[float]) -> None:
     hasher.close()
 
 
-async def test_a_new_password_is_made_in_turn(rests: list[float]) -> None:
-    hasher = Hasher()
+async def test_a_new_password_is_made_in_turn() -> None:
+    rests: list[float] = []
+    hasher = Hasher(pause=rests.append)
     kept = await hasher.made("a new password", 7)
     assert await hasher.fits(kept.argon2, "a new password")
     with pytest.raises(BadPassword):
@@ -43,10 +37,9 @@ async def test_a_new_password_is_made_in_turn(rests: list[float]) -> None:
     hasher.close()
 
 
-async def test_strangers_wait_for_strangers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_strangers_wait_for_strangers_only() -> None:
     gate = threading.Event()
-    monkeypatch.setattr("time.sleep", lambda seconds: gate.wait())
-    hasher = Hasher(waiting=2)
+    hasher = Hasher(waiting=2, pause=lambda seconds: gate.wait())
     assert not await hasher.fits(KNOWN, "wrong")  # now its thread rests
     guesses = [asyncio.create_task(hasher.fits(KNOWN, f"guess {one}")) for one in range(2)]
     await asyncio.sleep(0)
@@ -59,13 +52,10 @@ async def test_strangers_wait_for_strangers_only(monkeypatch: pytest.MonkeyPatch
     hasher.close()
 
 
-async def test_who_has_guessed_less_is_before_who_has_guessed_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_who_has_guessed_less_is_before_who_has_guessed_more() -> None:
     """A crowd of guessers keeps waiting whoever is there for the first time no longer than one."""
     gate = threading.Event()
-    monkeypatch.setattr("time.sleep", lambda seconds: gate.wait())
-    hasher = Hasher()
+    hasher = Hasher(pause=lambda seconds: gate.wait())
     done: list[str] = []
 
     async def tried(password: str, tries: int) -> None:
