@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import filecmp
+import hashlib
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -60,26 +61,45 @@ class StickFiles:
 
 
 def copy(source: Path, target: Path) -> Path:
-    """Copy to a new file, and read that back; where it is in the end. Raises NotDone."""
+    """Copy to a new file, and read that back; where it is in the end. Raises NotDone.
+
+    What is not whole does not stay: somebody would take it home.
+    """
     path = _free(target)
     try:
-        with path.open("xb") as opened, source.open("rb") as file:
+        opened = path.open("xb")
+    except OSError as error:
+        raise _failed(path, error) from error
+    try:
+        with opened, source.open("rb") as file:
             shutil.copyfileobj(file, opened)
             opened.flush()
             os.fsync(opened.fileno())
             # What stays in memory says nothing of a stick.
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        same = filecmp.cmp(source, path, shallow=False)
-    except OSError as error:
-        raise NotDone(f"{path.name}: {error.strerror}", "take a stick with room") from error
-    if not same:
-        raise NotDone(f"{path.name} reads back otherwise than written", "take another stick")
+        if _digest(source) != _digest(path):
+            raise NotDone(f"{path.name} reads back otherwise than written", "take another stick")
+    except (OSError, NotDone) as error:
+        with suppress(OSError):
+            path.unlink()
+        raise _failed(path, error) from error
     return path
+
+
+def _failed(path: Path, error: OSError | NotDone) -> NotDone:
+    if isinstance(error, NotDone):
+        return error
+    return NotDone(f"{path.name}: {error.strerror}", "take a stick with room")
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _free(target: Path) -> Path:
     """Nothing on a stick is ever written over: a name that is taken gets a number."""
-    names = [target, *(target.with_stem(f"{target.stem}-{n}") for n in range(2, _MOST))]
+    names = [target, *(target.with_stem(f"{target.stem}-{n}") for n in range(2, _MOST + 1))]
     for path in names:
         if not path.exists():
             return path

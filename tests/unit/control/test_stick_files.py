@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,31 @@ def test_what_is_there_stays(source: Path, tmp_path: Path) -> None:
 def test_a_stick_that_was_pulled_out_is_told(source: Path, tmp_path: Path) -> None:
     with pytest.raises(NotDone, match="No such file"):
         copy(source, tmp_path / "gone" / "report.html")
+
+
+def test_half_a_file_does_not_stay(tmp_path: Path) -> None:
+    """What can't be read to its end: a folder stands for a disk that fails there."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    with pytest.raises(NotDone, match="Is a directory"):
+        copy(tmp_path, stick / "report.html")
+    assert list(stick.iterdir()) == []
+
+
+def test_a_stick_that_reads_back_otherwise_is_told(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        os.pwrite(descriptor, b"S", 3)  # as a bad stick: what it keeps is not what it was given
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(NotDone, match="reads back otherwise"):
+        copy(source, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_names_come_to_an_end(source: Path, tmp_path: Path) -> None:
+    for _ in range(99):
+        copy(source, tmp_path / "key.pub")
+    with pytest.raises(NotDone, match=r"99 files called key\.pub"):
+        copy(source, tmp_path / "key.pub")
