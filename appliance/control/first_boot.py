@@ -128,14 +128,15 @@ class FirstBootApi:
     async def answers(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), GivenAnswers)
         note(request, step=body.step)
-        await asyncio.to_thread(self._founder.keep, body.answers)
         wrong = [
             WrongAnswer(one.key, one.what, one.hint) for one in _problems(completed(body.answers))
         ]
         if not wrong:
             wrong = await asyncio.to_thread(self._secrets, body)
-        checks = [] if wrong else await self._looks(body)
-        return as_json(AnswersView(tuple(wrong), tuple(checks)))
+        if wrong:
+            return as_json(AnswersView(tuple(wrong), ()))
+        await asyncio.to_thread(self._founder.keep, body.answers)
+        return as_json(AnswersView((), tuple(await self._looks(body))))
 
     async def found(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), GivenAnswers)

@@ -78,6 +78,24 @@ async def test_a_node_that_was_set_up_elsewhere_wants_a_login(tmp_path: Path) ->
             await console.sees("Log in to watch and run the pair")
 
 
+async def test_an_answer_of_before_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Whoever was interrupted, and wants another network now, is stopped at no page before it."""
+    pair = NewPair(tmp_path)
+    setup = {"name": "", "virtual": ["10.9.9.9/24"], "domain": "no domain", "pair": "join"}
+    (pair.nodes[0].layout.data / "setup.json").write_bytes(msgspec.json.encode(setup))
+    async with pair:
+        a, _ = pair.nodes
+        async with seen(a.layout.control_socket, kiosk=True) as console:
+            await answered(console, "Name of this node", "")
+            await console.sees("✖ '' is no name")
+            await answered(console, "Name of this node", "a")
+            await answered(console, "Network of the clients", "lo", f"{pair.hosts[0]}/24", "")
+            await _no_cable(console)
+            await console.sees(": The pair")
+            kept = await asyncio.to_thread(a.client.setup)
+            assert kept.answers["name"] == "a"
+
+
 async def _no_cable(console: Seen) -> None:
     text = await console.sees(lambda text: ": The pair" in text or ": Cable" in text)
     if ": Cable" in text:

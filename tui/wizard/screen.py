@@ -24,7 +24,7 @@ from tui.node import UNAUTHORIZED, Node, Trouble
 from tui.page import problem
 from tui.text import EMPTY, LINE, foreign, lines
 from tui.widgets.line import Line, Text
-from tui.wizard.steps import Answers, Mistake, Step, cleaned, joins, steps
+from tui.wizard.steps import Answers, Mistake, Step, cleaned, joins, so_far, steps
 from tui.wizard.summary import summary
 
 _LOOK = 30.0
@@ -205,7 +205,7 @@ class Wizard(Screen[Founded]):
             self._tell(_refused(str(mistake), mistake.hint))
             return
         self._tell(Content.assemble(("Looking …", "$quiet")))
-        given = cleaned(answers)
+        given = cleaned(so_far(answers, step))
         try:
             said = await self._node.ask(lambda client: client.give_answers(given, step.name), _LOOK)
         except Trouble as trouble:

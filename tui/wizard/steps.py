@@ -49,6 +49,7 @@ class Step:
 
     `wanted`: whether it is asked at all. `choices`: one of these, in place of fields.
     `words`: what a field may say, to complete it. `live`: it is about what moves on by itself.
+    `gives`: the answer's name, where it is not the step's own.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Step:
     choices: Sequence[tuple[str, str]] = ()
     words: Callable[[SetupView], Sequence[str]] = lambda view: ()
     live: bool = False
+    gives: str = ""
 
 
 def steps(answers: Answers, view: SetupView) -> Sequence[Step]:
@@ -70,6 +72,13 @@ def steps(answers: Answers, view: SetupView) -> Sequence[Step]:
 def joins(answers: Answers) -> bool:
     """Whether the other node has the pair's settings."""
     return bool(answers.get("pair") == "join")
+
+
+def so_far(answers: Answers, step: Step) -> Answers:
+    """Without what later pages ask: it was kept from before, and is checked there."""
+    later = STEPS[STEPS.index(step) + 1 :]
+    gone = {one.gives or one.name for one in later}
+    return {name: one for name, one in answers.items() if name not in gone}
 
 
 def cleaned(answers: Answers) -> Answers:
@@ -270,6 +279,7 @@ STEPS = (
         ),
         lambda answers, view: view.machine is not None,
         words=_zones,
+        gives="time_zone",
     ),
     Step(
         "clock",
@@ -279,6 +289,7 @@ STEPS = (
         (Field("clock", "Now (UTC)", _clock),),
         lambda answers, view: view.machine is not None,
         live=True,
+        gives="clock_step",
     ),
     Step(
         "name",
