@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, OptionList
 from textual.widgets.option_list import Option
 
 from tui.registry import Entry
+from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
 
 
@@ -65,7 +66,7 @@ class Dialog(ModalScreen[str | None]):
             elif asked.field:
                 yield Line(Content(asked.field))
             if asked.word or asked.field:
-                yield Input(asked.value, password=asked.secret, compact=True)
+                yield InputLine(asked.value, password=asked.secret, compact=True)
                 yield Line(name="wrong")
             with Horizontal(classes="dialog-buttons"):
                 yield Button(Content(asked.yes), id="yes", compact=True, flat=True)

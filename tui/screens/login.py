@@ -17,6 +17,7 @@ from tui.people import Person, logged_in
 from tui.site import Site
 from tui.text import EMPTY
 from tui.widgets.bars import SiteLine
+from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
 
 
@@ -41,9 +42,9 @@ class Login(Screen[Person | None]):
             yield Line(Content.assemble(("Twinpost", "bold")), classes="dialog-title")
             yield Text(Content(self._why + "\n"))
             yield Line(Content("Name"))
-            yield Input(self._name, compact=True, id="name", max_length=64)
+            yield InputLine(self._name, compact=True, id="name", max_length=64)
             yield Line(Content("Password"))
-            yield Input(password=True, compact=True, id="password", max_length=1024)
+            yield InputLine(password=True, compact=True, id="password", max_length=1024)
             yield Text(name="wrong")
             esc = "Enter logs in, Esc goes back" if self._may_leave else "Enter logs in"
             yield Line(Content.assemble((esc, "$quiet")))

@@ -15,6 +15,7 @@ from tui.page import Page
 from tui.rows import Chunk, PagedRows
 from tui.screens.events_filter import HELP, NoFilter, parse
 from tui.text import EMPTY, LINE, foreign, join, lines
+from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
 from tui.widgets.table import Column, Table
 
@@ -40,7 +41,7 @@ class EventList(Page):
     EMPTY_TEXT: ClassVar[str] = "No event fits."
 
     def body(self) -> ComposeResult:
-        yield Input(placeholder=HELP, compact=True, id="filter")
+        yield InputLine(placeholder=HELP, compact=True, id="filter")
         yield Line(name="counts")
         yield Table[Told](self.COLUMNS, _key, empty=self.EMPTY_TEXT)
         yield Text(name="event")

@@ -19,6 +19,7 @@ from tui.screens.queue_changes import change, export
 from tui.screens.queue_filter import HELP, NoFilter, parse
 from tui.screens.queue_words import due_text, recipients_text, sender_text, states_text
 from tui.text import LINE, foreign
+from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line
 from tui.widgets.table import Column, Table
 
@@ -49,7 +50,7 @@ class Queue(Page):
     ]
 
     def body(self) -> ComposeResult:
-        yield Input(placeholder=HELP, compact=True, id="filter")
+        yield InputLine(placeholder=HELP, compact=True, id="filter")
         yield Line(name="counts")
         yield Table[QueueEntry](
             _COLUMNS, lambda entry: entry.queue_id, empty="Nothing waits.", marks=True, opens=True

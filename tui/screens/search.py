@@ -19,6 +19,7 @@ from tui.rows import Chunk, ListRows, PagedRows
 from tui.screens.preview import preview_text
 from tui.screens.queue_words import sender_text, states_text
 from tui.text import EMPTY, LINE, foreign, join, lines, moment
+from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
 from tui.widgets.table import Column, Table
 
@@ -48,7 +49,7 @@ class Search(Page):
     ]
 
     def body(self) -> ComposeResult:
-        yield Input(placeholder="what to look for", compact=True, id="filter")
+        yield InputLine(placeholder="what to look for", compact=True, id="filter")
         yield Line(name="counts")
         with Horizontal(id="found"):
             yield Table[Hit](_COLUMNS, lambda hit: hit.queue_id, empty="", opens=True)

@@ -23,6 +23,7 @@ from appliance.control.schema_setup import AnswersView, CheckView, SetupView
 from tui.node import UNAUTHORIZED, Node, Trouble
 from tui.page import problem
 from tui.text import EMPTY, LINE, foreign, lines
+from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
 from tui.wizard.steps import Answers, Mistake, Step, cleaned, joins, so_far, steps
 from tui.wizard.summary import summary
@@ -131,7 +132,7 @@ class Wizard(Screen[Founded]):
         for field in step.fields:
             await page.mount(
                 Line(Content(field.label)),
-                Input(
+                InputLine(
                     field.value(self._answers, self._view),
                     password=field.secret,
                     compact=True,
