@@ -21,13 +21,15 @@
     password = "…"
 
 A node that joins says `pair = "join"` and [join] with `at` and `code`. Domain, virtual addresses
-and administrators are the pair's: it does not say them.
+and administrators are the pair's: it does not say them. Nor does one with `pair = "restore"`, whose
+[restore] has `file` and `key`: they are in the backup, but for the virtual addresses.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -43,14 +45,20 @@ from appliance.config.units import (
     Wrong,
 )
 
-Manner = Literal["new", "join", "later"]
+Manner = Literal["new", "join", "later", "restore"]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 _OPERATOR = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _KEYBOARD = re.compile(r"[a-z0-9_-]{2,16}(:[a-z0-9_-]{1,32})?")
 _MOST_VIRTUAL = 2
 _PREFIX_HINT = 'with the prefix of its network, for example "192.0.2.11/24"'
-_OF_THE_PAIR = "leave it out: the other node has it already"
+_FOREIGN: Mapping[Manner, Sequence[str]] = {
+    "new": ("join", "restore"),
+    "later": ("join", "restore"),
+    "join": ("virtual", "domain", "administrator", "restore"),
+    "restore": ("domain", "administrator", "join"),
+}
+"""Answers that make no sense where a node comes into being in this way."""
 
 
 class NetworkAnswers(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +111,20 @@ class JoinAnswers(msgspec.Struct, frozen=True, kw_only=True):
         return f"JoinAnswers({self.at!r}, …)"
 
 
+class RestoreAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup, by its whole path, and the recovery key from the paper."""
+
+    file: str
+    key: str
+
+    def __post_init__(self) -> None:
+        if not self.file.startswith("/"):
+            raise Wrong("the backup is missing", "its whole path, for example that on a stick")
+
+    def __repr__(self) -> str:
+        return f"RestoreAnswers({self.file!r}, …)"
+
+
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """Where a node listens; nobody is asked, and nearly nobody has a reason to change them."""
 
@@ -122,7 +144,9 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them. `pair`: begin a new pair, join the other node, or stay alone until later.
+    """All of them.
+
+    `pair`: begin a new pair, join the other node, stay alone until later, or come from a backup.
 
     `hostname` is NAME.DOMAIN unless said. `clock_step`: milliseconds by which the machine's clock
     is slow. What is "" or 0 of time zone, keyboard and clock stays as it is. `advertisements`: the
@@ -139,6 +163,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     hostname: Hostname | None = None
     administrator: AdministratorAnswers | None = None
     join: JoinAnswers | None = None
+    restore: RestoreAnswers | None = None
     time_zone: str = ""
     keyboard: str = ""
     clock_step: int = 0
@@ -153,10 +178,17 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         if self.keyboard and not _KEYBOARD.fullmatch(self.keyboard):
             raise Wrong(f"{self.keyboard!r} is no keyboard", 'for example "us" or "de"')
         self._check_link()
-        if self.pair == "join":
-            self._check_joiner()
-        else:
+        if self.pair == "join" and self.join is None:
+            raise Wrong("the code of the other node is missing", "[join] at and code")
+        if self.pair == "restore" and self.restore is None:
+            raise Wrong("the backup is missing", "[restore] file and key")
+        for name in _FOREIGN[self.pair]:
+            if getattr(self, name):
+                raise Wrong(*_foreign(name, self.pair))
+        if self.pair in ("new", "later"):
             self._check_first()
+        if self.pair != "join":
+            check_virtual(self.virtual, self.network.address)
 
     def _check_link(self) -> None:
         if self.link is None:
@@ -172,25 +204,24 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
                 "a cable between the nodes has a network of its own, for example 10.9.9.0/30",
             )
 
-    def _check_joiner(self) -> None:
-        if self.join is None:
-            raise Wrong("the code of the other node is missing", "[join] at and code")
-        for name in ("virtual", "domain", "administrator"):
-            if getattr(self, name):
-                raise Wrong(f"{name} is the pair's", _OF_THE_PAIR)
-
     def _check_first(self) -> None:
-        if self.join is not None:
-            raise Wrong("a code is for a node that joins", 'pair = "join"')
         if self.domain is None:
             raise Wrong("the domain is missing", 'for example domain = "site.example"')
         if self.administrator is None:
             raise Wrong("the administrator is missing", "[administrator] name and password")
-        check_virtual(self.virtual, self.network.address)
 
     @property
     def _own(self) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
         return ipaddress.ip_interface(self.network.address)
+
+
+def _foreign(name: str, manner: Manner) -> tuple[str, str]:
+    if name in ("join", "restore"):
+        what = "a code is for a node that joins" if name == "join" else "a backup is for a restore"
+        return what, f'pair = "{name}"'
+    if manner == "join":
+        return f"{name} is the pair's", "leave it out: the other node has it already"
+    return f"{name} is in the backup", "leave it out"
 
 
 def check_own(address: AddressWithPrefix) -> None:

@@ -20,9 +20,9 @@ from appliance.control.schema_setup import (
 class SetupCalls:
     """What a client asks about the machine."""
 
-    def setup(self: Asks) -> SetupView:
-        """What is set up, and what this machine is."""
-        return self._get("/setup", SetupView)
+    def setup(self: Asks, backups: bool = False) -> SetupView:
+        """What is set up, and what this machine is; with `backups` those on sticks, too."""
+        return self._get("/setup?backups=1" if backups else "/setup", SetupView)
 
     def check_setup(self: Asks, address: str = "", peer: str = "") -> Sequence[CheckView]:
         """Look whether an address is free, and whether host:port answers. Takes seconds."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from aiohttp import web
 
 from appliance.config import ConfigError
-from appliance.config.answers import Answers
+from appliance.config.answers import Answers, RestoreAnswers
 from appliance.config.document import checked
 from appliance.config.units import NumericEndpoint
 from appliance.control.access import credentials, groups, node_user, user_name
@@ -26,12 +27,22 @@ from appliance.control.schema_people import SessionView
 from appliance.control.schema_setup import (
     AnswersView,
     CheckView,
+    FoundBackup,
     GivenAnswers,
     SetupView,
     WrongAnswer,
 )
 from appliance.control.setup import Machine
-from appliance.ipc.machine import Choices, GetChoices, GetMachine, MachineView
+from appliance.ipc.machine import (
+    Choices,
+    GetChoices,
+    GetMachine,
+    GetSticks,
+    MachineView,
+    MountStick,
+    Sticks,
+    StickView,
+)
 from appliance.mail.views import Unavailable
 
 _FILE = "answers"
@@ -51,6 +62,15 @@ class Founder(Protocol):
 
     def wrong_code(self, code: str) -> str:
         """Why no node shows it, "" if one may."""
+
+    def wrong_backup(self, said: RestoreAnswers) -> str:
+        """Why it is no backup that the key opens, "" if it begins like one."""
+
+    def backups(self, folders: Sequence[str]) -> Sequence[FoundBackup]:
+        """Those that are in the folders, the newest first."""
+
+    def progress(self) -> str:
+        """What is being done that takes long, "" if nothing is."""
 
     async def found(self, answers: Answers, by: str) -> str:
         """Do it; what has come of it."""
@@ -122,6 +142,8 @@ class FirstBootApi:
             answers=await asyncio.to_thread(self._founder.kept),
             machine=machine,
             choices=choices,
+            backups=await self._backups(user(request)) if "backups" in request.query else (),
+            progress=self._founder.progress(),
         )
         return as_json(view)
 
@@ -159,6 +181,16 @@ class FirstBootApi:
                 return view, await self._helper.ask(GetChoices(), Choices, by)
         return None, None
 
+    async def _backups(self, by: str) -> tuple[FoundBackup, ...]:
+        """On all sticks, which are mounted for that; and nobody lets them go before the node."""
+        folders = []
+        with suppress(Failed, Unavailable):
+            for one in (await self._helper.ask(GetSticks(), Sticks, by)).sticks:
+                with suppress(Failed):
+                    stick = await self._helper.ask(MountStick(one.id), StickView, by)
+                    folders.append(stick.folder)
+        return tuple(await asyncio.to_thread(self._founder.backups, folders))
+
     def _secrets(self, body: GivenAnswers) -> list[WrongAnswer]:
         said = body.answers
         if body.step == "administrator" and (
@@ -167,6 +199,10 @@ class FirstBootApi:
             return [WrongAnswer("administrator.password", why, "choose another one")]
         if body.step == "join" and (why := self._founder.wrong_code(said["join"]["code"])):
             return [WrongAnswer("join.code", why, "type it once more, as the other node shows it")]
+        if body.step == "restore" and (
+            why := self._founder.wrong_backup(msgspec.convert(said["restore"], RestoreAnswers))
+        ):
+            return [WrongAnswer("restore", why, "look at the paper again, or take another backup")]
         return []
 
     async def _looks(self, body: GivenAnswers) -> list[CheckView]:
@@ -203,8 +239,11 @@ def completed(said: Mapping[str, Any]) -> dict[str, Any]:
     if answers["pair"] == "join":
         answers.setdefault("join", {"at": "192.0.2.12:2527", "code": "0"})
         return answers
-    answers.setdefault("domain", "site.example")
-    answers.setdefault("administrator", {"name": "admin", "password": "0"})
+    if answers["pair"] == "restore":
+        answers.setdefault("restore", {"file": "/a.backup", "key": "0"})
+    else:
+        answers.setdefault("domain", "site.example")
+        answers.setdefault("administrator", {"name": "admin", "password": "0"})
     if "virtual" not in answers:
         answers["virtual"] = [_neighbour(answers["network"])]
     return answers

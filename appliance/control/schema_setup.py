@@ -21,11 +21,22 @@ class InterfaceView(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
 
 
+class FoundBackup(msgspec.Struct, frozen=True):
+    """A backup on a stick: its whole path, whose it is, when it was made, its bytes."""
+
+    path: str
+    node: str
+    at: int
+    size: int
+
+
 class SetupView(msgspec.Struct, frozen=True, kw_only=True):
     """What is set up, and what this machine is.
 
     `state`: "first boot" while the node has no settings, "live" where it runs from the installation
-    stick, "configured" else. `answers` are those that were given before, without password and code.
+    stick, "configured" else. `answers` are those that were given before, without secrets.
+    `backups` are those on the sticks, the newest first, if they were asked for. `progress` says
+    what is being done while a backup is restored.
     `machine` and `choices` are null where nobody manages the machine.
     `first_run`: there is no operator. `virtual`: addresses that move. `now`: the clock, in
     milliseconds since 1970; `clock_problem` says why it can't be right, "" if it may be.
@@ -46,6 +57,8 @@ class SetupView(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[str, Any] = {}
     machine: MachineView | None = None
     choices: Choices | None = None
+    backups: tuple[FoundBackup, ...] = ()
+    progress: str = ""
 
 
 class SetupCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,8 +86,8 @@ class CheckList(msgspec.Struct, frozen=True):
 class GivenAnswers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Answers as `appliance.config.answers.Answers` has them, as many as there are by now.
 
-    `step` is the one that was answered last: name, network, link, virtual, join, clock,
-    administrator.
+    `step` is the one that was answered last: name, network, link, virtual, join, restore,
+    clock, administrator.
     """
 
     answers: dict[str, Any]

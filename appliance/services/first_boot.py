@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from grp import getgrnam
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from appliance.backup.sealed import BadBackup
 from appliance.config import ConfigError, Layout, load_node
-from appliance.config.answers import Answers
+from appliance.config.answers import Answers, RestoreAnswers
 from appliance.config.introduction import Introduction, encoded
 from appliance.config.new_node import joining, node_of, node_text, site_of, site_text
 from appliance.config.node import NodeSettings, PathSettings
@@ -39,6 +41,7 @@ from appliance.control.http import BadRequest
 from appliance.control.installer import InstallerApi
 from appliance.control.listen import serving
 from appliance.control.machine import MachineApi
+from appliance.control.schema_setup import FoundBackup
 from appliance.identity.credential import BadPassword, hashed, prepared
 from appliance.ipc.machine import (
     SOCKET,
@@ -61,6 +64,7 @@ from appliance.link.pairing import join
 from appliance.mail.reply import Refused, Reply
 from appliance.mail.views import Unavailable
 from appliance.monitor.events import EventLog
+from appliance.services import first_restore
 from appliance.services.clock import wall
 from appliance.services.first_boot_state import draft
 from appliance.services.first_operator import FirstOperator, pending, remember
@@ -69,11 +73,12 @@ from appliance.services.left_answers import set_up
 from appliance.services.notify import Notifier
 from appliance.services.privileges import keep_only
 from appliance.services.process import die_with_parent, open_log
+from appliance.services.restore import RestoreRefused
 from appliance.services.setup import ThisMachine, clock_problem
 from appliance.trust.files import read, remove, replace
 
 CONSOLE_GROUP = "twinpost-console"
-_SECRETS = {"administrator": "password", "join": "code"}
+_SECRETS = {"administrator": "password", "join": "code", "restore": "key"}
 _TRIES = 5
 _BETWEEN = 2.0
 """Seconds: an interface that was just given its address needs a moment."""
@@ -136,6 +141,7 @@ class Foundation:
         self._group = group
         self._over = over
         self._answers = layout.data / "setup.json"
+        self._progress = ""
 
     def kept(self) -> dict[str, Any]:
         try:
@@ -163,6 +169,21 @@ class Foundation:
             return str(error)
         return ""
 
+    def wrong_backup(self, said: RestoreAnswers) -> str:
+        try:
+            first_restore.opened(said)
+        except (Mistyped, BadBackup) as error:
+            return str(error)
+        except OSError as error:
+            return f"{said.file}: {error.strerror}"
+        return ""
+
+    def backups(self, folders: Sequence[str]) -> Sequence[FoundBackup]:
+        return first_restore.backups(map(Path, folders))
+
+    def progress(self) -> str:
+        return self._progress
+
     async def found(self, answers: Answers, by: str) -> str:
         if answers.administrator is not None and (
             why := self.wrong_password(answers.administrator.password)
@@ -170,10 +191,12 @@ class Foundation:
             raise BadRequest(why, "choose another password")
         await self._set_machine(answers, by)
         try:
-            if answers.join is None:
-                await asyncio.to_thread(self._begin, answers)
-            else:
+            if answers.join is not None:
                 await self._join(answers, answers.join.code)
+            elif answers.restore is not None:
+                await asyncio.to_thread(self._restore, answers)
+            else:
+                await asyncio.to_thread(self._begin, answers)
             await asyncio.to_thread(self._finish)
         except OSError as error:
             raise _disk(error) from error
@@ -211,6 +234,20 @@ class Foundation:
             one = answers.administrator
             remember(self._layout.data, FirstOperator(one.name, hashed(one.password), wall()))
         replace(draft(self._layout), node_text(node).encode())
+
+    def _restore(self, answers: Answers) -> None:
+        def tell(stage: str, done: int, total: int) -> None:
+            self._progress = f"{stage}, {100 * done // total} %" if total else f"{stage}, {done:,}"
+
+        try:
+            first_restore.bring_back(self._layout, answers, self._group, tell)
+        except (BadBackup, Mistyped, ConfigError) as error:
+            raise BadRequest(f"this backup cannot be used: {error}", "try another one") from None
+        except RestoreRefused as error:
+            raise Refused(Reply(450, "4.3.0", str(error)), error.hint) from error
+        finally:
+            self._progress = ""
+        remove(pending(self._layout.data))
 
     async def _join(self, answers: Answers, code: str) -> None:
         assert answers.join is not None
@@ -256,6 +293,7 @@ class Foundation:
         replace(self._layout.node_toml, draft(self._layout).read_bytes())  # the commit point
         remove(draft(self._layout))
         remove(self._answers)
+        shutil.rmtree(first_restore.place(self._layout), ignore_errors=True)
 
 
 def _made(

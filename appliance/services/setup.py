@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -70,6 +71,9 @@ class ThisMachine:
             text = "the machine is there, and nobody listens at that port"
             return CheckView(what=what, ok=False, text=text, hint=hint)
         except OSError as error:  # TimeoutError too
+            if error.errno == errno.ENETUNREACH:
+                text = "nobody can tell before this machine has its address"
+                return CheckView(what=what, ok=None, text=text)
             hint = "is it switched on, in the same network, and is the address right?"
             text = f"no answer: {error.strerror or 'not in time'}"
             return CheckView(what=what, ok=False, text=text, hint=hint)

@@ -32,7 +32,7 @@ async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
         async with seen(a.layout.control_socket, theme="ascii", kiosk=True) as console:
             await answered(console, "Name of this node", "a")
             await answered(console, "Network of the clients", "lo", f"{pair.hosts[0]}/24", "")
-            await _no_cable(console)
+            await no_cable(console)
             await console.sees(": The pair")
             await console.press("enter")
             await answered(console, "Domain", "site.test")
@@ -50,7 +50,7 @@ async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
             async with seen(b.layout.control_socket, kiosk=True) as other:
                 await answered(other, "Name of this node", "b")
                 await answered(other, "Network of the clients", "lo", f"{pair.hosts[1]}/24", "")
-                await _no_cable(other)
+                await no_cable(other)
                 await other.sees(": The pair")
                 await other.press("down", "enter")
                 at = f"{pair.hosts[0]}:{PORTS['pairing']}"
@@ -90,13 +90,13 @@ async def test_an_answer_of_before_is_in_nobodys_way(tmp_path: Path) -> None:
             await console.sees("✖ '' is no name")
             await answered(console, "Name of this node", "a")
             await answered(console, "Network of the clients", "lo", f"{pair.hosts[0]}/24", "")
-            await _no_cable(console)
+            await no_cable(console)
             await console.sees(": The pair")
             kept = await asyncio.to_thread(a.client.setup)
             assert kept.answers["name"] == "a"
 
 
-async def _no_cable(console: Seen) -> None:
+async def no_cable(console: Seen) -> None:
     text = await console.sees(lambda text: ": The pair" in text or ": Cable" in text)
     if ": Cable" in text:
         await answered(console, "Cable to the other node", "", "")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 from textual import events
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tui.widgets.input_line import InputLine
 
 
 class Form(App[None]):
-    """Two lines; Enter goes from one to the other."""
+    """Two lines; Enter goes from one to the other, and so does Down."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "focus_next")]
 
     def compose(self) -> ComposeResult:
         yield InputLine("us", id="first")
@@ -49,6 +53,13 @@ async def test_what_was_typed_before_enter_is_what_is_entered() -> None:
             form.post_message(key)
         await pilot.pause()
     assert entered == ["de"]
+
+
+async def test_a_key_that_means_nothing_in_a_line_is_left_to_others() -> None:
+    form = Form()
+    async with form.run_test() as pilot:
+        await pilot.press("down")
+        assert form.query_one("#second", InputLine).has_focus
 
 
 def _note(message: object, entered: list[str]) -> None:

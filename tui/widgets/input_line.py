@@ -19,6 +19,6 @@ class InputLine(Input):
     async def _on_key(self, event: events.Key) -> None:
         own = () if event.is_printable else self._bindings.key_to_bindings.get(event.key, ())
         for binding in own:
-            event.stop()
-            event.prevent_default()
-            await self.run_action(binding.action)
+            if await self.app.run_action(binding.action, self):  # else others may use the key
+                event.stop()
+                event.prevent_default()

@@ -25,11 +25,13 @@ from tui.page import problem
 from tui.text import EMPTY, LINE, foreign, lines
 from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
-from tui.wizard.steps import Answers, Mistake, Step, cleaned, joins, so_far, steps
+from tui.wizard.steps import Answers, Mistake, Step, cleaned, restores, so_far, steps
 from tui.wizard.summary import summary
 
 _LOOK = 30.0
 _SET_UP = 120.0
+_RESTORE = 6 * 3600.0
+_PROGRESS = 1.0
 _AGAIN = 0.5
 _ELSEWHERE = 5.0
 """Seconds."""
@@ -95,7 +97,8 @@ class Wizard(Screen[Founded]):
         step, of = self._step, len(self._steps) + 1
         if step is not None and step.live:
             with suppress(Trouble):
-                self._view = await self._node.ask(lambda client: client.setup())
+                sought = step.name == "restore"
+                self._view = await self._node.ask(lambda client: client.setup(sought), _LOOK)
         title = step.title if step is not None else "All of it"
         page = self.query_one("#page", VerticalScroll)
         async with self.batch():
@@ -236,17 +239,28 @@ class Wizard(Screen[Founded]):
     async def _set_up(self) -> None:
         answers = cleaned(self._answers)
         self._tell(Content("The node is set up; that may take a minute …"))
+        patience = _RESTORE if restores(answers) else _SET_UP
+        told = asyncio.create_task(self._tell_progress())
         try:
-            await self._node.ask(lambda client: client.set_up(answers), _SET_UP)
+            await self._node.ask(lambda client: client.set_up(answers), patience)
         except Trouble as trouble:
+            told.cancel()
             self._tell(problem(trouble))
             await self._spare_clock()
             return
+        told.cancel()
         self._tell(Content("It is done. The node starts …"))
         self.query_one("#back", Button).disabled = True
         await self._until_node()
-        session = None if joins(answers) else await self._log_in(answers)
+        session = await self._log_in(answers) if "administrator" in answers else None
         self.dismiss(Founded(session, answers["pair"] == "new"))
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS)
+            with suppress(Trouble):
+                if doing := (await self._node.ask(lambda client: client.setup())).progress:
+                    self._tell(Content.assemble("The backup: ", foreign(doing, 60)))
 
     async def _spare_clock(self) -> None:
         """A clock that was set before something else failed is not set a second time."""

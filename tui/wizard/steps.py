@@ -22,6 +22,7 @@ MANNERS = (
     ("new", "Begin a new pair: this node shows a code for the other one"),
     ("join", "Join the other node: it shows a code"),
     ("later", "Alone for now: pair later"),
+    ("restore", "Bring a site back from a backup on a stick"),
 )
 
 
@@ -74,6 +75,11 @@ def joins(answers: Answers) -> bool:
     return bool(answers.get("pair") == "join")
 
 
+def restores(answers: Answers) -> bool:
+    """Whether a backup has all but this machine's own settings."""
+    return bool(answers.get("pair") == "restore")
+
+
 def so_far(answers: Answers, step: Step) -> Answers:
     """Without what later pages ask: it was kept from before, and is checked there."""
     later = STEPS[STEPS.index(step) + 1 :]
@@ -83,7 +89,11 @@ def so_far(answers: Answers, step: Step) -> Answers:
 
 def cleaned(answers: Answers) -> Answers:
     """Without what belongs to a way that was not taken in the end."""
-    gone = ("virtual", "domain", "administrator") if joins(answers) else ("join",)
+    gone = ["join"] * (not joins(answers)) + ["restore"] * (not restores(answers))
+    if joins(answers):
+        gone.append("virtual")
+    if joins(answers) or restores(answers):
+        gone += ["domain", "administrator"]
     return {name: one for name, one in answers.items() if name not in gone}
 
 
@@ -243,6 +253,20 @@ def _put_administrator(answers: Answers, typed: Typed, view: SetupView) -> None:
     answers["administrator"] = {"name": typed["name"].lower(), "password": typed["password"]}
 
 
+def _put_restore(answers: Answers, typed: Typed, view: SetupView) -> None:
+    if not typed["key"]:
+        raise Mistake("the recovery key is missing", "it is on the paper that was made with it")
+    answers["restore"] = {"file": typed["file"], "key": typed["key"]}
+
+
+def _newest(answers: Answers, view: SetupView) -> str:
+    return _said(answers, "restore", "file") or (view.backups[0].path if view.backups else "")
+
+
+def _begins(answers: Answers, view: SetupView) -> bool:
+    return not joins(answers) and not restores(answers)
+
+
 def _not_joining(answers: Answers, view: SetupView) -> bool:
     return not joins(answers)
 
@@ -344,12 +368,26 @@ STEPS = (
         lambda answers, view: joins(answers),
     ),
     Step(
+        "restore",
+        "The backup",
+        "Put the stick in, and go back and here again if the file is not seen. What it says is the "
+        "newest one; type / and → to choose another. The recovery key is on paper.",
+        _put_restore,
+        (
+            Field("file", "Backup", _newest),
+            Field("key", "Recovery key", lambda answers, view: _said(answers, "restore", "key")),
+        ),
+        lambda answers, view: restores(answers),
+        words=lambda view: [one.path for one in view.backups],
+        live=True,
+    ),
+    Step(
         "domain",
         "Domain",
         "What stands behind the @ in addresses here. More of them can be added later.",
         _put_domain,
         (Field("domain", "Domain", lambda answers, view: _said(answers, "domain")),),
-        _not_joining,
+        _begins,
     ),
     Step(
         "virtual",
@@ -371,6 +409,6 @@ STEPS = (
             Field("password", "Password", secret=True),
             Field("again", "Once more", secret=True),
         ),
-        _not_joining,
+        _begins,
     ),
 )

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from appliance.control.schema_setup import SetupView
 from tui.text import EMPTY, foreign, lines
-from tui.wizard.steps import Answers, joins
+from tui.wizard.steps import Answers, joins, restores
 
 _WIDTH = 16
 
@@ -31,8 +31,11 @@ def _rows(answers: Answers, view: SetupView) -> Iterator[Content]:
         yield _row("Joins", answers["join"]["at"])
     else:
         yield _row("Virtual", " ".join(answers["virtual"]))
-        yield _row("Domain", answers["domain"])
-        yield _row("Administrator", answers["administrator"]["name"])
+        if restores(answers):
+            yield _row("Backup", answers["restore"]["file"])
+        else:
+            yield _row("Domain", answers["domain"])
+            yield _row("Administrator", answers["administrator"]["name"])
     zone = answers.get("time_zone") or view.time_zone or "not set"
     if view.machine is None:
         yield _row("Time zone", f"{zone}: the system's, as clock and keyboard")
@@ -54,6 +57,11 @@ def _happens(answers: Answers, view: SetupView) -> Iterator[Content]:
             "other node start anew."
         )
         return
+    if restores(answers):
+        yield Content(
+            "All of the backup is read before anything is written. Mailboxes, settings, users and "
+            "operators are as they were. Mail that was on its way is held: release it in the queue."
+        )
     yield Content("The node starts and takes mail at port 25, 587 and 465.")
     if answers["pair"] == "new":
         yield Content("Then it shows a code, to be typed at the other node.")

@@ -34,6 +34,8 @@ SECOND: dict[str, Any] = {
     "join": {"at": "10.9.9.1:2527", "code": "ABCD"},
 }
 
+RESTORE = {"file": "/media/stick/twinpost-a-000001.backup", "key": "ABCD"}
+
 
 def answers(said: dict[str, Any], **other: Any) -> Answers:
     return checked({**said, **other}, Answers, "answers")
@@ -146,6 +148,10 @@ def test_site_toml_is_the_seed() -> None:
         ({"name": "a.b"}, "no name of a machine"),
         ({"pair": "join"}, "code of the other node is missing"),
         ({**SECOND, "virtual": ["192.0.2.10/24"], "domain": None}, "virtual is the pair's"),
+        ({"pair": "restore"}, "backup is missing"),
+        ({"pair": "restore", "restore": RESTORE}, "domain is in the backup"),
+        ({"restore": RESTORE}, "a backup is for a restore"),
+        ({"restore": {"file": "stick/x.backup", "key": "A"}}, "backup is missing"),
         ({"ports": {"smtp": 587}}, "two purposes"),
     ],
 )
