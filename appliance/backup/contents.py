@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from appliance.backup.sealed import BadBackup
+from appliance.decoding import from_json
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,6 @@ def encoded(manifest: Manifest) -> bytes:
 def manifest(items: Iterator[bytes]) -> Manifest:
     """Take the first item; raises BadBackup."""
     try:
-        return msgspec.json.decode(next(items, b""), type=Manifest)
+        return from_json(next(items, b""), Manifest)
     except msgspec.DecodeError as error:
         raise BadBackup(f"it has no manifest: {error}") from None

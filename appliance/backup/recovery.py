@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from appliance.config.groups import printed, typed
+from appliance.decoding import from_json
 
 TABLE = "recovery_keys"
 """The registers' table; their keys are the ids of recovery keys."""
@@ -91,7 +92,7 @@ def recipients(values: Iterable[bytes]) -> tuple[Recipient, ...]:
     found = []
     for value in values:
         try:
-            one = msgspec.json.decode(value, type=Recipient)
+            one = from_json(value, Recipient)
             _ = one.key
         except (msgspec.DecodeError, ValueError):
             continue

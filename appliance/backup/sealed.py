@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.backup.recovery import Recipient, RecoveryKey, derived
+from appliance.decoding import from_json
 
 MAGIC = b"TWINPOST BACKUP 1\n"
 CHUNK = 1 << 20
@@ -131,7 +132,7 @@ class Reader:
             raise BadBackup("this is no backup made by this release of Twinpost")
         self._start = start.find(b"\n", len(MAGIC)) + 1
         try:
-            self.header = msgspec.json.decode(start[len(MAGIC) : self._start], type=Header)
+            self.header = from_json(start[len(MAGIC) : self._start], Header)
         except msgspec.DecodeError as error:
             raise BadBackup(f"its header cannot be read: {error}") from None
         self._salt = sha256(start[: self._start]).digest()

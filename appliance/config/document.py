@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from appliance.config.units import UNITS, Unit, Wrong
+from appliance.decoding import learned
 
 T = TypeVar("T")
 Key = tuple[str | int, ...]
@@ -82,6 +83,7 @@ def checked(document: object, wanted: type[T], name: str, text: str = "") -> T:
 
 def convert(value: object, wanted: type[T]) -> T:
     """`value` of plain dicts, lists and scalars as `wanted`; raises msgspec.ValidationError."""
+    learned(wanted)
     return msgspec.convert(value, wanted, dec_hook=_unit)
 
 

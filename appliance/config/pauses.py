@@ -8,6 +8,7 @@ import msgspec
 
 from appliance.config.pools import normal_hop
 from appliance.config.units import Hostname, Wrong
+from appliance.decoding import from_json
 from appliance.mail.address import normal_domain
 
 TABLE = "pauses"
@@ -51,6 +52,6 @@ def pauses(table: Mapping[str, bytes]) -> Pauses:
 def read(value: bytes) -> Pause:
     """A register's value; one that is not understood is a pause all the same."""
     try:
-        return msgspec.json.decode(value, type=Pause)
+        return from_json(value, Pause)
     except msgspec.DecodeError:
         return Pause("", "", 0)

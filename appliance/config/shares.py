@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.config.balance import Weight
+from appliance.decoding import from_json
 
 TABLE = "balance"
 """The registers' table."""
@@ -23,7 +24,7 @@ def share(value: bytes | None) -> Share:
     if value is None:
         return Share()
     try:
-        return msgspec.json.decode(value, type=Share)
+        return from_json(value, Share)
     except msgspec.DecodeError:  # ValidationError, too
         return Share()
 

@@ -17,6 +17,7 @@ from appliance.config import toml
 from appliance.config.document import ConfigError, Problem, checked, spell
 from appliance.config.plain import sparse
 from appliance.config.site import SiteSettings, User
+from appliance.decoding import from_json
 
 MAX_DOCUMENT = 4 << 20
 """Bytes."""
@@ -46,7 +47,7 @@ def decoded(document: bytes, name: str) -> SiteSettings:
 def raw(document: bytes, name: str) -> dict[str, object]:
     """A document's plain values, whether or not they are settings; raises ConfigError."""
     try:
-        return msgspec.json.decode(document, type=dict[str, object])
+        return from_json(document, dict[str, object])
     except msgspec.DecodeError as error:
         raise ConfigError([Problem(name, "", f"is no document: {error}")]) from None
 

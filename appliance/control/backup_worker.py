@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from appliance.control.schema_backups import BackupRun
+from appliance.decoding import from_json
 from appliance.mail.reply import Refused, Reply
 
 _LINE_LIMIT = 1 << 20
@@ -91,7 +92,7 @@ class BackupWorker:
         assert process.stdout is not None
         try:
             async for line in process.stdout:
-                told = msgspec.json.decode(line, type=Said)
+                told = from_json(line, Said)
                 self.run = msgspec.structs.replace(
                     run, stage=told.stage, done=told.done, total=told.total
                 )

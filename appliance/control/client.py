@@ -50,6 +50,7 @@ from appliance.control.schema import (
     TlsRenew,
     Transition,
 )
+from appliance.decoding import from_json
 from appliance.ipc.balance import BalanceView
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.search import MessagePreview, SearchPage, SearchView
@@ -347,7 +348,7 @@ def _decoded(
     connection: http.client.HTTPConnection, response: http.client.HTTPResponse, wanted: type[T]
 ) -> T:
     try:
-        return msgspec.json.decode(response.read(), type=wanted)
+        return from_json(response.read(), wanted)
     finally:
         connection.close()
 
@@ -355,7 +356,7 @@ def _decoded(
 def _failure(response: http.client.HTTPResponse) -> Failure:
     body = response.read()
     try:
-        return msgspec.json.decode(body, type=Failure)
+        return from_json(body, Failure)
     except msgspec.DecodeError:
         # aiohttp answers by itself when a handler failed in a way nobody foresaw.
         hint = "read log/control.log"

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from appliance.control.http import NotDone
+from appliance.decoding import from_json
 from appliance.ipc.machine import (
     LINE_LIMIT,
     Answer,
@@ -68,7 +69,7 @@ class Helper:
                     case Failed(cause, hint):
                         raise NotDone(cause, hint)
                     case Result(value):
-                        return msgspec.json.decode(value, type=wanted)
+                        return from_json(value, wanted)
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise Unavailable(f"the root helper: {error}", _HINT) from error
         finally:

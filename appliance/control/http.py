@@ -9,6 +9,7 @@ from aiohttp import web
 
 from appliance.control.roles import Who
 from appliance.control.schema import Failure
+from appliance.decoding import from_json
 
 T = TypeVar("T")
 WHO = web.RequestKey("who", Who)
@@ -53,7 +54,7 @@ def user(request: web.Request) -> str:
 def decoded(body: bytes, wanted: type[T]) -> T:
     """The body of a request; raises BadRequest."""
     try:
-        return msgspec.json.decode(body, type=wanted)
+        return from_json(body, wanted)
     except msgspec.DecodeError as error:
         raise BadRequest(str(error), "docs/json.md describes the body") from None
 

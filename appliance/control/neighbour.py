@@ -12,6 +12,7 @@ from appliance.control.findings import Findings
 from appliance.control.http import BadRequest, Forbidden
 from appliance.control.schema import API
 from appliance.control.schema_alerts import NodeWord, PeerAlerts
+from appliance.decoding import from_json
 from appliance.mail.reply import Refused
 from appliance.mail.views import Unavailable
 from appliance.monitor.alerts.engine import Key, Phase
@@ -69,7 +70,7 @@ class Neighbour:
                 before = self._running()
                 said = await self._peer.request("GET", API + WORD)
                 after = self._running()
-            word = msgspec.json.decode(said, type=NodeWord)
+            word = from_json(said, NodeWord)
         except (
             TimeoutError,
             Unavailable,

@@ -21,6 +21,7 @@ from appliance.control.schema import Status, Virtual
 from appliance.control.schema_alerts import AlertView
 from appliance.control.search import Searching
 from appliance.control.status import summary
+from appliance.decoding import from_json
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.ipc.search import SearchView
@@ -224,7 +225,7 @@ class Observer:
     def processes(self) -> Sequence[Process]:
         """The node's processes; none where something else than `twinpost node` runs them."""
         try:
-            return msgspec.json.decode(self._processes.read_bytes(), type=list[Process])
+            return from_json(self._processes.read_bytes(), list[Process])
         except (FileNotFoundError, msgspec.DecodeError):
             return []
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from appliance.control.roles import Role
+from appliance.decoding import from_msgpack
 
 ROLES = "operators"
 """Name → the role in words: without one of this release's nobody logs in."""
@@ -84,6 +85,6 @@ def _role(value: bytes) -> Role | None:
 
 def _password(value: bytes | None) -> Password | None:
     try:
-        return None if value is None else msgspec.msgpack.decode(value, type=Password)
+        return None if value is None else from_msgpack(value, Password)
     except msgspec.DecodeError:
         return None

@@ -15,6 +15,7 @@ from appliance.control.peer_exchange import Exchange
 from appliance.control.peer_line import LinkDown, PeerLine
 from appliance.control.roles import NODE, Who
 from appliance.control.schema import Failure
+from appliance.decoding import from_json
 from appliance.ipc.peer import (
     MOST_ANSWERED,
     MOST_ASKED,
@@ -128,7 +129,7 @@ async def _parts(exchange: Exchange, first: Answered) -> AsyncIterator[bytes]:
 
 def _raised(status: int, body: bytes) -> Exception:
     try:
-        failure = msgspec.json.decode(body, type=Failure)
+        failure = from_json(body, Failure)
     except msgspec.DecodeError:
         return Unavailable(f"the other node answered with status {status}", "see its log")
     match failure.code:

@@ -14,6 +14,7 @@ from appliance.control.schema import API, MailboxList, Status
 from appliance.control.schema_alerts import AlertHistory, EndedAlert
 from appliance.control.schema_history import HistoryView
 from appliance.control.schema_jobs import Jobs, Runs
+from appliance.decoding import from_json
 from appliance.ipc.search import SearchView
 from appliance.mail.reply import Refused
 from appliance.mail.views import SiteView, Unavailable
@@ -74,7 +75,7 @@ async def see(ask: Ask, name: str, minutes: int, since: int) -> Seen:
     Figures are of the last `minutes` or since there are any; events since the moment `since`.
     """
     try:
-        status = msgspec.json.decode(await ask(f"{API}/status"), type=Status)
+        status = from_json(await ask(f"{API}/status"), Status)
     except (Unavailable, Refused, LookupError, BadRequest, Forbidden) as error:
         return Seen(name=name, minutes=minutes, problem=str(error))
     jobs = await _maybe(ask, "/jobs", Jobs)
@@ -121,6 +122,6 @@ def _known(history: HistoryView) -> int:
 
 async def _maybe(ask: Ask, path: str, wanted: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(await ask(API + path), type=wanted)
+        return from_json(await ask(API + path), wanted)
     except (Unavailable, Refused, LookupError, BadRequest, Forbidden, msgspec.DecodeError):
         return None

@@ -34,6 +34,7 @@ from appliance.control.schema_updates import (
     Updates,
     UpdateView,
 )
+from appliance.decoding import from_json
 from appliance.mail.reply import Refused
 from appliance.mail.views import Unavailable
 from appliance.monitor.events import Emit, Event
@@ -149,10 +150,10 @@ class Roll:
     async def _facts(self, which: str) -> Facts:
         ask = self._ask[which]
         async with asyncio.timeout(30):
-            status = msgspec.json.decode(await ask("GET", f"{API}/status", b""), type=_Status)
+            status = from_json(await ask("GET", f"{API}/status", b""), _Status)
             said = await ask("GET", f"{API}/machine/updates", b"")
         return Facts(
-            msgspec.json.decode(said, type=Updates),
+            from_json(said, Updates),
             status.mode,
             all(one.state == "ready" for one in status.processes),
             any(one.here for one in status.virtual),
@@ -181,7 +182,7 @@ class Roll:
             hint = getattr(error, "hint", "")
             self._end("stopped", f"{name}: {error}", hint or "see both nodes")
             return
-        began = msgspec.json.decode(said, type=UpdateView).began
+        began = from_json(said, UpdateView).began
         started = {**self.view.started, name: began}
         text = f"{name} is being updated"
         self._set(msgspec.structs.replace(self.view, started=started, text=text))
@@ -218,6 +219,6 @@ class Roll:
 
     def _read(self) -> RollView | None:
         try:
-            return msgspec.json.decode(self._note.read_bytes(), type=RollView)
+            return from_json(self._note.read_bytes(), RollView)
         except (FileNotFoundError, msgspec.DecodeError):
             return None

@@ -8,6 +8,7 @@ import argon2
 import msgspec
 from argon2.low_level import Type
 
+from appliance.decoding import from_msgpack
 from appliance.identity.prepare import Unprepared, saslprep
 from appliance.identity.scram import Verifier, verifier
 
@@ -87,7 +88,7 @@ def encoded(credential: Credential) -> bytes:
 def decoded(value: bytes) -> Credential | None:
     """None if it is none, as a later release might write it: nobody gets in with that."""
     try:
-        return msgspec.msgpack.decode(value, type=Credential)
+        return from_msgpack(value, Credential)
     except msgspec.DecodeError:
         return None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.decoding import from_json
 from appliance.link.certificates import Authority, BadKey, PrivateKey, node_id
 
 _NODE_KEY = "node.key"
@@ -101,7 +102,7 @@ class KeyStore:
         except FileNotFoundError:
             return Identity(key, None)
         try:
-            pairing = msgspec.json.decode(raw, type=Pairing)
+            pairing = from_json(raw, Pairing)
             if not pairing.authority.issued(pairing.certificate, key.public_key):
                 raise BadKey("its certificate is not for this node's key")
         except (msgspec.MsgspecError, BadKey) as error:

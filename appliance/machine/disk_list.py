@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from appliance.decoding import from_json
 from appliance.ipc.installer import Content, DiskView
 from appliance.mail.visible import visible
 
@@ -37,7 +38,7 @@ class _Listing(msgspec.Struct, frozen=True):
 
 def disks(said: str) -> Sequence[DiskView]:
     """From `lsblk --json --bytes --output COLUMNS`; raises msgspec.MsgspecError."""
-    listing = msgspec.json.decode(said, type=_Listing)
+    listing = from_json(said, _Listing)
     return [_view(one) for one in listing.blockdevices if one.type == "disk" and one.size]
 
 

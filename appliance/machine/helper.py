@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, Union
 
 import msgspec
 
+from appliance.decoding import from_json
 from appliance.ipc.machine import LINE_LIMIT, Answer, Call, Failed, Progress, Request, Result
 from appliance.mail.visible import visible
 from appliance.monitor.events import Emit, Event
@@ -106,7 +107,7 @@ class Helper:
 
     async def _done(self, line: bytes, tell: Tell) -> Answer:
         try:
-            call = msgspec.json.decode(line, type=Call)
+            call = from_json(line, Call)
             request = self._decode(call.request)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Failed(f"that is no request: {error}", "control and helper are of one release")

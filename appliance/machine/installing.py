@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.decoding import from_json
 from appliance.ipc.installer import (
     Disks,
     GetDisks,
@@ -44,7 +45,7 @@ class Desk:
 
     def asked(self) -> StartInstallation:
         """What it is to do; raises OSError, msgspec.MsgspecError."""
-        return msgspec.json.decode(self._request.read_bytes(), type=StartInstallation)
+        return from_json(self._request.read_bytes(), StartInstallation)
 
     def tell(self, state: Installation) -> None:
         """How far it is."""
@@ -54,7 +55,7 @@ class Desk:
     def told(self) -> Installation:
         """How far it is."""
         try:
-            return msgspec.json.decode(self._state.read_bytes(), type=Installation)
+            return from_json(self._state.read_bytes(), Installation)
         except FileNotFoundError:
             return Installation(state="none")
 

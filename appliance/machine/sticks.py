@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.decoding import from_json
 from appliance.ipc.machine import (
     Done,
     GetSticks,
@@ -137,7 +138,7 @@ class StickKeeper:
     async def _found(self) -> Sequence[tuple[str, StickView]]:
         said = await self._run("lsblk", "--json", "--bytes", "--output", _COLUMNS)
         try:
-            report = msgspec.json.decode(said, type=_Report)
+            report = from_json(said, _Report)
         except msgspec.MsgspecError as error:
             raise HelperError(f"lsblk: {error}", "see `lsblk --json`") from None
         found: dict[str, tuple[str, StickView]] = {}

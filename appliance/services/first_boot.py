@@ -42,6 +42,7 @@ from appliance.control.installer import InstallerApi
 from appliance.control.listen import serving
 from appliance.control.machine import MachineApi
 from appliance.control.schema_setup import FoundBackup
+from appliance.decoding import from_json
 from appliance.identity.credential import BadPassword, hashed, prepared
 from appliance.ipc.machine import (
     SOCKET,
@@ -145,7 +146,7 @@ class Foundation:
 
     def kept(self) -> dict[str, Any]:
         try:
-            return msgspec.json.decode(read(self._answers) or b"{}", type=dict[str, Any])
+            return from_json(read(self._answers) or b"{}", dict[str, Any])
         except (OSError, msgspec.DecodeError):
             return {}  # they are given once more
 

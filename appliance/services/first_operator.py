@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.control.operator_desk import OperatorDesk
+from appliance.decoding import from_json
 from appliance.mail.reply import Refused
 from appliance.mail.views import Unavailable
 from appliance.trust.files import read, remove, replace
@@ -39,7 +40,7 @@ async def enrol(data: Path, desk: OperatorDesk) -> None:
     raw = await asyncio.to_thread(read, pending(data))
     if raw is None:
         return
-    one = msgspec.json.decode(raw, type=FirstOperator)
+    one = from_json(raw, FirstOperator)
     while True:
         try:
             await desk.first(one.name, one.argon2, one.set_at)

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from appliance.decoding import from_json
+
 _MOST = 50_000
 """Pseudonyms that are remembered, the latest."""
 
@@ -51,7 +53,7 @@ class ReportKeys:
 
     def _read_map(self) -> dict[str, str]:
         with suppress(FileNotFoundError, msgspec.DecodeError):
-            return msgspec.json.decode(self._map.read_bytes(), type=dict[str, str])
+            return from_json(self._map.read_bytes(), dict[str, str])
         return {}
 
     def _keys(self) -> _Keys:
@@ -64,7 +66,7 @@ class ReportKeys:
                     os.link(new, self._path)
                 os.unlink(new)
             try:
-                self._known = msgspec.json.decode(self._path.read_bytes(), type=_Keys)
+                self._known = from_json(self._path.read_bytes(), _Keys)
             except msgspec.DecodeError as error:
                 raise OSError(f"{self._path} is damaged: move it away, {error}") from error
         return self._known

@@ -22,6 +22,7 @@ from appliance.control.roll import Roll
 from appliance.control.schema import Failure
 from appliance.control.schema_updates import FoundBundle, UpdateView
 from appliance.control.updates import UpdatesApi
+from appliance.decoding import from_json
 from appliance.ipc.machine import SOCKET
 from appliance.mail.views import Unavailable
 from appliance.mail.visible import visible
@@ -135,7 +136,7 @@ def rolls_own(own: OwnApi) -> Callable[[str, str, bytes], Awaitable[bytes]]:
             raise Unavailable(f"the control API does not answer: {error}") from error
         if response.status >= 300:
             try:
-                failure = msgspec.json.decode(said, type=Failure)
+                failure = from_json(said, Failure)
             except msgspec.DecodeError:
                 raise Unavailable(f"{path}: {response.status}") from None
             raise NotDone(failure.error, failure.hint)

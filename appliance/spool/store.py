@@ -12,6 +12,7 @@ from typing import Protocol
 import apsw
 import msgspec
 
+from appliance.decoding import from_msgpack
 from appliance.replica import message as rules
 from appliance.replica.frames import Carried
 from appliance.replica.message import Stamp
@@ -78,7 +79,7 @@ class Store:
         self.ownership = Ownership(
             {i.id: i.node for i in self.journal.incarnations.values()},
             (
-                msgspec.msgpack.decode(claim, type=Claim)
+                from_msgpack(claim, Claim)
                 for (claim,) in connection.execute("SELECT claim FROM claim")
             ),
         )

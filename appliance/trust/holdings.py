@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.decoding import from_json
 from appliance.trust import files
 from appliance.trust.authority import Authority
 from appliance.trust.certificate import BadCertificate, Chain, Key, check_pair, load_key
@@ -87,13 +88,13 @@ def holdings(table: Mapping[str, bytes]) -> Holdings:
 
 def read_authority(value: bytes) -> Authority:
     """Raises BadCertificate, msgspec.DecodeError."""
-    pair = msgspec.json.decode(value, type=Pair)
+    pair = from_json(value, Pair)
     return Authority.from_pem(pair.certificates, pair.key)
 
 
 def read_certificate(value: bytes) -> tuple[Chain, Key]:
     """Raises BadCertificate, msgspec.DecodeError."""
-    pair = msgspec.json.decode(value, type=Pair)
+    pair = from_json(value, Pair)
     chain, key = Chain.from_pem(pair.certificates), load_key(pair.key)
     check_pair(chain, key)
     return chain, key
@@ -131,7 +132,7 @@ class Keys:
         """The node's certificate, None if there is none that can be read."""
         value = files.read(self._node)
         try:
-            return msgspec.json.decode(value, type=NodeFile) if value is not None else None
+            return from_json(value, NodeFile) if value is not None else None
         except msgspec.DecodeError:
             return None
 

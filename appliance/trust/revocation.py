@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from appliance.decoding import from_msgpack
 from appliance.trust.authority import BACKDATED, LONG_AGO, Authority, issued_by_key
 from appliance.trust.clock import RELEASED, implausible, moment
 
@@ -40,7 +41,7 @@ def name(certificate: x509.Certificate) -> str:
 
 def read(key: str, value: bytes) -> tuple[int, Revoked]:
     """Serial number, and since when; raises ValueError (msgspec's errors are)."""
-    return int(key.removeprefix(REVOKED), 16), msgspec.msgpack.decode(value, type=Revoked)
+    return int(key.removeprefix(REVOKED), 16), from_msgpack(value, Revoked)
 
 
 def signed(authority: Authority, revoked: Mapping[int, Revoked], now: datetime) -> bytes:

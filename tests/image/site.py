@@ -135,11 +135,20 @@ class Site:
             second.sees(rf": {page}")
             self.b.picture(page.lower().replace(" ", "-"))
             second.fills_in(answers)
-        first.press("escape")
         second.sees("Password")  # it is a node
-        first.goes_to("1", "Overview")
-        first.sees(r"mode +paired")
+        self.is_paired(self.a)
         self.a.picture("paired")
+
+    def is_paired(self, machine: Machine) -> None:
+        """As its console says, which is locked whenever its node starts anew."""
+        end = time.monotonic() + BOOT
+        while True:
+            assert time.monotonic() < end, "it is not paired"
+            with suppress(Missing):
+                operator = self.log_in(machine, 60)
+                operator.goes_to("1", "Overview", 30)
+                operator.sees(r"mode +paired", 30)
+                return
 
     def _answers(self, code: str) -> Sequence[tuple[str, Sequence[str | None]]]:
         """What the second machine's first boot asks; None: as it stands there."""

@@ -31,8 +31,7 @@ def test_a_site_from_one_stick(tmp_path: Path) -> None:
             site.b.picture("alone")
         with step("node a comes back"):
             site.a.power_on()
-            operator = site.log_in(site.a)
-            operator.sees(r"mode +paired", 600)
+            site.is_paired(site.a)
         with step("both get the next release from a stick, with mail going on"):
             site.update(update)
         with step("everything that got 250 is there"):
