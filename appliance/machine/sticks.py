@@ -30,7 +30,8 @@ from appliance.machine.helper import HelperError, Operation, Tell
 from appliance.mail.visible import visible
 
 FOLDER = Path("/media/twinpost")
-_COLUMNS = "PATH,TYPE,RM,RO,TRAN,HOTPLUG,FSTYPE,LABEL,UUID,SIZE,FSAVAIL,MOUNTPOINTS,MODEL"
+# Without NAME lsblk says nothing of which partition is whose.
+_COLUMNS = "NAME,PATH,TYPE,RM,RO,TRAN,HOTPLUG,FSTYPE,LABEL,UUID,SIZE,FSAVAIL,MOUNTPOINTS,MODEL"
 _SAFE = ("nosuid", "nodev", "noexec", "noatime")
 _OWNED = frozenset({"vfat", "exfat"})
 """File systems without owners: all on them is the node's."""

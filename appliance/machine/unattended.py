@@ -33,7 +33,7 @@ _MOUNTED = DESK / "stick"
 _NETWORKS = Path("/sys/class/net")
 _OWNER = "twinpost"
 _LARGEST = 1 << 20
-_COLUMNS = "PATH,FSTYPE,RM,TRAN,LABEL"
+_COLUMNS = "NAME,PATH,FSTYPE,RM,TRAN,LABEL"
 _NEXT: Mapping[str, Sequence[str]] = {
     "power off": ("systemctl", "--no-block", "poweroff"),
     "restart": ("systemctl", "--no-block", "reboot"),

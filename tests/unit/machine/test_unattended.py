@@ -113,6 +113,7 @@ class Sticks(Machine):
 
     async def __call__(self, *words: str, given: str = "") -> str:
         if words[0] == "lsblk" and "TRAN" in words[-1]:
+            assert words[-1].startswith("NAME,")  # else partitions would be nobody's
             fat = {"path": "/dev/sdz3", "fstype": "vfat", "rm": False, "tran": None, "label": "T"}
             stick = {"path": "/dev/sdz", "fstype": None, "rm": True, "tran": "usb", "label": None}
             inside = fat | {"path": "/dev/vda1"}
