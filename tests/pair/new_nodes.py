@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import smtplib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -131,6 +132,16 @@ class NewPair:
             "ports": PORTS,
         }
 
+    async def become(self) -> None:
+        """Return when they are a pair, by answers alone."""
+        a, b = self.nodes
+        await asyncio.to_thread(a.client.set_up, self.first())
+        await a.mode("solo")
+        code = (await asyncio.to_thread(a.client.invite)).code
+        await asyncio.to_thread(b.client.set_up, self.second(code))
+        for node in self.nodes:
+            await node.mode("paired")
+
     async def __aenter__(self) -> Self:
         for node in self.nodes:
             node.start()
@@ -146,3 +157,14 @@ class NewPair:
                 print(node.tails())
         for node in self.nodes:
             node.kill()
+
+
+async def send(host: str) -> None:
+    """Return when a message to the postmaster is accepted there."""
+    await asyncio.to_thread(_send, host)
+
+
+def _send(host: str) -> None:
+    with smtplib.SMTP(host, PORTS["smtp"], timeout=30) as client:
+        text = b"Subject: of before\r\n\r\nHi\r\n"
+        client.sendmail("x@elsewhere.test", ["postmaster@site.test"], text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import smtplib
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from appliance.config import load_node
 from appliance.control.client import ApiError
 from tests.pair.harness import until
-from tests.pair.new_nodes import PASSWORD, PORTS, NewNode, NewPair
+from tests.pair.new_nodes import PASSWORD, NewNode, NewPair, send
 
 pytestmark = pytest.mark.asyncio
 
@@ -33,8 +32,8 @@ async def test_two_machines_become_a_pair(tmp_path: Path) -> None:
         # Each hears the other: virtual addresses would be held twice if only the keys were known.
         for node in pair.nodes:
             assert await _heartbeats(node)
-        await asyncio.to_thread(_send, pair.virtual)
-        await asyncio.to_thread(_send, pair.hosts[1])
+        await send(pair.virtual)
+        await send(pair.hosts[1])
         await _has_operator(b)
         assert (await asyncio.to_thread(b.client.site)).document["domains"] == ["site.test"]
         assert not (b.layout.data / "setup.json").exists()
@@ -78,10 +77,3 @@ async def _heartbeats(node: NewNode) -> bool:
 
     assert load_node(node.layout.node_toml).link.peer is not None
     return await until(look, "heartbeats come")
-
-
-def _send(host: str) -> None:
-    with smtplib.SMTP(host, PORTS["smtp"], timeout=30) as client:
-        client.sendmail(
-            "x@elsewhere.test", ["postmaster@site.test"], b"Subject: first\r\n\r\nHi\r\n"
-        )

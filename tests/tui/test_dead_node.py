@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import smtplib
 from pathlib import Path
 
 import pytest
 
 from tests.pair.harness import until
-from tests.pair.new_nodes import PORTS, NewNode, NewPair
+from tests.pair.new_nodes import PORTS, NewNode, NewPair, send
 from tests.tui.acts import acts
+from tests.tui.first_boot import CODE
 from tests.tui.screen import seen
 
 pytestmark = pytest.mark.xdist_group("console")
-_CODE = re.compile(r"(?:[0-9A-Z]+-){9}[0-9A-Z]+")
 
 
 @acts("pair.take_over", "pair.replace")
@@ -26,8 +24,8 @@ async def test_who_is_left_takes_over_and_gets_a_new_peer(tmp_path: Path) -> Non
     new = NewNode(tmp_path / "new")
     try:
         async with pair:
-            await _become_a_pair(pair)
-            await asyncio.to_thread(_send, pair)
+            await pair.become()
+            await send(pair.hosts[0])
             for node in pair.nodes:
                 node.kill()
             b.start()
@@ -42,7 +40,7 @@ async def test_who_is_left_takes_over_and_gets_a_new_peer(tmp_path: Path) -> Non
                 await console.sees("wipe its disk")
                 await console.type("b")
                 await console.press("enter")
-                code = _CODE.search(await console.sees(lambda text: bool(_CODE.search(text))))
+                code = CODE.search(await console.sees(lambda text: bool(CODE.search(text))))
                 assert code is not None
                 new.start()
                 await new.waits()
@@ -58,22 +56,6 @@ async def test_who_is_left_takes_over_and_gets_a_new_peer(tmp_path: Path) -> Non
             await _has_mail(new)
     finally:
         new.kill()
-
-
-async def _become_a_pair(pair: NewPair) -> None:
-    a, b = pair.nodes
-    await asyncio.to_thread(a.client.set_up, pair.first())
-    await a.mode("solo")
-    code = (await asyncio.to_thread(a.client.invite)).code
-    await asyncio.to_thread(b.client.set_up, pair.second(code))
-    for node in pair.nodes:
-        await node.mode("paired")
-
-
-def _send(pair: NewPair) -> None:
-    with smtplib.SMTP(pair.hosts[0], PORTS["smtp"], timeout=30) as client:
-        text = b"Subject: of before\r\n\r\nHi\r\n"
-        client.sendmail("x@elsewhere.test", ["postmaster@site.test"], text)
 
 
 async def _has_mail(node: NewNode) -> None:

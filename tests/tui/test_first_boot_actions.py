@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import smtplib
 from pathlib import Path
 
 import msgspec
 
-from tests.pair.new_nodes import PASSWORD, PORTS, NewPair
-from tests.tui.screen import Seen, seen
-
-
-async def answered(console: Seen, title: str, *values: str) -> None:
-    """Fill in a page, and go on."""
-    await console.sees(f": {title}")
-    for value in values:
-        await console.press("ctrl+u")
-        if value:
-            await console.type(value)
-        await console.press("enter")
+from tests.pair.new_nodes import PASSWORD, PORTS, NewPair, send
+from tests.tui.first_boot import CODE, answered, logged_in, up_to_the_pair
+from tests.tui.screen import seen
 
 
 async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
@@ -30,10 +19,7 @@ async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
     async with pair:
         a, b = pair.nodes
         async with seen(a.layout.control_socket, theme="ascii", kiosk=True) as console:
-            await answered(console, "Name of this node", "a")
-            await answered(console, "Network of the clients", "lo", f"{pair.hosts[0]}/24", "")
-            await no_cable(console)
-            await console.sees(": The pair")
+            await up_to_the_pair(console, "a", pair.hosts[0])
             await console.press("enter")
             await answered(console, "Domain", "site.test")
             await answered(console, "Virtual address", pair.virtual)
@@ -45,26 +31,18 @@ async def test_two_machines_become_a_pair_with_keys(tmp_path: Path) -> None:
             await console.sees("for 10 minutes and 5 tries")  # logged in, and at the right place
             await console.press("y")
             shown = await console.sees(f"{pair.hosts[0]}:{PORTS['pairing']}")
-            code = re.search(r"(?:[0-9A-Z]+-){9}[0-9A-Z]+", shown)
+            code = CODE.search(shown)
             assert code is not None, shown
             async with seen(b.layout.control_socket, kiosk=True) as other:
-                await answered(other, "Name of this node", "b")
-                await answered(other, "Network of the clients", "lo", f"{pair.hosts[1]}/24", "")
-                await no_cable(other)
-                await other.sees(": The pair")
+                await up_to_the_pair(other, "b", pair.hosts[1])
                 await other.press("down", "enter")
                 at = f"{pair.hosts[0]}:{PORTS['pairing']}"
                 await answered(other, "Join the other node", at, code[0])
                 await other.sees("Set up this node")
                 await other.press("enter")
                 await b.mode("paired")
-                await other.sees("Log in to watch and run the pair")
-                await other.type("anna")
-                await other.press("enter")
-                await other.type(PASSWORD)
-                await other.press("enter")
-                await other.sees(lambda text: "Overview" in text and "anna" in text)
-        await asyncio.to_thread(_send, pair.virtual)
+                await logged_in(other, "anna")
+        await send(pair.virtual)
 
 
 async def test_a_node_that_was_set_up_elsewhere_wants_a_login(tmp_path: Path) -> None:
@@ -88,22 +66,6 @@ async def test_an_answer_of_before_is_in_nobodys_way(tmp_path: Path) -> None:
         async with seen(a.layout.control_socket, kiosk=True) as console:
             await answered(console, "Name of this node", "")
             await console.sees("✖ '' is no name")
-            await answered(console, "Name of this node", "a")
-            await answered(console, "Network of the clients", "lo", f"{pair.hosts[0]}/24", "")
-            await no_cable(console)
-            await console.sees(": The pair")
+            await up_to_the_pair(console, "a", pair.hosts[0])
             kept = await asyncio.to_thread(a.client.setup)
             assert kept.answers["name"] == "a"
-
-
-async def no_cable(console: Seen) -> None:
-    text = await console.sees(lambda text: ": The pair" in text or ": Cable" in text)
-    if ": Cable" in text:
-        await answered(console, "Cable to the other node", "", "")
-
-
-def _send(host: str) -> None:
-    with smtplib.SMTP(host, PORTS["smtp"], timeout=30) as client:
-        client.sendmail(
-            "x@elsewhere.test", ["postmaster@site.test"], b"Subject: first\r\n\r\nHi\r\n"
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import smtplib
 from pathlib import Path
 
 import msgspec
@@ -13,9 +12,9 @@ from appliance.backup.recovery import SECRET_LENGTH, RecoveryKey
 from appliance.control.client import Client
 from appliance.control.schema_backups import NewRecoveryKey
 from tests.pair.harness import until
-from tests.pair.new_nodes import PASSWORD, PORTS, NewNode, NewPair
+from tests.pair.new_nodes import PORTS, NewNode, NewPair, send
+from tests.tui.first_boot import answered, logged_in, up_to_the_pair
 from tests.tui.screen import Seen, seen
-from tests.tui.test_first_boot_actions import answered, no_cable
 
 pytestmark = pytest.mark.xdist_group("console")
 KEY = RecoveryKey(bytes(range(SECRET_LENGTH)))
@@ -38,12 +37,7 @@ async def test_a_site_comes_back_from_a_stick(tmp_path: Path) -> None:
             await _answered(console, pair, stick / "twinpost-a-000001.backup")
             await console.sees("All of the backup is read before anything is written")
             await console.press("enter")
-            await console.sees("Log in to watch and run the pair")
-            await console.type("anna")
-            await console.press("enter")
-            await console.type(PASSWORD)
-            await console.press("enter")
-            await console.sees(lambda text: "Overview" in text and "anna" in text)
+            await logged_in(console, "anna")
         assert [one.name for one in await asyncio.to_thread(new.client.mailboxes)] == ["postmaster"]
         status = await new.mode("solo")
         assert status.hostname == "c.site.test"
@@ -55,10 +49,7 @@ async def test_a_site_comes_back_from_a_stick(tmp_path: Path) -> None:
 
 
 async def _answered(console: Seen, pair: NewPair, backup: Path) -> None:
-    await answered(console, "Name of this node", "c")
-    await answered(console, "Network of the clients", "lo", f"{pair.hosts[1]}/24", "")
-    await no_cable(console)
-    await console.sees(": The pair")
+    await up_to_the_pair(console, "c", pair.hosts[1])
     await console.press("down", "down", "down", "enter")
     wrong = RecoveryKey(bytes(SECRET_LENGTH))
     for file, key, said in (
@@ -83,7 +74,7 @@ async def _backed_up(node: NewNode, pair: NewPair, stick: Path) -> None:
     recipient = KEY.recipient()
     key = NewRecoveryKey(recipient.public, recipient.maker, "safe")
     await asyncio.to_thread(node.client.add_recovery_key, key)
-    await asyncio.to_thread(_send, pair)
+    await send(pair.hosts[0])
     client = Client(node.layout.control_socket)
 
     async def filed() -> bool:
@@ -97,9 +88,3 @@ async def _backed_up(node: NewNode, pair: NewPair, stick: Path) -> None:
 
     await until(ended, "the backup is made")
     assert (await asyncio.to_thread(client.backup_run)).ok
-
-
-def _send(pair: NewPair) -> None:
-    with smtplib.SMTP(pair.hosts[0], PORTS["smtp"], timeout=30) as client:
-        text = b"Subject: of before\r\n\r\nHi\r\n"
-        client.sendmail("x@elsewhere.test", ["postmaster@site.test"], text)
