@@ -25,7 +25,8 @@ from tui.page import problem
 from tui.text import EMPTY, LINE, foreign, lines
 from tui.widgets.input_line import InputLine
 from tui.widgets.line import Line, Text
-from tui.wizard.steps import Answers, Mistake, Step, cleaned, restores, so_far, steps
+from tui.wizard.answers import Answers, Mistake, cleaned, restores
+from tui.wizard.steps import Step, so_far, steps
 from tui.wizard.summary import summary
 
 _LOOK = 30.0

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from appliance.control.schema_setup import SetupView
 from tui.text import EMPTY, foreign, lines
-from tui.wizard.steps import Answers, joins, restores
+from tui.wizard.answers import Answers, joins, restores
 
 _WIDTH = 16
 
