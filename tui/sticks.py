@@ -1,4 +1,4 @@
-"""To a stick in the node, from a screen that has no files of its own."""
+"""Sticks in the node, for a screen that has no files of its own."""
 
 from __future__ import annotations
 
@@ -55,6 +55,14 @@ async def _to_stick(page: Page, title: str, says: str, files: Callable[[Client],
     if typed is not None:
         stick = names[typed.strip()]
         await page.do(lambda client: written(client, stick, files(client)), foreign, _PATIENCE)
+
+
+async def folder_on_stick(page: Page) -> str:
+    """The node's folder on a stick, which stays mounted; "" without one. Raises Trouble."""
+    stick = next(filter(fit, await page.node.ask(lambda client: client.sticks())), None)
+    if stick is None:
+        return ""
+    return (await page.node.ask(lambda client: client.mount_stick(stick.id), _PATIENCE)).store
 
 
 def called(stick: StickView) -> str:

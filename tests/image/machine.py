@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from tests.image.qmp import Monitor
-from tests.image.terminal import Terminal
 from tests.netns.namespace import Namespace
+from tests.support.terminal import Terminal
 
 MEMORY = 2048
+_KEYS = {" ": "spc", "\n": "ret"}
 _OVMF = Path("/usr/share/OVMF")
 _ACCELERATOR = ("-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm", "-smp", "1")
 
@@ -107,6 +109,19 @@ class Machine:
         path = self.folder / f"{self._pictures:02}-{what}.png"
         self.monitor.picture(path)
         return path
+
+    def types(self, text: str) -> None:
+        """At its own keyboard: letters, digits, spaces, ends of lines."""
+        for letter in text:
+            shift = ["shift"] * letter.isupper()
+            self.monitor.press([*shift, _KEYS.get(letter, letter.lower())])
+
+    def shows_a_screen(self, patience: float) -> None:
+        """Wait until its own screen has a title bar: until then only boxes stand there."""
+        end = time.monotonic() + patience
+        while not self.monitor.lit(self.folder / "now.ppm"):
+            assert time.monotonic() < end, "nobody was let in"
+            time.sleep(1)
 
     def look(self, what: str) -> None:
         """Keep what it shows, and print what its serial line does, if it is on."""

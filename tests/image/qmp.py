@@ -40,6 +40,12 @@ class Monitor:
         """The screen, as PNG."""
         self.do("screendump", filename=str(path), format="png")
 
+    def lit(self, path: Path) -> bool:
+        """Whether the screen's first corner is anything but black: a bar runs along its top."""
+        self.do("screendump", filename=str(path), format="ppm")
+        _, _, _, pixels = path.read_bytes().split(b"\n", 3)
+        return any(pixels[:3])
+
     def press(self, keys: Sequence[str]) -> None:
         """Keys at the same time, by QEMU's names: ["ctrl", "alt", "f2"]."""
         self.do("send-key", keys=[{"type": "qcode", "data": key} for key in keys])

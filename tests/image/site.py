@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from smtplib import SMTPException
@@ -17,9 +18,9 @@ from smtplib import SMTPException
 from tests.image import disk
 from tests.image.machine import Firmware, Machine
 from tests.image.network import ADDRESSES, PREFIX, VIRTUAL, Network, tap
-from tests.image.operator import BOOT, Operator
-from tests.image.terminal import Missing
 from tests.install.site import Stick
+from tests.support.operator import BOOT, PATIENCE, Operator
+from tests.support.terminal import Missing
 
 CHECKOUT = Path(__file__).parents[2]
 OLD, NEW = "1.0.0", "1.1.0"
@@ -46,6 +47,7 @@ hardware = "{{b}}"
 _SENDER = re.compile(r"\b(m\d{4})@")
 _CODE = re.compile(r"(?:[0-9A-Z]+-){9}[0-9A-Z]+")
 INSTALL, UPDATE = 1500.0, 1500.0  # seconds that they may take
+_DRAWN = 20.0
 
 
 @contextmanager
@@ -162,6 +164,28 @@ class Site:
             ("Join the other node", [f"{ADDRESSES['a']}:2527", code]),
             ("All of it", [None]),
         )
+
+    def at_the_screen(self) -> None:
+        """Somebody at the first one's own screen and keyboard: pictures for whoever looks."""
+        self.a.types(f"{WHO}\n{PASSWORD}\n")
+        self.a.shows_a_screen(PATIENCE)
+        for key, name in (("1", "overview"), ("6", "pair"), ("8", "charts"), ("N", "machine")):
+            self.a.types(key)
+            self.a.terminal.quiet(_DRAWN, _DRAWN)  # it may be drawn at leisure
+            self.a.picture(f"screen-{name}")
+
+    def sets_the_clock(self) -> None:
+        """At the first one's console; a day later is told from any other change."""
+        operator = self.log_in(self.a)
+        operator.goes_to("N", "Machine")
+        day = date.fromisoformat(operator.sees(r"clock +(\d{4}-\d\d-\d\d) "))
+        wanted = f"{day + timedelta(1)} 12:00:00"
+        operator.press("c")
+        operator.sees("Dates of mail")
+        operator.press("end")
+        operator.press("ctrl-u")
+        operator.enters(wanted)
+        operator.sees(rf"clock +{wanted[:14]}")
 
     def send(self, number: int, patience: float = 0.0) -> None:
         """So many messages, each until it has its 250."""

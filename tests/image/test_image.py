@@ -22,6 +22,8 @@ def test_a_site_from_one_stick(tmp_path: Path) -> None:
             for machine in site.machines:
                 machine.power_on()
             site.pair()
+        with step("somebody at the screen of node a"):
+            site.at_the_screen()
         with step("mail"):
             site.send(12, 60)
         with step("the power goes at node a, and mail goes on at node b"):
@@ -38,6 +40,8 @@ def test_a_site_from_one_stick(tmp_path: Path) -> None:
             site.finds_all(site.log_in(site.b, 60))
         with step("a report on a stick"):
             site.report()
+        with step("the clock"):
+            site.sets_the_clock()
     except BaseException:
         for machine in site.machines:
             machine.look("failed")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.image import disk
-from tests.image.terminal import Missing, Terminal
+from tests.support.terminal import Missing, Terminal
 
 PACKER = Path(__file__).parents[2] / "packer"
 SCRIPTS = sorted(PACKER.rglob("*.sh"))

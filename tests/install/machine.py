@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,6 +90,17 @@ class Machine:
             self._boot.wait(60)
             self._boot = None
 
+    @property
+    def on(self) -> bool:
+        """It runs: nobody has switched it off, and it has not done so itself."""
+        return self._boot is not None and self._boot.poll() is None
+
+    def ends(self) -> None:
+        """Wait until it has switched itself off: it has no firmware that would start it again."""
+        assert self._boot is not None
+        self._boot.wait(120)
+        self._boot = None
+
     def run(self, *words: str, check: bool = True, given: str | None = None) -> str:
         """Run a command as root on the machine; raises Failed, with all that it said."""
         done = subprocess.run(
@@ -102,6 +114,10 @@ class Machine:
         """A command that goes on beside; its output is to be read."""
         command = self._entered(*words)
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def attach(self, line: socket.socket, *words: str) -> subprocess.Popen[bytes]:
+        """A command that reads from `line`, and writes there."""
+        return subprocess.Popen(self._entered(*words), stdin=line.fileno(), stdout=line.fileno())
 
     def start_as_root(self, *words: str) -> subprocess.Popen[str]:
         """The same as root; what goes wrong is in its output, too."""

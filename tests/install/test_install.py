@@ -6,7 +6,7 @@ import smtplib
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,22 +17,8 @@ import pytest
 from tests.install.later import NOTES, SICK, UNMIGRATABLE
 from tests.install.machine import Machine
 from tests.install.site import Site, site
-from tests.netns.lab import VIRTUAL
+from tests.install.waiting import PATIENCE, holds, mode, until
 from tests.netns.namespace import Failed
-
-_PATIENCE = 120.0
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Ask again until it is so."""
-    end = time.monotonic() + _PATIENCE
-    while not done():
-        assert time.monotonic() < end, "it did not come about in two minutes"
-
-
-def mode(machine: Machine) -> str:
-    status = machine.run("twinpost", "status", "--json", check=False)
-    return str(msgspec.json.decode(status)["mode"]) if status.startswith("{") else "down"
 
 
 def subjects(machine: Machine) -> list[str]:
@@ -53,7 +39,7 @@ def has_all(machine: Machine, sent: Sequence[str]) -> bool:
 
 def send_until_taken(pair: Site, subject: str) -> None:
     """As a client does: again, until it gets its 250."""
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             pair.send(subject)
@@ -61,10 +47,6 @@ def send_until_taken(pair: Site, subject: str) -> None:
             assert time.monotonic() < end, "no 250 in two minutes"
             continue
         return
-
-
-def holds(machine: Machine) -> bool:
-    return f" {VIRTUAL}/" in machine.run("ip", "-4", "address", "show", "dev", "eth0")
 
 
 def test_a_pair_of_machines_from_bundle_to_update(tmp_path: Path) -> None:

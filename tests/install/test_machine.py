@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.install.by_keys import does_it_all_by_keys
+from tests.install.kiosk import kiosk
 from tests.install.machine import Machine
 from tests.install.site import Site, site
-from tests.install.test_install import until
+from tests.install.stick import plugged_in
+from tests.install.waiting import until
 from tests.netns.namespace import Failed
 
 _ASK = """\
@@ -21,15 +21,6 @@ s = socket.socket(socket.AF_UNIX)
 s.connect("/run/twinpost-helper/helper.sock")
 s.sendall(b'{"by":"x","request":{"do":"GetMachine"}}\\n')
 print(s.makefile().readline())
-"""
-# A terminal in the machine, as tty1 is one; what appears on it goes to standard output.
-_TERMINAL = """\
-import fcntl, os, pty, struct, termios
-master, slave = pty.openpty()
-fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-print(os.ttyname(slave), flush=True)
-while True:
-    os.write(1, os.read(master, 65536))
 """
 _EXPOSURE = {
     "twinpost.service": 30,
@@ -56,9 +47,10 @@ def test_an_appliance(tmp_path: Path) -> None:
         says_how_its_units_are_shut_in(pair.a)
         answers_the_nodes_user_only(pair.a)
         follows_its_peers_clock(pair)
-        shows_a_console_that_runs_nothing(pair.a)
+        shows_a_console_that_runs_nothing(pair.a, tmp_path / "console.log")
         takes_a_stick(pair.a, tmp_path)
         tries_a_network(pair.a)
+        does_it_all_by_keys(pair, tmp_path)
 
 
 def says_how_its_units_are_shut_in(machine: Machine) -> None:
@@ -118,15 +110,9 @@ def follows_its_peers_clock(pair: Site) -> None:
         print(machine.run("twinpost", "machine", "status"))
 
 
-def shows_a_console_that_runs_nothing(machine: Machine) -> None:
-    with machine.start("python3", "-c", _TERMINAL) as terminal:
-        assert terminal.stdout is not None
-        name = terminal.stdout.readline().strip().removeprefix("/dev/").replace("/", "-")
-        unit = f"twinpost-console@{name}.service"
-        machine.run("systemctl", "start", unit)
-        shown = ""
-        while "Password" not in shown:
-            shown += terminal.stdout.read(1)
+def shows_a_console_that_runs_nothing(machine: Machine, log: Path) -> None:
+    with kiosk(machine, log) as (operator, unit):
+        operator.sees("Password")
         show = machine.run("systemctl", "show", "--property=MainPID", "--value", unit)
         pid = show.strip()
         status = machine.run("cat", f"/proc/{pid}/status")
@@ -140,21 +126,14 @@ def shows_a_console_that_runs_nothing(machine: Machine) -> None:
             else:
                 with pytest.raises(Failed, match="Permission denied"):
                     machine.run(*inside)
-        machine.run("systemctl", "stop", unit)
-        terminal.kill()
     for getty in ("getty@tty1.service", "serial-getty@ttyS0.service", "ctrl-alt-del.target"):
         assert machine.run("systemctl", "is-enabled", getty, check=False).strip() == "masked"
     assert machine.run("passwd", "--status", "root").split()[1] == "L"
 
 
 def takes_a_stick(machine: Machine, folder: Path) -> None:
-    image = folder / "stick.img"
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    uuid = "5eed0000-0000-4000-8000-000000000001"
-    subprocess.run(["mkfs.ext4", "-q", "-L", "BACKUP", "-U", uuid, str(image)], check=True)
-    with looped(image) as device:
-        machine.plug_in(int(device.removeprefix("/dev/loop")), "BACKUP", uuid)
+    (folder / "empty").mkdir()
+    with plugged_in(machine, "BACKUP", folder / "empty"):
         machine.run("twinpost", "report", "export", "--stick", "BACKUP")
         (stick,) = (
             one
@@ -170,19 +149,6 @@ def takes_a_stick(machine: Machine, folder: Path) -> None:
         assert ".html" in machine.run("ls", stick["store"])
         assert "pulled out" in machine.run("twinpost", "machine", "sticks", "unmount", "BACKUP")
         assert stick["folder"] not in machine.run("cat", "/proc/self/mountinfo")
-
-
-@contextmanager
-def looped(image: Path) -> Iterator[str]:
-    """The file as a disk of this machine's kernel."""
-    done = subprocess.run(
-        ["losetup", "--find", "--show", str(image)], check=True, capture_output=True, text=True
-    )
-    device = done.stdout.strip()
-    try:
-        yield device
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def tries_a_network(machine: Machine) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.sim.failover import FailoverProcess
-from tests.sim.node import Node, World
+from tests.sim.node import Node
 from tests.sim.wires import SOUND, Wire, Wires
+from tests.sim.world import World
 
 Blow = Callable[[Node, int], None]
 

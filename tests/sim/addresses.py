@@ -11,10 +11,11 @@ from tests.sim.address_faults import AddressFaults
 from tests.sim.client import Client
 from tests.sim.delivery import Then
 from tests.sim.failover import FailoverProcess
-from tests.sim.node import Node, World
+from tests.sim.node import Node
 from tests.sim.oracle import expect
 from tests.sim.referee import Referee
 from tests.sim.wires import Wires
+from tests.sim.world import World
 
 _AGAIN = 500
 _TRIES = 40

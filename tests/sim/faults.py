@@ -8,8 +8,9 @@ from functools import partial
 
 from appliance.replica.frames import Ack, Batch, BodyChunk, Hello, SnapshotEnd, SnapshotPart
 from tests.sim.address_faults import AddressFaults
-from tests.sim.node import Node, World
+from tests.sim.node import Node
 from tests.sim.plan import DISK_LOSSES
+from tests.sim.world import World
 from tests.support.disk import Image
 
 FRAMES = (Ack, Batch, BodyChunk, Hello, SnapshotPart, SnapshotEnd)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
-
 import apsw
 
 from appliance.failover.advertisement import PairMode
 from appliance.replica.frames import Frame
-from appliance.replica.pair import Mode, Pair, Timing
+from appliance.replica.pair import Mode, Pair
 from appliance.spool.bodies import Bodies
 from appliance.spool.engine import Engine
 from appliance.spool.messages import Entry
@@ -23,41 +20,20 @@ from appliance.spool.operations import (
     Sweep,
 )
 from appliance.spool.schema import open_writer
-from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
 from tests.sim.client import Client, Sending
-from tests.sim.clock import Clock, Monotonic
+from tests.sim.clock import Monotonic
 from tests.sim.delivery import Delivery, Then
 from tests.sim.failover import MAIL_TIMEOUT, FailoverProcess
 from tests.sim.process import SpoolProcess
-from tests.sim.world import Network, Sink, Story
+from tests.sim.world import World
 from tests.support.disk import Disk, Image
 from tests.support.disk_faults import PowerCut
 from tests.support.disk_files import DiskFiles
-from tests.support.disk_vfs import DiskVFS, abandon
+from tests.support.disk_vfs import abandon
 
 DELIVERY_PATIENCE = 10_000
 SHUTDOWN = 300  # milliseconds, for what a stop in order takes
-
-
-class World:
-    """What all nodes of a simulation share."""
-
-    def __init__(self, seed: int, vfs: DiskVFS, timing: Timing, trouble: float) -> None:
-        self.rng = Random(seed)
-        self.clock = Clock()
-        self.story = Story(self.clock)
-        self.network = Network(self.clock, self.rng)
-        self.sink = Sink(self.rng, trouble)
-        self.vfs = vfs
-        self.timing = timing
-        self.on_delivery_death: Callable[[Node], None] = lambda node: None
-        self.on_spool_death: Callable[[Node], None] = lambda node: None
-        self.on_claim: Callable[[Node, Happened], None] = lambda node, event: None
-        self.on_drop: Callable[[Node, Entry], None] = lambda node, entry: None
-        self.sizes = Sizes()
-        self.sweep: int | None = None
-        """How long ended messages are kept, in milliseconds; None for ever."""
 
 
 class Node:

@@ -9,9 +9,10 @@ from appliance.spool.messages import Entry, key_of
 from appliance.spool.operations import Command, HandOver, TakeOver
 from tests.sim.addresses import Addresses
 from tests.sim.client import Client
-from tests.sim.node import Node, World
+from tests.sim.node import Node
 from tests.sim.oracle import Allowance, Oracle
 from tests.sim.wires import Wire
+from tests.sim.world import World
 from tests.support.disk_vfs import DiskVFS
 
 SITE = "sender@site.test"

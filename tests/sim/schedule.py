@@ -12,10 +12,11 @@ from appliance.spool.sizes import Sizes
 from tests.sim.addresses import Addresses
 from tests.sim.client import INLINE, Client
 from tests.sim.faults import Faults
-from tests.sim.node import Node, World
+from tests.sim.node import Node
 from tests.sim.oracle import Allowance, Message, Oracle, known_attempts, message_of, messages_of
 from tests.sim.plan import Plan
 from tests.sim.site_changes import SiteOperators
+from tests.sim.world import World
 from tests.support.disk_vfs import DiskVFS
 
 ADDRESSES = ("al@one.test", "bo@two.test", "cy@three.test", "never@one.test", "box1@site.test")

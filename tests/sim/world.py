@@ -1,14 +1,22 @@
-"""What is outside the nodes: the network between them, the next hop, and the story."""
+"""What is outside the nodes and theirs in common: the network, the next hop, and the story."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from appliance.replica.frames import Frame, decode, encode
+from appliance.replica.pair import Timing
+from appliance.spool.messages import Entry
+from appliance.spool.operations import Happened
+from appliance.spool.sizes import Sizes
 from tests.sim.clock import Clock
+from tests.support.disk_vfs import DiskVFS
+
+if TYPE_CHECKING:
+    from tests.sim.node import Node
 
 
 class Story:
@@ -166,3 +174,23 @@ class Sink:
         self.received[content, address] += 1
         self.received_from[content, address, by] += 1
         return "ok"
+
+
+class World:
+    """What all nodes of a simulation share."""
+
+    def __init__(self, seed: int, vfs: DiskVFS, timing: Timing, trouble: float) -> None:
+        self.rng = Random(seed)
+        self.clock = Clock()
+        self.story = Story(self.clock)
+        self.network = Network(self.clock, self.rng)
+        self.sink = Sink(self.rng, trouble)
+        self.vfs = vfs
+        self.timing = timing
+        self.on_delivery_death: Callable[[Node], None] = lambda node: None
+        self.on_spool_death: Callable[[Node], None] = lambda node: None
+        self.on_claim: Callable[[Node, Happened], None] = lambda node, event: None
+        self.on_drop: Callable[[Node, Entry], None] = lambda node, entry: None
+        self.sizes = Sizes()
+        self.sweep: int | None = None
+        """How long ended messages are kept, in milliseconds; None for ever."""

@@ -17,6 +17,7 @@ from appliance.control.schema_people import SessionView
 from appliance.control.schema_setup import (
     AnswersView,
     CheckView,
+    FoundBackup,
     GivenAnswers,
     InterfaceView,
     SetupView,
@@ -63,6 +64,11 @@ SETUP = SetupView(
     state="first boot",
     machine=MACHINE,
     choices=Choices(("Etc/UTC", "Europe/Berlin", "Europe/Oslo"), ("de", "no", "us")),
+)
+
+BACKUPS = tuple(
+    FoundBackup(f"/media/twinpost/77E2-09AB/twinpost-a-00000{number}.backup", "a", NOW, 123_456)
+    for number in (7, 6)
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 from appliance.control.schema_setup import GivenAnswers
 from tests.support import golden
 from tests.tui.control import ControlServer, serving
-from tests.tui.new_machine import ANSWERS, BUSY, CODE, FREE, REFUSED, SETUP
+from tests.tui.new_machine import ANSWERS, BACKUPS, BUSY, CODE, FREE, REFUSED, SETUP
 from tests.tui.screen import Seen, seen
 from tests.tui.test_snapshots import LOOKS, check_look
 
@@ -97,6 +97,21 @@ async def test_every_page(look: str, control: ControlServer) -> None:
         await console.sees("Set up this node")
         check_look("first-boot-all", look, console.text())
         assert "correct horse" not in console.text()
+
+
+@pytest.mark.parametrize("look", ["80x24", "ascii"])
+async def test_pages_of_other_ways(look: str, control: ControlServer) -> None:
+    control.answers["/setup"] = msgspec.structs.replace(SETUP, backups=BACKUPS)
+    size, theme = LOOKS[look]
+    async with seen(control.path, size, theme, kiosk=True) as console:
+        await until_page(console, "pair")
+        for name, title in (("join", "Join the other node"), ("restore", "The backup")):
+            await console.press("down")
+            await console.press(*["down"] * (name == "restore"), "enter")
+            await console.sees(f": {title}")
+            check_look(f"first-boot-{name}", look, console.text())
+            await console.press("escape")
+            await console.sees(": The pair")
 
 
 async def test_on_a_large_terminal(control: ControlServer) -> None:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from appliance.control.schema import Failure
+from appliance.control.schema_backups import Backups
 from appliance.control.schema_reports import ReportKey
 from appliance.ipc.machine import Done, Sticks
 from tests.tui.control import ControlServer, serving
@@ -19,6 +20,7 @@ from tests.tui.values import ANSWERS
 FILE = f"/machine/sticks/{LOOSE.id}/files/twinpost-a.pub"
 UNMOUNT = f"/machine/sticks/{LOOSE.id}/unmount"
 KEY = "the key, in letters"
+NOWHERE = Backups(target="", keep=7, files=(), problem="", running=None, last=None)
 
 
 @pytest.fixture
@@ -81,3 +83,29 @@ async def test_without_a_stick_one_is_asked_for(control: ControlServer) -> None:
     async with seen(control.path) as console:
         await exported(console)
         await console.sees(lambda text: "Put one in" in joined(text))
+
+
+async def test_a_backup_is_offered_the_folder_on_a_stick(control: ControlServer) -> None:
+    control.answers["/backups"] = NOWHERE
+    control.answers[f"/machine/sticks/{LOOSE.id}/mount"] = MOUNTED
+    async with seen(control.path, (120, 40)) as console:
+        console.console.kiosk = True
+        await console.go("backups")
+        await console.sees("plug a stick in")
+        for key in "nf":
+            await console.press(key)
+            await console.sees(MOUNTED.store)
+            await console.press("escape")
+
+
+async def test_a_backup_without_a_stick_is_asked_a_folder(control: ControlServer) -> None:
+    control.answers["/backups"] = NOWHERE
+    control.answers["/machine/sticks"] = Failure(
+        code="unavailable", error="the helper does not answer", hint="see its log"
+    )
+    async with seen(control.path, (120, 40)) as console:
+        console.console.kiosk = True
+        await console.go("backups")
+        await console.press("n")
+        await console.sees("In the folder, on the node:")
+        await console.sees("the helper does not answer")

@@ -13,9 +13,11 @@ from appliance.control.roles import Role
 from appliance.control.schema_backups import BackupFileView, BackupRun, Backups
 from appliance.mail.figures import bytes_text, counted, span_text
 from tui.dialogs import Question
-from tui.page import Page
+from tui.node import Trouble
+from tui.page import Page, problem
 from tui.rows import ListRows
 from tui.screens.recovery_key import make
+from tui.sticks import folder_on_stick
 from tui.text import EMPTY, LINE, foreign, join, lines, moment
 from tui.widgets.line import Line, Text
 from tui.widgets.spark import gauge
@@ -31,9 +33,10 @@ class BackupFiles(Page):
     ABOUT: ClassVar[str] = """
         Backups of this node, the newest first: each holds all mail, settings and users, encrypted.
         n makes one now, while mail goes on; it is read back before it counts. v reads one from its
-        first byte to the last. f looks into another folder, for example that of a stick. Only a
-        recovery key, which is on paper, can open them: k makes one, shows it once, and has you type
-        part of it from the paper. See also `twinpost backup key` and `twinpost restore`.
+        first byte to the last. f looks into another folder; on the node's own screen it offers
+        that of a stick, which is let go on the screen Machine. Only a recovery key, which is on
+        paper, can open them: k makes one, shows it once, and has you type part of it from the
+        paper. A site comes back from a backup at a machine's first boot, or by `twinpost restore`.
     """
     NEEDS: ClassVar = {"key": Role.ADMINISTRATOR}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -82,6 +85,10 @@ class BackupFiles(Page):
         self._folder = ""
 
     def action_make(self) -> None:
+        self.run_worker(self._make(), group="act")
+
+    async def _make(self) -> None:
+        folder = self._target or await self._on_stick()
         question = Question(
             "New backup",
             Content(
@@ -90,7 +97,7 @@ class BackupFiles(Page):
             ),
             "Make it",
             field="In the folder, on the node:",
-            value=self._target,
+            value=folder,
             check=_folder,
         )
         self.act(question, lambda client, to: client.make_backup(to.strip()), _begun)
@@ -105,12 +112,16 @@ class BackupFiles(Page):
         self.run_worker(make(self), group="act")
 
     def action_folder(self) -> None:
+        self.run_worker(self._look(), group="act")
+
+    async def _look(self) -> None:
+        folder = await self._on_stick() or self._target
         question = Question(
             "Another folder",
             Content("Shows the backups in a folder of the node, for example that of a stick."),
             "Show it",
             field="Folder:",
-            value=self._target,
+            value=folder,
             check=_folder,
         )
 
@@ -122,6 +133,16 @@ class BackupFiles(Page):
             return Content.assemble("Looking into ", foreign(seen.target, LINE))
 
         self.act(question, call, done)
+
+    async def _on_stick(self) -> str:
+        """Whoever sits at the node itself can't know where its sticks are."""
+        if not self.console.kiosk:
+            return ""
+        try:
+            return await folder_on_stick(self)
+        except Trouble as trouble:  # another folder will do
+            self.console.tell(problem(trouble), "warning")
+            return ""
 
 
 def _folder(typed: str) -> str:
@@ -136,7 +157,7 @@ def _place(target: str, seen: Backups) -> Content:
     if not target:
         return Content.assemble(
             ("■ node.toml names no folder for backups", "$accent"),
-            ("  → set [backup] target, or press f and n with a stick", "$quiet"),
+            ("  → set [backup] target, or plug a stick in and press n", "$quiet"),
         )
     if seen.files is None:
         return Content.assemble(("✖ ", "$error"), foreign(seen.problem, LINE))

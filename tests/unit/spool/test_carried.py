@@ -20,7 +20,8 @@ from appliance.spool import carried, store
 from appliance.spool.sizes import Sizes
 from appliance.spool.store import Store
 from tests.support.disk_vfs import DiskVFS
-from tests.support.duo import Duo, Station
+from tests.support.duo import Duo
+from tests.support.station import Station
 
 KIND = 77
 NOTED = msgspec.msgpack.encode([KIND, "noted"])

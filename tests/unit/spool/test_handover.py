@@ -11,7 +11,8 @@ from appliance.mail.work import AttemptId, Lease, Result
 from appliance.replica.record import Attempt
 from appliance.spool.operations import CallOff, HandOver, StandAside
 from tests.support.disk_vfs import DiskVFS
-from tests.support.duo import Duo, Station
+from tests.support.duo import Duo
+from tests.support.station import Station
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from appliance.spool.schema import open_writer
 from appliance.spool.site import DOCUMENT
 from appliance.spool.sizes import Sizes
 from tests.support.disk_vfs import DiskVFS
-from tests.support.duo import Duo, Station
+from tests.support.duo import Duo
+from tests.support.station import Station
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tests.image.terminal import KEYS, Missing, Terminal
+from tests.support.terminal import KEYS, Missing, Terminal
 
 PATIENCE = 180.0
 """Seconds: a guest is twenty times slower than a machine, and two of them share this one."""
