@@ -6,9 +6,14 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from appliance.control.schema_setup import SetupView
-from tui.text import moment
+from textual.content import Content
+
+from appliance.control.schema_setup import FoundBackup, SetupView
+from appliance.mail.figures import bytes_text
+from tui.text import EMPTY, LINE, foreign, lines, moment
 from tui.wizard.answers import Answers, said
+
+_MOST = 6
 
 
 def _usable(view: SetupView) -> Sequence[str]:
@@ -73,6 +78,23 @@ def clock(answers: Answers, view: SetupView) -> str:
 def backup(answers: Answers, view: SetupView) -> str:
     """The newest backup of all sticks."""
     return said(answers, "restore", "file") or (view.backups[0].path if view.backups else "")
+
+
+def backups(view: SetupView) -> Content:
+    """All that sticks have, the newest first."""
+    if not view.backups:
+        return lines([EMPTY, Content("No backup was found on a stick.")])
+    return lines([EMPTY, *map(_backup, view.backups[:_MOST])])
+
+
+def _backup(one: FoundBackup) -> Content:
+    return Content.assemble(
+        (f"{moment(one.at)} UTC  ", "bold"),
+        f"{bytes_text(one.size)}, node ",
+        foreign(one.node, 12),
+        ": ",
+        foreign(one.path.rpartition("/")[2], LINE),
+    )
 
 
 def keyboard(answers: Answers, view: SetupView) -> str:

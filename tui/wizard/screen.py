@@ -98,8 +98,8 @@ class Wizard(Screen[Founded]):
         step, of = self._step, len(self._steps) + 1
         if step is not None and step.live:
             with suppress(Trouble):
-                sought = step.name == "restore"
-                self._view = await self._node.ask(lambda client: client.setup(sought), _LOOK)
+                seeks = step.seeks
+                self._view = await self._node.ask(lambda client: client.setup(seeks), _LOOK)
         title = step.title if step is not None else "All of it"
         page = self.query_one("#page", VerticalScroll)
         async with self.batch():
@@ -145,6 +145,7 @@ class Wizard(Screen[Founded]):
                     suggester=SuggestFromList(words, case_sensitive=False) if words else None,
                 ),
             )
+        await page.mount(Text(step.told(self._view)))
 
     def _focus(self) -> None:
         wanted = self.query("#page Input, #page OptionList")

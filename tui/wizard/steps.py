@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from textual.content import Content
+
 from appliance.control.schema_setup import SetupView
+from tui.text import EMPTY
 from tui.wizard import offered, taken
 from tui.wizard.answers import Answers, begins, joins, restores
 from tui.wizard.taken import Typed
@@ -33,7 +36,8 @@ class Step:
     """One page. `put` takes what was typed into the answers; raises Mistake.
 
     `wanted`: whether it is asked at all. `choices`: one of these, in place of fields.
-    `words`: what a field may say, to complete it. `live`: it is about what moves on by itself.
+    `words`: what a field may say, to complete it; `told` stands below the fields. `live`: it is
+    about what moves on by itself; `seeks`: also about backups, which are looked for on sticks.
     `gives`: the answer's name, where it is not the step's own.
     """
 
@@ -45,7 +49,9 @@ class Step:
     wanted: Callable[[Answers, SetupView], bool] = lambda answers, view: True
     choices: Sequence[tuple[str, str]] = ()
     words: Callable[[SetupView], Sequence[str]] = lambda view: ()
+    told: Callable[[SetupView], Content] = lambda view: EMPTY
     live: bool = False
+    seeks: bool = False
     gives: str = ""
 
 
@@ -146,7 +152,7 @@ STEPS = (
     Step(
         "restore",
         "The backup",
-        "Put the stick in, and go back and here again if the file is not seen. What it says is the "
+        "Put the stick in, and go back and here again if the backup is not seen. Offered is the "
         "newest one; type / and → to choose another. The recovery key is on paper.",
         taken.restore,
         (
@@ -155,7 +161,9 @@ STEPS = (
         ),
         lambda answers, view: restores(answers),
         words=lambda view: [one.path for one in view.backups],
+        told=offered.backups,
         live=True,
+        seeks=True,
     ),
     Step(
         "domain",
