@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(run=_install)
 
-    for name, run in (("resume", _resume), ("settle", _settle)):
-        one = commands.add_parser(name, help="for systemd: go on with an update")
+    for name, run in (("resume", _resume), ("settle", _settle), ("back", _back)):
+        one = commands.add_parser(name, help="for systemd: go on with an update, or take it back")
         one.add_argument("--prefix", type=Path, default=_PREFIX, help=argparse.SUPPRESS)
         one.set_defaults(run=run)
 
@@ -153,6 +153,10 @@ def _resume(arguments: argparse.Namespace) -> None:
 
 def _settle(arguments: argparse.Namespace) -> None:
     updater(Prefix(arguments.prefix), print).settle()
+
+
+def _back(arguments: argparse.Namespace) -> None:
+    updater(Prefix(arguments.prefix), print).request_back_at_boot("the boot menu")
 
 
 def _trusted(arguments: argparse.Namespace, prefix: Prefix) -> PublicKey:

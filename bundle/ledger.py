@@ -85,6 +85,19 @@ class State:
     error: str = ""
     hint: str = ""
 
+    @property
+    def before(self) -> str:
+        """The release to go back to, "" if there is none."""
+        if self.phase is Phase.DONE:
+            return self.old
+        # Going back came to nothing: it can be begun again.
+        return self.new if self.phase is Phase.FAILED and not self.source else ""
+
+    @property
+    def in_use(self) -> str:
+        """The release that runs, once it is over."""
+        return self.new if self.phase is Phase.DONE else self.old
+
     def now(self, phase: Phase, **values: Any) -> State:
         """The same update, further on."""
         return dataclasses.replace(self, phase=phase, **values)

@@ -46,6 +46,9 @@ class Node(Protocol):
     def digest(self, release: Path, *, upcoming: bool) -> tuple[int, str]:
         """The spool's digest as `release` reads it, with the digest's format."""
 
+    def exposed(self, release: Path) -> int:
+        """Messages that the other node may not have, as `release` reads it; while it is stopped."""
+
     def event(self, **values: object) -> None:
         """Into the node's log; never fails."""
 

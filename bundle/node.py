@@ -137,6 +137,9 @@ class SystemNode:
         found = json.loads(self._twinpost(release, "digest", *options))
         return int(found["format"]), str(found["sha256"])
 
+    def exposed(self, release: Path) -> int:
+        return int(json.loads(self._twinpost(release, "exposed"))["exposed"])
+
     def event(self, **values: object) -> None:
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
         line = {"id": "", "event": "update", "at": now, "process": "update", **values}

@@ -17,6 +17,7 @@ _UNITS = Path("usr/lib/systemd/system")
 _PLACES = {
     "twinpost.service": _UNITS / "twinpost.service",
     "twinpost-settle.service": _UNITS / "twinpost-settle.service",
+    "twinpost-back.service": _UNITS / "twinpost-back.service",
     "twinpost-update.service": _UNITS / "twinpost-update.service",
     "twinpost-firewall.service": _UNITS / "twinpost-firewall.service",
     "twinpost-firewall.path": _UNITS / "twinpost-firewall.path",
@@ -36,7 +37,7 @@ _ENABLED = (
     "twinpost-firewall.service",
     "twinpost-firewall.path",
 )
-_AT_BOOT = ("twinpost-update.service", "twinpost-helper.socket")
+_AT_BOOT = ("twinpost-back.service", "twinpost-update.service", "twinpost-helper.socket")
 
 
 def place(release: Path, root: Path) -> bool:

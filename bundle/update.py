@@ -68,39 +68,46 @@ class Updater:
                 allow_downgrade=allow_downgrade,
                 by=by,
                 text="waiting to begin",
-            )
+            ),
+            old,
         )
 
     def request_back(self, by: str) -> None:
         """Note that the release before is to be used again; raises Refused if that is not safe."""
+        seen = self._node.look() if self._node.configured else None
+        paired = seen is not None and seen.mode == "paired"
+        state = self._back(by, paired=paired)
+        if state.files and (seen is None or not paired or seen.exposed):
+            raise _lost()
+        self._begin(state, self._in_use())
+
+    def request_back_at_boot(self, by: str) -> None:
+        """The same before the node starts: that it is safe is seen when the node is stopped.
+
+        What is trusted to do it is the release that made the update, not the one that it brought.
+        """
+        self._begin(self._back(by, paired=False), None)
+
+    def _back(self, by: str, *, paired: bool) -> State:
         last, current = self.ledger.read(), self._in_use()
-        if last is None or last.phase is not Phase.DONE or last.new != str(current):
+        if last is None or not last.before or last.in_use != str(current):
             raise Refused("there is no update to take back", "see `twinpost update status`")
-        old = Version.parse(last.old)
+        old = Version.parse(last.before)
         if not self.prefix.has(old):
             raise Refused(f"release {old} is not here any more", "install its bundle")
         gone = [one for one in last.files if not swap.beside(Path(one), "previous").exists()]
         if gone:
             hint = "what it had is given up once the next update begins, or by `update finish`"
             raise Refused(f"the data of release {old} is not here any more", hint)
-        seen = self._node.look() if self._node.configured else None
-        paired = seen is not None and seen.mode == "paired"
-        if last.files and (seen is None or not paired or seen.exposed):
-            raise Refused(
-                "mail that came since would be lost: the other node does not have all of it",
-                "wait until the pair is paired and nothing is exposed",
-            )
-        self._begin(
-            State(
-                Phase.STOPPING,
-                last.new,
-                last.old,
-                files=last.files,
-                paired=paired,
-                alone=not paired,
-                by=by,
-                text=f"going back to release {old}",
-            )
+        return State(
+            Phase.STOPPING,
+            last.in_use,
+            last.before,
+            files=last.files,
+            paired=paired,
+            alone=not paired,
+            by=by,
+            text=f"going back to release {old}",
         )
 
     def finish(self) -> None:
@@ -111,12 +118,14 @@ class Updater:
         with self.ledger.locked():
             swap.forget(map(Path, last.files), "previous", "failed")
 
-    def _begin(self, state: State) -> None:
+    def _begin(self, state: State, by: Version | None) -> None:
+        """Note it, to be done by that release; None: by the one that did it last."""
         with self.ledger.locked():
             last = self.ledger.read()
             if last is not None and not last.phase.over:
                 raise Refused("an update is under way", "see `twinpost update status`")
-            files.point(self.prefix.updater, f"releases/{self._in_use()}")
+            if by is not None:
+                files.point(self.prefix.updater, f"releases/{by}")
             now = self._clock.wall()
             self._write(state.now(state.phase, began=now, changed=now))
 
@@ -209,10 +218,12 @@ class Updater:
         state = self._stop(state)
         state = state.now(Phase.MIGRATING, text="copying what the release keeps otherwise")
         self._write(state)
+        old = self.prefix.release(Version.parse(state.old))
         if not state.source:
+            if state.files and self._node.exposed(old):  # it may have taken some until just now
+                raise _lost()
             swap.offer(map(Path, state.files), self._step)
             return state.now(Phase.SWITCHING, text="exchanging releases")
-        old = self.prefix.release(Version.parse(state.old))
         before = self._node.digest(old, upcoming=False)
         state = self._migrate(state, new)
         after = self._node.digest(new, upcoming=True)
@@ -359,3 +370,10 @@ class Updater:
                 self._node.start()
             except (Refused, OSError, subprocess.SubprocessError) as error:
                 self._tell(f"the node could not be started: {error}")
+
+
+def _lost() -> Refused:
+    return Refused(
+        "mail that came since would be lost: the other node does not have all of it",
+        "wait until the pair is paired and nothing is exposed",
+    )

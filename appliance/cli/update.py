@@ -192,6 +192,24 @@ def digest(data: Path, upcoming: bool) -> None:
     click.echo(json.dumps({"format": form, "sha256": found}))
 
 
+@command.command(hidden=True)
+@data_option
+def exposed(data: Path) -> None:
+    """How many messages of a node that does not run the other one may not have."""
+    import json
+
+    from appliance.config import open_layout
+    from appliance.services.migration import CannotMigrate
+    from appliance.services.migration import exposed as exposed_of
+
+    with config_errors():
+        layout, _ = open_layout(data)
+    try:
+        click.echo(json.dumps({"exposed": exposed_of(layout)}))
+    except CannotMigrate as error:
+        raise CliError(str(error), error.hint, Exit.NEGATIVE) from None
+
+
 @contextmanager
 def _as_root() -> Iterator[None]:
     """For what only root may; what `bundle` raises becomes CliError."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -71,9 +71,24 @@ def digest(layout: Layout, *, upcoming: bool) -> tuple[int, str]:
         path = copy
     if not path.exists():
         return dump.FORMAT, ""
+    with _store(path) as store:
+        return dump.FORMAT, dump.digest_of(store)
+
+
+def exposed(layout: Layout) -> int:
+    """Messages of which the other node has not said that it holds them; raises CannotMigrate."""
+    path = layout.spool / "spool.db"
+    if not path.exists():
+        return 0
+    with _store(path) as store:
+        return store.exposed()
+
+
+@contextmanager
+def _store(path: Path) -> Iterator[Store]:
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
-            return dump.FORMAT, dump.digest_of(Store(connection, b"", b"", 0))
+            yield Store(connection, b"", b"", 0)
     except apsw.Error as error:
         raise CannotMigrate(
             f"{path}: {error}", "the spool is damaged: see `twinpost pair`"

@@ -31,7 +31,7 @@ from appliance.services.process import Context
 from bundle import install, verify
 from bundle.errors import Refused
 from bundle.install import Prefix
-from bundle.ledger import Ledger, Phase, State
+from bundle.ledger import Ledger, State
 from bundle.manifest import Version
 from bundle.service import PREFIX
 
@@ -73,9 +73,9 @@ class InstalledReleases:
 
     def before(self) -> str:
         state = self._state()
-        if state is None or state.phase is not Phase.DONE or not state.old:
+        if state is None or not state.before:
             return ""
-        return state.old if self._prefix.has(Version.parse(state.old)) else ""
+        return state.before if self._prefix.has(Version.parse(state.before)) else ""
 
     def _state(self) -> State | None:
         try:

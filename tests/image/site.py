@@ -248,6 +248,35 @@ class Site:
                 operator.goes_to("U", "Updates", 20)
                 return operator.sees(rf"to {re.escape(NEW)} .*(both nodes run it|stopped:.*)", 20)
 
+    def goes_back(self) -> None:
+        """The power goes, and somebody chooses the release before in the boot menu."""
+        self.a.power_off()
+        self.a.power_on()
+        operator = Operator(self.a.terminal)
+        operator.sees("the release before the last update", BOOT)
+        self.a.picture("boot-menu")
+        operator.presses_until("down", r"\*Twinpost, the release before", 60)
+        operator.press("enter")
+        self._runs(OLD)
+        operator = self.log_in(self.a)
+        operator.goes_to("U", "Updates")
+        operator.press("b")
+        operator.sees(f"uses release {re.escape(NEW)} again")
+        operator.enters("a")
+        self._runs(NEW)
+
+    def _runs(self, release: str) -> None:
+        """The first one, and the pair is a pair."""
+        end = time.monotonic() + UPDATE
+        while True:
+            assert time.monotonic() < end, f"it does not run {release}"
+            with suppress(Missing):
+                operator = self.log_in(self.a, 60)
+                operator.goes_to("U", "Updates", 30)
+                operator.sees(rf"Releases +a {re.escape(release)}\b", 30)
+                break
+        self.is_paired(self.a)
+
     def report(self) -> None:
         """Onto a stick at the console, and verified at home."""
         stick = disk.stick(self.folder / "reports.img", 64 << 20, "REPORTS", {})

@@ -38,6 +38,8 @@ def test_a_site_from_one_stick(tmp_path: Path) -> None:
             site.update(update)
         with step("everything that got 250 is there"):
             site.finds_all(site.log_in(site.b, 60))
+        with step("node a goes back from the boot menu, and forth again"):
+            site.goes_back()
         with step("a report on a stick"):
             site.report()
         with step("the clock"):

@@ -16,6 +16,7 @@ from tests.support.terminal import Missing, Terminal
 
 PACKER = Path(__file__).parents[2] / "packer"
 SCRIPTS = sorted(PACKER.rglob("*.sh"))
+MENU = PACKER / "live/etc/grub.d/11_twinpost"
 
 
 @pytest.fixture
@@ -63,9 +64,16 @@ def test_what_is_put_on_a_stick_comes_off_it(tmp_path: Path) -> None:
     assert disk.fat_start(stick) == 1 << 20
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("script", [*SCRIPTS, MENU], ids=lambda path: path.name)
 def test_scripts_are_whole(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_boot_menu_says_what_the_unit_waits_for() -> None:
+    unit = (PACKER.parent / "bundle/system/twinpost-back.service").read_text()
+    [word] = re.findall(r"^ConditionKernelCommandLine=(\S+)$", unit, re.MULTILINE)
+    assert re.search(rf"^\tlinux .* {re.escape(word)}$", MENU.read_text(), re.MULTILINE)
+    assert MENU.stat().st_mode & 0o111 == 0o111  # grub-mkconfig leaves out what it can't run
 
 
 def test_packer_can_run_the_steps_it_names() -> None:

@@ -68,6 +68,7 @@ def test_a_pair_of_machines_from_bundle_to_update(tmp_path: Path) -> None:
             send_until_taken(pair, subject)
         sent += loses_nothing_when_the_power_goes(pair, sent)
         sent += loses_nothing_in_an_update(pair, second)
+        goes_back_as_the_boot_menu_has_it(pair)
         goes_back_from_what_does_not_work(pair, sick, "does not do its work")
         goes_back_from_what_does_not_work(pair, unmigratable, "migrated")
         for machine in pair.machines:
@@ -168,6 +169,22 @@ def rows(machine: Machine, query: str) -> str:
         f" flags=apsw.SQLITE_OPEN_READONLY).execute({query!r}).get)"
     )
     return machine.run("/opt/twinpost/current/venv/bin/python", "-c", program).strip()
+
+
+def goes_back_as_the_boot_menu_has_it(pair: Site) -> None:
+    """With the data of before, which know nothing of the last messages; then forth again."""
+    pair.a.run("systemctl", "stop", "twinpost.service")
+    pair.a.run("/opt/twinpost/updater/venv/bin/python", "-P", "-m", "bundle", "back")
+    pair.a.run("systemctl", "start", "twinpost.service", "twinpost-update.service")
+    for version in ("1.0.0", "1.0.1"):
+        until(partial(uses, pair.a, version))
+        until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+        if version == "1.0.0":
+            pair.a.run("twinpost", "update", "rollback")
+
+
+def uses(machine: Machine, version: str) -> bool:
+    return machine.run("twinpost", "--version").split()[-1] == version
 
 
 def goes_back_from_what_does_not_work(pair: Site, name: str, why: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from appliance.config import Layout
 from appliance.config.node import PathSettings
-from appliance.services.migration import CannotMigrate, digest, migrate
+from appliance.services.migration import CannotMigrate, digest, exposed, migrate
 from appliance.spool import schema
 from tests.unit.spool.node import Node
 
@@ -81,6 +81,16 @@ def test_the_digest_tells_what_is_missing(layout: Layout) -> None:
             db.execute(statement)
         assert digest(layout, upcoming=True) != before
         before = digest(layout, upcoming=True)
+
+
+def test_what_the_other_node_may_not_have_is_counted_while_nothing_runs(layout: Layout) -> None:
+    assert exposed(layout) == 0
+    fill(layout)
+    assert exposed(layout) == 20
+    with closing(apsw.Connection(str(layout.spool / "spool.db"))) as db:
+        db.execute("DROP TABLE message")
+    with pytest.raises(CannotMigrate, match="message"):
+        exposed(layout)
 
 
 def test_what_was_in_the_log_of_a_node_that_was_killed_is_in_the_copy(layout: Layout) -> None:
