@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from appliance.config import ConfigError
 from appliance.control.roles import Who
 from appliance.control.schema import Failure
 from appliance.decoding import from_json
@@ -28,6 +29,15 @@ class Failed(Exception):
 
 class BadRequest(Failed):
     """The request itself is wrong; `hint` says what is right."""
+
+
+def wrong_text(error: ConfigError) -> BadRequest:
+    """The first of what is wrong with settings that somebody wrote, and where it stands."""
+    first, *more = error.problems
+    others = f" (and {len(more)} more)" if more else ""
+    line = f"line {first.line}: " if first.line else ""
+    key = f"{first.key}: " if first.key else ""
+    return BadRequest(f"{line}{key}{first.what}{others}", first.hint)
 
 
 class Unauthorized(Failed):

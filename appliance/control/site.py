@@ -15,7 +15,7 @@ from appliance.config.site import SiteSettings
 from appliance.config.site_document import changes
 from appliance.control.audit import note
 from appliance.control.handlers import Handlers
-from appliance.control.http import BadRequest, as_json, decoded, user
+from appliance.control.http import BadRequest, as_json, decoded, user, wrong_text
 from appliance.control.observer import Observer
 from appliance.control.roles import Role
 from appliance.control.schema import ChangeSite, SiteHistory
@@ -97,11 +97,7 @@ class SiteApi:
         try:
             document = sparse(parse(body.text, SiteSettings, "the draft"))
         except ConfigError as error:
-            first, *more = error.problems
-            others = f" (and {len(more)} more)" if more else ""
-            line = f"line {first.line}: " if first.line else ""
-            key = f"{first.key}: " if first.key else ""
-            raise BadRequest(f"{line}{key}{first.what}{others}", first.hint) from None
+            raise wrong_text(error) from None
         assert isinstance(document, dict)
         return as_json(await self._drafted(document))
 

@@ -20,6 +20,7 @@ from appliance.control.machine import MachineApi
 from appliance.control.mail_process import MailProcess
 from appliance.control.mailbox_import import ImportApi
 from appliance.control.moves import Moves
+from appliance.control.node_settings import NodeSettingsApi
 from appliance.control.observer import Identity, Observer
 from appliance.control.own_api import OwnApi
 from appliance.control.pairing import PairingApi
@@ -53,6 +54,7 @@ from appliance.services.introductions import Introductions
 from appliance.services.jobs import Surroundings, scheduler
 from appliance.services.monitor import Monitor
 from appliance.services.node import PROCESSES
+from appliance.services.node_file import OwnFile
 from appliance.services.pairing import Pairings, restart_node
 from appliance.services.passwords import Passwords
 from appliance.services.process import Context
@@ -135,6 +137,7 @@ async def serve(context: Context) -> None:
     MachineApi(helper).add_to(api)
     StickFiles(helper, layout.run).add_to(api)
     SiteApi(str(node.name), observer, site, mail).add_to(api)
+    NodeSettingsApi(OwnFile(layout, lambda: restart_node(layout.lock))).add_to(api)
     TlsApi(observer, tls, mail).add_to(api)
     ImportApi(observer, reader, mail, layout.run).add_to(api)
     PeopleApi(observer, site, mail, Passwords(), context.emit).add_to(api)

@@ -7,6 +7,7 @@ import re
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.install.kiosk import kiosk
 from tests.install.machine import Machine
@@ -22,6 +23,14 @@ _VALUES = (
     ("k", "Keyboard", "no"),
     ("h", "Host name", "starboard"),
 )
+_REPLACE = """\
+import sys
+from pathlib import Path
+from appliance.control.client import Client
+client = Client(Path("/var/lib/twinpost/run/control.sock"))
+text = client.node_text().text
+print(client.change_node(text.replace(sys.argv[1] + ":", sys.argv[2] + ":"), text))
+"""
 _OVER = ("done", "back", "failed")
 _UPDATE = 300.0
 """Seconds that a node may take for one."""
@@ -37,6 +46,8 @@ def does_it_all_by_keys(pair: Site, folder: Path) -> None:
     shutil.copy(pair.stick.folder / pair.stick.burn(_NEW), files)
     with kiosk(pair.a, folder / "keys.log") as (operator, _):
         changes_names(operator, pair.a)
+        moves_to_another_address(operator, pair)
+        changes_its_own_settings(operator, pair)
         restarts_the_node(operator, pair)
         with plugged_in(pair.a, "UPDATE", files):
             mounts(operator)
@@ -68,10 +79,71 @@ def changes_names(operator: Operator, machine: Machine) -> None:
         operator.enters(value)
         operator.sees(f"then +{re.escape(value)}")
         operator.press("y")
-        operator.sees(f"{title} .*{re.escape(value)}")
-    view = json.loads(machine.run("twinpost", "machine", "status", "--json"))
+        operator.sees(rf"(?i)^ *{title} +{re.escape(value)}$")
+    view = _machine(machine)
     now = (view["clock"]["time_zone"], view["keyboard"], view["host_name"])
     assert now == tuple(value for _, _, value in _VALUES)
+
+
+def moves_to_another_address(operator: Operator, pair: Site) -> None:
+    """As docs/operators/console.md has it, but that nobody types in the editor."""
+    old, new = pair.a.host.addresses[0], "192.0.2.201"
+    maintains(operator, "Begin it")
+    until(lambda: holds(pair.b))
+    changes_addresses(operator, pair.a, f"{old}/24 {new}/24")
+    for machine in (pair.b, pair.a):
+        machine.run("/opt/twinpost/current/venv/bin/python", "-P", "-c", _REPLACE, old, new)
+    until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+    changes_addresses(operator, pair.a, f"{new}/24")
+    maintains(operator, "End it")
+    until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+    addresses = _machine(pair.a)["interfaces"][0]["addresses"]
+    assert f"{new}/24" in addresses
+    assert f"{old}/24" not in addresses
+
+
+def maintains(operator: Operator, answer: str) -> None:
+    at(operator, "6", "Pair")
+    operator.press("m")
+    operator.sees(answer)
+    operator.press("y")
+
+
+def changes_addresses(operator: Operator, machine: Machine, wanted: str) -> None:
+    at(operator, "N", "Machine")
+    operator.press("a")
+    operator.sees("Interface:")
+    operator.enters("")
+    operator.sees("Addresses of eth0")
+    operator.press("end")
+    operator.press("ctrl-u")
+    operator.enters(wanted)
+    operator.sees(f"then +{re.escape(wanted)}")
+    operator.press("y")
+    operator.sees("unless kept")
+    operator.press("a")
+    operator.sees("They are on trial")
+    operator.press("y")
+    until(lambda: _machine(machine)["trial"] is None)
+
+
+def changes_its_own_settings(operator: Operator, pair: Site) -> None:
+    """In an editor, on a terminal for which Ctrl-S could mean something else."""
+    before = main_process(pair.a)
+    at(operator, "S", "Settings")
+    operator.press("n")
+    operator.sees("node.toml of a")
+    operator.enters('keep_ended = "6d"')
+    operator.press("ctrl-s")
+    operator.sees("start anew; the other node serves")
+    operator.enters("a")
+    until(lambda: "keep_ended" in pair.a.run("cat", "/var/lib/twinpost/node.toml"))
+    until(lambda: mode(pair.a) == mode(pair.b) == "paired")
+    assert main_process(pair.a) == before
+
+
+def _machine(machine: Machine) -> Any:
+    return json.loads(machine.run("twinpost", "machine", "status", "--json"))
 
 
 def restarts_the_node(operator: Operator, pair: Site) -> None:

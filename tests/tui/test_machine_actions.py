@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from appliance.control.roles import Role
 from appliance.control.schema import Failure
-from appliance.control.schema_machine import Name, NewClock
+from appliance.control.schema_machine import Name, NewClock, NewNetwork
 from appliance.control.schema_people import SessionView
-from appliance.ipc.machine import Done, Sticks
+from appliance.ipc.machine import Done, InterfaceSettings, NetworkTrial, Sticks
 from tests.tui.acts import acts
 from tests.tui.control import ControlServer, serving
 from tests.tui.machines import LOOSE, MACHINE, MOUNTED, WHEN
@@ -127,6 +127,41 @@ async def test_the_same_value_or_none_changes_nothing(control: ControlServer) ->
             await console.sees(lambda shown: "Another one" not in shown)
             assert "then    " not in console.text()
     assert posted(control) == []
+
+
+@acts("machine.addresses")
+async def test_addresses_are_tried_and_kept(control: ControlServer) -> None:
+    first = MACHINE.interfaces[0]
+    settings = InterfaceSettings(name="eth0", addresses=("192.0.2.11/24",), gateway="192.0.2.1")
+    view = replace(MACHINE, interfaces=(replace(first, settings=settings), MACHINE.interfaces[1]))
+    tried = NetworkTrial(before=view.interfaces, after=view.interfaces, trial=120)
+    control.answers |= {"/machine": view, "/machine/network": tried}
+    control.answers["/machine/network/confirm"] = Done("the addresses are kept")
+    async with seen(control.path, (100, 30)) as console:
+        await opened(console)
+        await console.press("a")
+        await console.sees("There is eth0, eth1.")
+        await retype(console, "eth7")
+        await console.sees("there is no such interface")
+        await retype(console, "eth0")
+        await console.sees("192.0.2.11/24 via 192.0.2.1")
+        await retype(console, "192.0.2.21/24 via")
+        await console.sees("write ADDRESS/PREFIX via GATEWAY")
+        await retype(console, "192.0.2.21/24, 192.0.2.11/24 via 192.0.2.1")
+        await console.sees("then    192.0.2.21/24 192.0.2.11/24 via 192.0.2.1")
+        assert posted(control) == []
+        await console.press("y")
+        await console.sees(lambda text: "Press a to keep them" in joined(text))
+        control.answers["/machine"] = replace(view, trial=100)
+        await console.sees("unless kept")
+        await console.press("a")
+        await console.sees("taken back in 100 s")
+        await console.press("y")
+        await console.sees("the addresses are kept")
+    wanted = replace(settings, addresses=("192.0.2.21/24", "192.0.2.11/24"))
+    (path, body), (kept, _) = posted(control)
+    assert (path, kept) == ("/machine/network", "/machine/network/confirm")
+    assert msgspec.json.decode(body, type=NewNetwork) == NewNetwork((wanted,), 120)
 
 
 @acts("machine.stick")

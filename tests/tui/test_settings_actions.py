@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from appliance.control.client import Client
+from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.schema import ChangeSite
 from appliance.mail.views import SiteView
 from tests.pair.harness import until
@@ -66,6 +67,56 @@ async def test_the_site_is_edited_checked_applied_and_rolled_back(pair: Moving) 
         await console.sees("Back to version")
         await console.press("enter")
         await has(False)
+
+
+@acts("settings.node")
+async def test_a_nodes_own_settings_are_changed_and_taken_back(pair: Moving) -> None:
+    """By its name; the services start anew, and the pair is paired again."""
+    client, file = Client(pair.a.layout.control_socket), pair.a.layout.node_toml
+    before = file.read_text()
+
+    async def anew(started: set[int | None]) -> None:
+        async def look() -> bool:
+            with suppress(NotRunning, ApiError):
+                status = await asyncio.to_thread(client.status)
+                now = {one.pid for one in status.processes}
+                return status.mode == "paired" and not started & now
+            return False
+
+        await until(look, "other processes serve, and the pair is paired", 60.0)
+
+    async def started() -> set[int | None]:
+        return {one.pid for one in (await asyncio.to_thread(client.status)).processes}
+
+    async with seen(pair.a.layout.control_socket, (120, 40)) as console:
+        await console.go("settings")
+        was = await started()
+        await console.press("n")
+        await console.sees("node.toml of a")
+        await console.press(*keys("keep_endet = 1"))
+        await console.press("enter", "ctrl+s")
+        await console.sees(lambda text: "keep_endet" in text and "did you mean" in text)
+        await console.press("up", "home", "ctrl+k")
+        await console.press(*keys('keep_ended = "6d"'))
+        await console.press("ctrl+s")
+        await console.sees("start anew; the other node serves")
+        await console.sees('+ keep_ended = "6d"')
+        await console.type("a")
+        await console.press("enter")
+        await console.sees("node.toml is written")
+        assert file.read_text() == f'keep_ended = "6d"\n{before}'
+        await anew(was)
+        was = await started()
+        await console.sees("Healthy")
+        await console.press("n")
+        await console.sees("Ctrl+R: what it said before")
+        await console.press("ctrl+r", "ctrl+s")
+        await console.sees('- keep_ended = "6d"')
+        await console.type("a")
+        await console.press("enter")
+        await console.sees("node.toml is written")
+        assert file.read_text() == before
+        await anew(was)
 
 
 async def test_without_branches_nothing_is_settled(pair: Moving) -> None:

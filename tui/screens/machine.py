@@ -16,6 +16,7 @@ from tui.node import Trouble
 from tui.page import Page, problem
 from tui.rows import ListRows
 from tui.screens import machine_words as words
+from tui.screens.machine_network import change
 from tui.text import EMPTY, foreign
 from tui.widgets.line import Line, Text
 from tui.widgets.table import Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from appliance.control.client import Client
 
 _EVERY = 5.0
-_NAMES = ("keyboard", "host_name")
+_OURS = ("keyboard", "host_name", "addresses")
 
 
 class Machine(Page):
@@ -32,21 +33,23 @@ class Machine(Page):
 
     ABOUT: ClassVar[str] = """
         What lies under the node. Enter mounts a stick, so that backups, reports and updates find
-        it; Enter again lets it go: pull it out only then. A change of a name shows what was and
-        what will be. Keyboard and host name can be changed where all of the machine is Twinpost's.
-        Addresses are only shown: `twinpost machine network` changes them. r stops the node in
-        order and starts it again; X and P restart the machine and switch it off.
+        it; Enter again lets it go: pull it out only then. A change shows what was and what will
+        be. Keyboard, host name and addresses can be changed where all of the machine is Twinpost's.
+        Addresses (a) are on trial for two minutes: a once more keeps them, and if nobody does, all
+        is as it was. r stops the node in order and starts it again; X and P restart the machine and
+        switch it off.
     """
     NEEDS: ClassVar = {
         "stick": Role.OPERATOR,
         **dict.fromkeys(
-            ("clock", "zone", *_NAMES, "restart", "reboot", "power_off"), Role.ADMINISTRATOR
+            ("clock", "zone", *_OURS, "restart", "reboot", "power_off"), Role.ADMINISTRATOR
         ),
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "stick", "Mount / let go"),
         Binding("c", "clock", "Clock"),
         Binding("z", "zone", "Time zone"),
+        Binding("a", "addresses", "Addresses", show=False),
         Binding("k", "keyboard", "Keyboard", show=False),
         Binding("h", "host_name", "Host name", show=False),
         Binding("r", "restart", "Restart node"),
@@ -77,7 +80,7 @@ class Machine(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Greyed where nobody manages the machine, or not that part of it."""
         if action in self.NEEDS:
-            if self._view is None or (action in _NAMES and not self._view.appliance):
+            if self._view is None or (action in _OURS and not self._view.appliance):
                 return None
         return super().check_action(action, parameters)
 
@@ -130,6 +133,11 @@ class Machine(Page):
         if (view := self._view) is not None:
             name = view.host_name
             self._change("Host name", name, lambda client, name: client.set_host_name(name))
+
+    def action_addresses(self) -> None:
+        """Change them on trial, or keep what is on trial."""
+        if (view := self._view) is not None:
+            self.run_worker(change(self, view), group="act")
 
     def action_restart(self) -> None:
         """Of the node."""

@@ -34,7 +34,7 @@ def _facts(view: MachineView) -> Iterator[Content]:
         yield _fact(one.name, _interface(one))
     yield _fact("gateway", foreign(view.gateway or "none"))
     if view.trial is not None:
-        said = f"▲ new addresses are on trial: taken back in {view.trial} s unless confirmed"
+        said = f"▲ new addresses are on trial: taken back in {view.trial} s unless kept (key a)"
         yield _fact("", Content.assemble((said, "$warning")))
 
 

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from appliance.control.schema import ChangeSite
+from appliance.control.schema_node import NodeText
 from appliance.control.schema_site import SiteDraft
 from appliance.mail.figures import counted
 from appliance.mail.views import SiteVersionView
@@ -16,7 +17,7 @@ from tui.dialogs import Dialog, Question
 from tui.listing import Listing
 from tui.node import Trouble
 from tui.page import problem
-from tui.screens.site_editor import SiteEditor, differs, question
+from tui.screens.editor import Editor, differs, own, question, site
 from tui.text import EMPTY, LINE, foreign, lines, moment
 from tui.widgets.table import Column
 
@@ -34,14 +35,15 @@ class Settings(Listing[SiteVersionView]):
         share. e edits it as text: it is checked, what would change is shown, and both nodes act on
         it at once. Each change is a version; below the list stands what going back to the one under
         the cursor would change, and r does that. A BRANCH was made while the nodes were apart and
-        does not apply: r takes it, s keeps what is in force. What is this machine's own, its
-        addresses for example, stands in node.toml (docs/settings.md).
+        does not apply: r takes it, s keeps what is in force. n edits, in the same way, what is the
+        node's own: node.toml, with the addresses that it listens at (docs/settings.md).
     """
     EMPTY_TEXT: ClassVar[str] = "There is no version yet: site.toml applies."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "edit", "Edit"),
         Binding("r", "rollback", "Roll back"),
         Binding("s", "settle", "Settle branches"),
+        Binding("n", "node", "This node"),
     ]
 
     def columns(self) -> Sequence[Column[SiteVersionView]]:
@@ -98,14 +100,28 @@ class Settings(Listing[SiteVersionView]):
 
     async def _edit(self) -> None:
         try:
-            site = await self.node.ask(lambda client: client.site_text())
+            text = await self.node.ask(lambda client: client.site_text())
         except Trouble as trouble:
             self.console.tell(problem(trouble), "error")
             return
-        made = await self.app.push_screen_wait(SiteEditor(self.node, site))
+        made = await self.app.push_screen_wait(Editor(self.node, site(text)))
         if made is not None:
             self.console.tell(Content(f"Version {made.number} is in force."), "information")
             self.hurry()
+
+    def action_node(self) -> None:
+        self.run_worker(self._node_settings(), group="act")
+
+    async def _node_settings(self) -> None:
+        try:
+            text, name = await self.node.ask(_own)
+        except Trouble as trouble:
+            self.console.tell(problem(trouble), "error")
+            return
+        made = await self.app.push_screen_wait(Editor(self.node, own(text, name)))
+        if made is not None:
+            said = "node.toml is written, and the services start anew."
+            self.console.tell(Content(said), "information")
 
     def action_rollback(self) -> None:
         if (row := self.row) is not None:
@@ -154,6 +170,10 @@ class Settings(Listing[SiteVersionView]):
 
 def _made(version: SiteVersionView) -> Content:
     return Content(f"Version {version.number} is in force.")
+
+
+def _own(client: Client) -> tuple[NodeText, str]:
+    return client.node_text(), client.status().name
 
 
 def _standing(one: SiteVersionView) -> Content:

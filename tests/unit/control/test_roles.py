@@ -38,6 +38,7 @@ ADMINISTRATION = (
     "/v1/aliases",
     "/v1/site",
     "/v1/tls",
+    "/v1/node",
     "/v1/salvage",
     *PAIRING,
 )
