@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Event, InputEvent
@@ -21,6 +20,7 @@ from appliance.control.schema import Status
 from tui.ascii import Ascii
 from tui.dialogs import Help, Screens
 from tui.follow import Follower
+from tui.keys import OneKeyAtATime
 from tui.node import GONE, Connect, Node, Trouble
 from tui.page import Page
 from tui.palette import Commands
@@ -39,7 +39,7 @@ _LOOK_EVERY = 1.0
 """Seconds between two looks at a node."""
 
 
-class Console(App[None]):
+class Console(OneKeyAtATime[None]):
     """The operator's interface to the pair, over the control API of one of its nodes."""
 
     CSS_PATH = "app.tcss"
