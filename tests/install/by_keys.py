@@ -13,7 +13,7 @@ from tests.install.kiosk import kiosk
 from tests.install.machine import Machine
 from tests.install.site import Site
 from tests.install.stick import plugged_in
-from tests.install.waiting import holds, mode, until
+from tests.install.waiting import holds, mode, runs, until
 from tests.support.operator import Operator
 
 _WHO, _PASSWORD = "anna", "correct horse battery"
@@ -31,7 +31,6 @@ client = Client(Path("/var/lib/twinpost/run/control.sock"))
 text = client.node_text().text
 print(client.change_node(text.replace(sys.argv[1] + ":", sys.argv[2] + ":"), text))
 """
-_OVER = ("done", "back", "failed")
 _UPDATE = 300.0
 """Seconds that a node may take for one."""
 
@@ -223,13 +222,3 @@ def begins(operator: Operator, key: str, asks: str, answer: str) -> None:
     operator.press(key)
     operator.sees(asks)
     operator.press(answer)
-
-
-def runs(machine: Machine, version: str) -> bool:
-    """It is in use, and nothing is under way."""
-    if machine.run("twinpost", "--version").split()[-1] != version:
-        return False
-    told = machine.run("twinpost", "update", "status", "--json", check=False)
-    return told.startswith("[") and all(
-        one["update"] is None or one["update"]["phase"] in _OVER for one in json.loads(told)
-    )

@@ -17,7 +17,7 @@ import pytest
 from tests.install.later import NOTES, SICK, UNMIGRATABLE
 from tests.install.machine import Machine
 from tests.install.site import Site, site
-from tests.install.waiting import PATIENCE, holds, mode, until
+from tests.install.waiting import PATIENCE, holds, mode, runs, until
 from tests.netns.namespace import Failed
 
 
@@ -177,14 +177,10 @@ def goes_back_as_the_boot_menu_has_it(pair: Site) -> None:
     pair.a.run("/opt/twinpost/updater/venv/bin/python", "-P", "-m", "bundle", "back")
     pair.a.run("systemctl", "start", "twinpost.service", "twinpost-update.service")
     for version in ("1.0.0", "1.0.1"):
-        until(partial(uses, pair.a, version))
+        until(partial(runs, pair.a, version))
         until(lambda: mode(pair.a) == mode(pair.b) == "paired")
         if version == "1.0.0":
             pair.a.run("twinpost", "update", "rollback")
-
-
-def uses(machine: Machine, version: str) -> bool:
-    return machine.run("twinpost", "--version").split()[-1] == version
 
 
 def goes_back_from_what_does_not_work(pair: Site, name: str, why: str) -> None:
