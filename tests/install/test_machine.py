@@ -12,7 +12,7 @@ from tests.install.kiosk import kiosk
 from tests.install.machine import Machine
 from tests.install.site import Site, site
 from tests.install.stick import plugged_in
-from tests.install.waiting import until
+from tests.install.waiting import mode, until
 from tests.netns.namespace import Failed
 
 _ASK = """\
@@ -44,6 +44,7 @@ def test_an_appliance(tmp_path: Path) -> None:
             machine.take_loops()
             machine.power_on()
         pair.pair()
+        until(lambda: mode(pair.a) == mode(pair.b) == "paired")
         says_how_its_units_are_shut_in(pair.a)
         answers_the_nodes_user_only(pair.a)
         follows_its_peers_clock(pair)
