@@ -68,8 +68,14 @@ def at(operator: Operator, key: str, title: str) -> None:
     operator.goes_to(key, title)
 
 
-def changes_names(operator: Operator, machine: Machine) -> None:
+def at_the_machine(operator: Operator) -> None:
+    """And the node tells of it: until then keys do nothing."""
     at(operator, "N", "Machine")
+    operator.sees("^ *gateway")
+
+
+def changes_names(operator: Operator, machine: Machine) -> None:
+    at_the_machine(operator)
     for key, title, value in _VALUES:
         operator.press(key)
         operator.sees(f"{title}:")
@@ -109,7 +115,7 @@ def maintains(operator: Operator, answer: str) -> None:
 
 
 def changes_addresses(operator: Operator, machine: Machine, wanted: str) -> None:
-    at(operator, "N", "Machine")
+    at_the_machine(operator)
     operator.press("a")
     operator.sees("Interface:")
     operator.enters("")
@@ -158,14 +164,14 @@ def main_process(machine: Machine) -> str:
 
 
 def ends(operator: Operator, key: str, title: str) -> None:
-    at(operator, "N", "Machine")
+    at_the_machine(operator)
     operator.press(key)
     operator.sees(title)
     operator.enters("a")
 
 
 def mounts(operator: Operator, *, let_go: bool = False) -> None:
-    at(operator, "N", "Machine")
+    at_the_machine(operator)
     operator.sees("UPDATE .*/media/" if let_go else "UPDATE .*not mounted")
     operator.press("enter")
     operator.sees("may be pulled out" if let_go else "It is at")
