@@ -149,6 +149,8 @@ class Console(OneKeyAtATime[None]):
 
     def lock(self) -> None:
         """Let nobody go on without logging in, and close what is open."""
+        if self.person is NOBODY:  # several calls were refused at once: somebody is asked already
+            return
         name, self.person = self.person.name, NOBODY
         why = "This console is locked: log in to go on."
         self.run_worker(self._log_in(name, why), group="enter", exclusive=True)

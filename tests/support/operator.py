@@ -30,6 +30,7 @@ class Operator:
         if self.sees(rf"Password|{inside}", patience) == "Password":
             if "console is locked" not in self.terminal.text:
                 self.enters(name)
+            self.press("ctrl-u")  # a key that was meant for what stood there before the lock
             self.enters(password)
             self.sees(inside)
 

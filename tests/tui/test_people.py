@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from appliance.control.client import ApiError, Client
 from appliance.control.roles import Role
@@ -76,8 +78,10 @@ async def test_left_alone_it_locks_and_the_session_is_over(people: Moving) -> No
         console.console.look_idle()
         clock.now += 2.0
         console.console.look_idle()
+        console.console.post_message(Key("1", "1"))  # who was just about to look elsewhere
         text = await console.sees("This console is locked")
         assert "addresses" not in text
+        assert asked(console) == "olga"
 
         def ended() -> bool:
             try:
@@ -108,6 +112,9 @@ async def test_a_session_that_the_node_ended_asks_again(people: Moving) -> None:
         await console.sees("olga (operator)")
         await asyncio.to_thread(client.change_operator, "olga", "disable")
         await console.sees("This console is locked")
+        console.console.lock()  # another call was refused, too
+        await console.pilot.pause()
+        assert asked(console) == "olga"
 
 
 async def test_on_a_terminal_the_nodes_user_goes_straight_in(people: Moving) -> None:
@@ -122,3 +129,8 @@ async def test_on_a_terminal_the_nodes_user_goes_straight_in(people: Moving) -> 
         await console.sees("vic (viewer) at node a")
         await console.press("ctrl+l")
         await console.sees("This console is locked")
+
+
+def asked(console: Seen) -> str:
+    """Who is asked for the password."""
+    return console.console.screen.query_one("#name", Input).value

@@ -25,6 +25,8 @@ class Login(Screen[Person | None]):
     """Asks for name and password until the node takes them; covers everything else."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+    AUTO_FOCUS = ""
+    """A key that was meant for what stood here before the lock would type over the name."""
 
     def __init__(self, node: Node, site: Site, *, name: str, why: str, may_leave: bool) -> None:
         """`name` is the last one's. `may_leave`: one may go back as one was."""
