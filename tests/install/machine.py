@@ -74,6 +74,7 @@ class Machine:
 
         There is no udev in here: systemd asks for one only where /sys can be written.
         """
+        self.run("rm", "--force", f"/dev/loop{number}")  # of the stick before
         self.run("mknod", f"/dev/loop{number}", "b", "7", str(number))
         self.run("mount", "-o", "remount,bind,rw", "/sys")
         said = "I:1\nE:ID_FS_TYPE=ext4\nG:systemd\nQ:systemd\nV:1\n"
