@@ -194,11 +194,11 @@ def updates_the_pair_and_stops(operator: Operator, pair: Site) -> None:
     """The Backup, node b, goes on to its end, and the other one is not begun with."""
     makes_active(operator, pair)
     begins(operator, "u", "Both nodes get release", "y")
-    operator.sees(rf"to {re.escape(_NEW)} +→ b")
+    operator.sees(rf"to {re.escape(_NEW)} +> b: ")
     operator.press("x")
     operator.sees("nothing more begins")
     operator.press("y")
-    operator.sees("✖ stopped")
+    operator.sees("stopped: an operator stopped it")
     until(partial(runs, pair.b, _NEW), _UPDATE)
     until(lambda: mode(pair.a) == mode(pair.b) == "paired")
     assert runs(pair.a, _OLD)
