@@ -196,7 +196,7 @@ def updates_the_pair_and_stops(operator: Operator, pair: Site) -> None:
     begins(operator, "u", "Both nodes get release", "y")
     operator.sees(rf"to {re.escape(_NEW)} +> b: ")
     operator.press("x")
-    operator.sees("nothing more begins")
+    operator.sees("Stop the update of the pair")
     operator.press("y")
     operator.sees("stopped: an operator stopped it")
     until(partial(runs, pair.b, _NEW), _UPDATE)
