@@ -174,7 +174,7 @@ def mounts(operator: Operator, *, let_go: bool = False) -> None:
     at_the_machine(operator)
     operator.sees("UPDATE .*/media/" if let_go else "UPDATE .*not mounted")
     operator.press("enter")
-    operator.sees("may be pulled out" if let_go else "It is at")
+    operator.sees("UPDATE .*not mounted" if let_go else "It is at")
 
 
 def updates_one_node_and_goes_back(operator: Operator, pair: Site) -> None:
