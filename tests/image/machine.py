@@ -121,7 +121,7 @@ class Machine:
         end = time.monotonic() + patience
         while not self.monitor.lit(self.folder / "now.ppm"):
             assert time.monotonic() < end, "nobody was let in"
-            time.sleep(1)
+            time.sleep(1)  # QEMU does not tell when its picture changes
 
     def look(self, what: str) -> None:
         """Keep what it shows, and print what its serial line does, if it is on."""

@@ -23,8 +23,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prefix, key = Prefix(folder / "opt"), keys.public(private_key(folder))
     for version in (NEW, OLD):
         bundle = installable(folder, signer, version)
-        options = {"system": TARGET, "allow_downgrade": True, "tell": lambda text: None}
-        install(bundle, prefix, key, **options)  # type: ignore[arg-type]
+        install(bundle, prefix, key, system=TARGET, allow_downgrade=True, tell=lambda text: None)
     bundle = folder / f"twinpost-{NEW}.bundle"
     bundle.rename(folder / "new.bundle")
     (folder / "data").mkdir()
