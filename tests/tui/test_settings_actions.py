@@ -109,7 +109,7 @@ async def test_a_nodes_own_settings_are_changed_and_taken_back(pair: Moving) -> 
         was = await started()
         await console.sees("Healthy")
         await console.press("n")
-        await console.sees("Ctrl+R: what it said before")
+        await console.sees("Ctrl+R: as it was")
         await console.press("ctrl+r", "ctrl+s")
         await console.sees('- keep_ended = "6d"')
         await console.type("a")

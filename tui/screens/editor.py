@@ -70,11 +70,11 @@ class Editor(ModalScreen[M | None], Generic[D, M]):
         self._edited = edited
 
     def compose(self) -> ComposeResult:
-        back = "; Ctrl+R: what it said before" if self._edited.before else ""
+        back = ", Ctrl+R: as it was" if self._edited.before else ""
         with Vertical(classes="editor"):
             keys = Content.assemble(
                 (self._edited.title, "bold"),
-                (f"  Ctrl+S checks, shows what changes and asks; Esc leaves{back}", "$quiet"),
+                (f"  Ctrl+S checks and asks, Esc leaves{back}", "$quiet"),
             )
             yield Line(keys, classes="dialog-title")
             yield TextArea(self._edited.text, show_line_numbers=True, compact=True)
