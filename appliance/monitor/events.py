@@ -165,6 +165,7 @@ class Event(StrEnum):
     # a node and its processes
     NODE_STARTED = "node_started"
     NODE_READY = "node_ready"
+    NODE_SETTINGS_REFUSED = "node_settings_refused"
     NODE_STOPPING = "node_stopping"
     NODE_STOPPED = "node_stopped"
     SERVICE_STARTED = "service_started"

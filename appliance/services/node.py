@@ -6,12 +6,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from appliance.config import Layout, open_layout
+from appliance.config import ConfigError, Layout, open_layout
 from appliance.config.failover import FailoverSettings
-from appliance.config.node import PathSettings
+from appliance.config.node import NodeSettings, PathSettings
 from appliance.monitor.events import Emit, Event, EventLog, LogFile
 from appliance.services.first_boot_state import needed
 from appliance.services.left_answers import forget
@@ -43,15 +43,14 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
 
     `tell` gets the few lines that whoever started it wants to see.
 
-    SIGHUP starts the services anew. Without node.toml it serves the setup first.
+    SIGHUP starts the services anew, as node.toml names them then. Without node.toml it serves the
+    setup first.
     """
     die_with_parent(os.environ, signal.SIGTERM)
     if needed(data) and not _set_up(data, tell):
         return
     forget(data)
-    layout, node = open_layout(data)
-    open_site(layout, node)
-    layout.create()
+    layout, node = _read(data)
     if LOG_FILE in os.environ:  # standard error is the log: no place for sentences
         tell = _silent
     notifier = Notifier.from_environment(os.environ)
@@ -63,35 +62,51 @@ def run_node(data: Path, tell: Callable[[str], None]) -> None:
     with locked(layout.lock):
         emit = EventLog(_log(layout).write, "node")
         emit(Event.NODE_STARTED, node=node.name, pid=os.getpid())
-        guardian = _Guardian(node.failover, emit)
-        optional = {
-            "failover": node.failover,
-            "balance": node.balance,
-            "account": node.account,
-            "search": node.search.enabled or None,
-        }
-        missing = [name for name, settings in optional.items() if settings is None]
+
         supervisor = Supervisor(
-            [
-                Command(
-                    name,
-                    _arguments(name, data),
-                    layout.log_file(name),
-                    patience,
-                    guardian.take_away if name == "failover" else None,
-                )
-                for name, patience in ORDER
-                if name not in missing
-            ],
-            emit,
-            os.environ,
-            layout.run / PROCESSES,
-            ready,
+            _commands(layout, node, emit), emit, os.environ, layout.run / PROCESSES, ready
         )
+
+        def anew() -> None:
+            try:
+                supervisor.restart(_commands(*_read(data), emit))
+            except (ConfigError, OSError) as error:  # better the services of before than none
+                emit(Event.NODE_SETTINGS_REFUSED, error=str(error))
+
         tell(f"Node {node.name} starts; its logs are in {layout.log}.")
-        asyncio.run(_until_told(supervisor, notifier))
+        asyncio.run(_until_told(supervisor, notifier, anew))
         emit(Event.NODE_STOPPED)
         tell(f"Node {node.name} has stopped.")
+
+
+def _read(data: Path) -> tuple[Layout, NodeSettings]:
+    """Everything services need to start; raises ConfigError."""
+    layout, node = open_layout(data)
+    open_site(layout, node)
+    layout.create()
+    return layout, node
+
+
+def _commands(layout: Layout, node: NodeSettings, emit: Emit) -> Sequence[Command]:
+    guardian = _Guardian(node.failover, emit)
+    optional = {
+        "failover": node.failover,
+        "balance": node.balance,
+        "account": node.account,
+        "search": node.search.enabled or None,
+    }
+    missing = [name for name, settings in optional.items() if settings is None]
+    return [
+        Command(
+            name,
+            _arguments(name, layout.data),
+            layout.log_file(name),
+            patience,
+            guardian.take_away if name == "failover" else None,
+        )
+        for name, patience in ORDER
+        if name not in missing
+    ]
 
 
 def _set_up(data: Path, tell: Callable[[str], None]) -> bool:
@@ -116,7 +131,7 @@ def _set_up(data: Path, tell: Callable[[str], None]) -> bool:
 
         setup = Command("setup", _arguments("setup", data), layout.log_file("setup"), after=look)
         supervisor = Supervisor([setup], emit, os.environ, layout.run / PROCESSES, ready)
-        asyncio.run(_until_told(supervisor, notifier, stop))
+        asyncio.run(_until_told(supervisor, notifier, lambda: supervisor.restart([setup]), stop))
     return done
 
 
@@ -163,9 +178,12 @@ def _arguments(service: str, data: Path) -> list[str]:
 
 
 async def _until_told(
-    supervisor: Supervisor, notifier: Notifier, stop: asyncio.Event | None = None
+    supervisor: Supervisor,
+    notifier: Notifier,
+    anew: Callable[[], None],
+    stop: asyncio.Event | None = None,
 ) -> None:
-    """Until a signal, or until somebody else sets `stop`."""
+    """Until a signal, or until somebody else sets `stop`; SIGHUP calls `anew`."""
     stop = stop or asyncio.Event()
 
     def stopping() -> None:
@@ -173,7 +191,7 @@ async def _until_told(
         stop.set()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, supervisor.restart)
+    loop.add_signal_handler(signal.SIGHUP, anew)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping)
     watched = loop.create_task(notifier.say_alive())

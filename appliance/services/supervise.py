@@ -111,6 +111,9 @@ class _Child:
     state: ServiceState
     backoff: Backoff = field(default_factory=Backoff)
     process: asyncio.subprocess.Process | None = None
+    task: asyncio.Task[None] | None = None
+    last: bool = False
+    """It is not started again."""
     heard: float = 0.0
     """When it said something last, in the loop's time."""
 
@@ -126,11 +129,12 @@ class Supervisor:
         published: Path,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        self._children = [_Child(one, ServiceState(name=one.name)) for one in commands]
+        self._children = [_child(one) for one in commands]
         self._emit = emit
         self._environment = environment
         self._published = published
         self._on_ready = on_ready
+        self._notify = ""
         self._all_ready = False
         self._stopping = False
         self._early: set[int] = set()
@@ -140,63 +144,82 @@ class Supervisor:
         """Start everything; return when everything has ended after `stop` was set."""
         loop = asyncio.get_running_loop()
         listener = NotifyListener()
+        self._notify = listener.address
         loop.add_reader(listener.fileno(), self._hear, listener)
         try:
-            tasks = [
-                (child, loop.create_task(self._keep(child, listener.address)))
-                for child in self._children
-            ]
+            for child in self._children:
+                child.task = loop.create_task(self._keep(child))
             watchdog = loop.create_task(self._watch())
             await stop.wait()
             watchdog.cancel()
             self._stopping = True
-            for child, task in tasks:
-                await self._end(child, task)
+            for child in tuple(self._children):
+                await self._end(child)
         finally:
             loop.remove_reader(listener.fileno())
             listener.close()
             self._published.unlink(missing_ok=True)
 
-    def restart(self) -> None:
-        """End every service in order once: it starts anew with the settings and keys of now."""
+    def restart(self, commands: Sequence[Command]) -> None:
+        """End every service once; those of `commands` start, with the settings and keys of now."""
+        if self._stopping:
+            return
+        before = {child.command.name: child for child in self._children}
+        children = [before.pop(one.name) if one.name in before else _child(one) for one in commands]
+        for child, command in zip(children, commands, strict=True):
+            child.command, child.last = command, False
+            if child.task is None:
+                child.task = asyncio.get_running_loop().create_task(self._keep(child))
+        for child in before.values():
+            child.last = True
+        self._children = [*before.values(), *children]
         for child in self._children:
             if child.process is not None:
                 with suppress(ProcessLookupError):
                     child.process.send_signal(signal.SIGTERM)
 
-    async def _keep(self, child: _Child, notify: str) -> None:
+    async def _keep(self, child: _Child) -> None:
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while self._goes_on(child):
             started = loop.time()
-            how = await self._run(child, notify)
+            how = await self._run(child)
             lifetime = loop.time() - started
             self._emit(
                 Event.SERVICE_EXITED, service=child.command.name, how=how, ran=round(lifetime, 3)
             )
             self._became(child, "down", None)
-            if not self._stopping:
+            if self._goes_on(child):
                 child.state.restarts += 1
                 await asyncio.sleep(child.backoff.after(lifetime))
+        if child.last:
+            self._children.remove(child)
+            self._publish()
 
-    async def _run(self, child: _Child, notify: str) -> str:
+    def _goes_on(self, child: _Child) -> bool:
+        return not (self._stopping or child.last)
+
+    async def _run(self, child: _Child) -> str:
         """One life of the service; returns how it ended."""
+        command = child.command  # `after` clears what this life leaves, by the settings it had
         try:
-            child.process = await self._start(child.command, notify)
+            child.process = await self._start(command)
         except OSError as error:  # no memory, no process, no file: later there may be
             return str(error)
         pid = child.process.pid
         self._became(child, "starting", pid)
-        self._emit(Event.SERVICE_STARTED, service=child.command.name, pid=pid)
+        self._emit(Event.SERVICE_STARTED, service=command.name, pid=pid)
         if pid in self._early:
             self._serves(child, pid)
+        if child.last or child.command is not command:  # `restart` came while it was started
+            child.process.terminate()
         code = await child.process.wait()
         self._early.discard(pid)
         child.process = None
-        if child.command.after is not None:
-            await child.command.after()
+        if command.after is not None:
+            await command.after()
         return describe_exit(code)
 
-    async def _start(self, command: Command, notify: str) -> asyncio.subprocess.Process:
+    async def _start(self, command: Command) -> asyncio.subprocess.Process:
         log = os.open(command.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             return await asyncio.create_subprocess_exec(
@@ -207,7 +230,7 @@ class Supervisor:
                 start_new_session=True,
                 env={
                     **self._environment,
-                    NOTIFY_SOCKET: notify,
+                    NOTIFY_SOCKET: self._notify,
                     WATCHDOG: str(int(command.watchdog * 1e6)),
                     SUPERVISOR: str(os.getpid()),
                     LOG_FILE: str(command.log),
@@ -239,9 +262,10 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 child.process.send_signal(signal.SIGABRT)
 
-    async def _end(self, child: _Child, task: asyncio.Task[None]) -> None:
+    async def _end(self, child: _Child) -> None:
         """SIGTERM, and SIGKILL if it takes too long."""
-        process = child.process
+        process, task = child.process, child.task
+        assert task is not None
         if process is None:
             task.cancel()
         else:
@@ -279,14 +303,21 @@ class Supervisor:
             self._on_ready()
 
     def _became(self, child: _Child, state: str, pid: int | None) -> None:
-        """Note the state, and publish all of them for `status` and for people with `kill`."""
+        """Note the state, for `status` and for people with `kill`."""
         child.state.state = state
         child.state.pid = pid
+        self._publish()
+
+    def _publish(self) -> None:
         services = msgspec.json.encode([one.state for one in self._children])
         draft = self._published.with_suffix(".new")
         with suppress(OSError):  # a full disk costs this file, not the node
             draft.write_bytes(services)
             draft.replace(self._published)
+
+
+def _child(command: Command) -> _Child:
+    return _Child(command, ServiceState(name=command.name))
 
 
 def describe_exit(code: int) -> str:

@@ -105,8 +105,8 @@ class Slow(Supervisor):
         super()._hear(listener)
         self.heard.set()
 
-    async def _start(self, command: Command, notify: str) -> asyncio.subprocess.Process:
-        process = await super()._start(command, notify)
+    async def _start(self, command: Command) -> asyncio.subprocess.Process:
+        process = await super()._start(command)
         await self.heard.wait()
         return process
 
@@ -177,15 +177,48 @@ async def test_what_a_dead_service_left_is_cleared_before_it_starts_again(tmp_pa
 
 
 async def test_restart_on_demand(tmp_path: Path) -> None:
+    """The settings may name other services then, and other addresses to clear away."""
     told, stop = Told(), asyncio.Event()
-    supervisor = Supervisor(
-        [command(tmp_path, "mail")], told, ENVIRONMENT, tmp_path / "processes.json"
-    )
+
+    def failover(address: str) -> Command:
+        async def clear() -> None:
+            told(Event.ADDRESSES_TAKEN_AWAY, addresses=address)
+
+        return replace(command(tmp_path, "failover"), after=clear)
+
+    mail, search = command(tmp_path, "mail"), command(tmp_path, "search")
+    published = tmp_path / "processes.json"
+    supervisor = Supervisor([failover("old"), mail], told, ENVIRONMENT, published)
     task = asyncio.create_task(supervisor.run(stop))
-    first = await told.next(Event.SERVICE_READY)
-    supervisor.restart()
-    assert (await told.next(Event.SERVICE_EXITED))["how"] == "exit code 0"
-    assert (await told.next(Event.SERVICE_READY))["pid"] != first["pid"]
+    await told.next(Event.NODE_READY)
+    supervisor.restart([failover("new"), search])
+    ready = {str((await told.next(Event.SERVICE_READY))["service"]) for _ in range(2)}
+    assert ready == {"failover", "search"}
+    before = [values for event, values in told.seen if event is Event.ADDRESSES_TAKEN_AWAY]
+    assert before == [{"addresses": "old"}], "what the first one left, not what the next one holds"
+    exits = [values for event, values in told.seen if event is Event.SERVICE_EXITED]
+    while not any(one["service"] == "mail" for one in exits):
+        exits.append(await told.next(Event.SERVICE_EXITED))
+    stop.set()
+    await task
+    assert told.seen[-3][1] == {"addresses": "new"}
+    assert (tmp_path / "story").read_text().splitlines()[2:] == ["failover ended", "search ended"]
+    starts = [values["service"] for event, values in told.seen if event is Event.SERVICE_STARTED]
+    assert sorted(map(str, starts)) == ["failover", "failover", "mail", "search"]
+
+
+async def test_a_service_that_is_wanted_again_before_it_has_ended(tmp_path: Path) -> None:
+    told, stop = Told(), asyncio.Event()
+    mail, search = command(tmp_path, "mail"), command(tmp_path, "search")
+    supervisor = Supervisor([mail, search], told, ENVIRONMENT, tmp_path / "processes.json")
+    task = asyncio.create_task(supervisor.run(stop))
+    await told.next(Event.NODE_READY)
+    supervisor.restart([mail])
+    supervisor.restart([mail, search])
+    assert {(await told.next(Event.SERVICE_READY))["service"] for _ in range(2)} == {
+        "mail",
+        "search",
+    }
     stop.set()
     await task
 
