@@ -26,6 +26,9 @@ _FIXED = ("paths", "alerts.command", "console.group")
 class NodeFile(Protocol):
     """node.toml. Everything may raise OSError."""
 
+    def suits(self, settings: NodeSettings) -> None:
+        """Raises ConfigError if services would not start with these."""
+
     def text(self) -> str:
         """What it says."""
 
@@ -59,7 +62,7 @@ class NodeSettingsApi:
 
     async def check(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), CheckNode)
-        return as_json(_draft(await asyncio.to_thread(self._file.text), body.text))
+        return as_json(await asyncio.to_thread(lambda: self._draft(self._file.text(), body.text)))
 
     async def change(self, request: web.Request) -> web.Response:
         body = decoded(await request.read(), ChangeNode)
@@ -67,31 +70,32 @@ class NodeSettingsApi:
             if await asyncio.to_thread(self._file.text) != body.before:
                 hint = "look at what it says now, and change that"
                 raise Refused(Reply(450, "4.3.0", "somebody else changed it meanwhile"), hint)
-            draft = _draft(body.before, body.text)
+            draft = await asyncio.to_thread(self._draft, body.before, body.text)
             note(request, changed=", ".join(one.key for one in draft.changes))
             await asyncio.to_thread(self._file.replace, body.text)
         self._file.apply()
         return as_json(draft)
 
-
-def _draft(before: str, text: str) -> NodeDraft:
-    """Raises BadRequest."""
-    try:
-        after = sparse(parse(text, NodeSettings, "node.toml"))
-    except ConfigError as error:
-        raise wrong_text(error) from None
-    try:
-        now = sparse(parse(before, NodeSettings, "node.toml"))
-    except ConfigError:  # somebody broke it with an editor: all of it is new
-        now = {}
-    assert isinstance(now, dict)
-    assert isinstance(after, dict)
-    found = tuple(
-        SettingChange(key=one.key, before=one.before, after=one.after)
-        for one in changes(now, after)
-    )
-    for one in found if now else ():
-        if any(one.key == key or one.key.startswith(f"{key}.") for key in _FIXED):
-            hint = "leave it as it is: whoever may change it has a shell"
-            raise BadRequest(f"{one.key} is not changed from here", hint)
-    return NodeDraft(text=text, changes=found)
+    def _draft(self, before: str, text: str) -> NodeDraft:
+        """Raises BadRequest."""
+        try:
+            settings = parse(text, NodeSettings, "node.toml")
+            self._file.suits(settings)
+        except ConfigError as error:
+            raise wrong_text(error) from None
+        after = sparse(settings)
+        try:
+            now = sparse(parse(before, NodeSettings, "node.toml"))
+        except ConfigError:  # somebody broke it with an editor: all of it is new
+            now = {}
+        assert isinstance(now, dict)
+        assert isinstance(after, dict)
+        found = tuple(
+            SettingChange(key=one.key, before=one.before, after=one.after)
+            for one in changes(now, after)
+        )
+        for one in found if now else ():
+            if any(one.key == key or one.key.startswith(f"{key}.") for key in _FIXED):
+                hint = "leave it as it is: whoever may change it has a shell"
+                raise BadRequest(f"{one.key} is not changed from here", hint)
+        return NodeDraft(text=text, changes=found)

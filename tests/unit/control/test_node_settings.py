@@ -25,6 +25,12 @@ listen = ["192.0.2.11:25"]
 listen = "192.0.2.11:2526"
 pairing = "192.0.2.11:2527"
 """
+SITE = """\
+domains = ["site.test"]
+[routes."*"]
+transport = "smtp"
+next_hops = ["192.0.2.99:25"]
+"""
 
 
 class Restarts:
@@ -40,6 +46,7 @@ def layout(tmp_path: Path) -> Layout:
     found = Layout(tmp_path / "data", PathSettings())
     found.create()
     found.node_toml.write_text(TEXT)
+    found.site_toml.write_text(SITE)
     return found
 
 
@@ -97,6 +104,7 @@ async def test_a_change_by_somebody_else_is_not_undone(
         ("name = \n" + TEXT, "line 1"),
         (TEXT.replace("hostname", "hostnam"), "line 2: hostnam"),
         (TEXT.replace('192.0.2.11:25"', 'here:25"'), "smtp.listen"),
+        (TEXT.replace("192.0.2.11:25", "192.0.2.99:25"), "back"),
         (f'{TEXT}[paths]\nspool = "/elsewhere"\n', "paths.spool is not changed from here"),
         (f'{TEXT}[alerts]\ncommand = ["/bin/sh"]\n', "alerts.command is not changed from here"),
         (f'{TEXT}[console]\ngroup = "users"\n', "console.group is not changed from here"),
