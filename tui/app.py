@@ -266,6 +266,11 @@ class Console(OneKeyAtATime[None]):
         self._ascii.enabled = name == ASCII
         self.theme = name
 
+    def get_key_display(self, binding: Binding) -> str:
+        """Textual's sign for Enter is none that a console without Unicode could show."""
+        shown = super().get_key_display(binding)
+        return shown.replace("⏎", "Enter") if self._ascii.enabled else shown
+
     def theme_names(self) -> tuple[str, ...]:
         """The themes to choose from."""
         return NAMES

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
@@ -33,9 +34,12 @@ _SIGNS = {
     "≥": ">",
     "≤": "<",
     "±": "+",
-    "⏎": "<",
     "\u00a0": " ",
 }
+CURSOR = "#00aaaa"
+"""What lies behind the row or the button that has the cursor."""
+_CURSOR = Color.parse(CURSOR)
+_UNDER_CURSOR = Style(color="#000000", bold=False)
 
 
 @lru_cache(4096)
@@ -57,8 +61,16 @@ def _plain(character: str) -> str:
     return base if base.isascii() and base.isprintable() and width == 1 else "?" * width
 
 
+@lru_cache(4096)
+def legible(style: Style | None) -> Style | None:
+    """All is black under the cursor; a VGA console shows what is black and bold in dark grey."""
+    if style is None or style.bgcolor is None or style.bgcolor.triplet != _CURSOR.rgb:
+        return style
+    return style + _UNDER_CURSOR
+
+
 class Ascii(LineFilter):
-    """Puts `plain` text in the place of all text."""
+    """Puts `plain` text, and `legible`, in the place of all text."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        return [Segment(plain(text), style, control) for text, style, control in segments]
+        return [Segment(plain(text), legible(style), control) for text, style, control in segments]

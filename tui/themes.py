@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from textual.theme import Theme
 
+from tui.ascii import CURSOR
+
 AUTO = "auto"
 ASCII = "ascii"
 NAMES = ("dark", "light", "contrast", ASCII)
@@ -89,7 +91,7 @@ _ASCII = Theme(
     panel="#0000aa",
     text_alpha=1.0,
     variables={
-        "block-cursor-background": "#00aaaa",
+        "block-cursor-background": CURSOR,
         "block-cursor-foreground": "#000000",
         "block-cursor-text-style": "none",
         "block-hover-background": "#000000",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from rich.style import Style
 from textual.content import Content
 
-from tui.ascii import plain
+from tui.ascii import CURSOR, legible, plain
 from tui.text import foreign
 
 
@@ -55,3 +56,11 @@ def test_ascii_is_as_wide_as_what_it_replaces(text: str) -> None:
 
 def test_ascii_keeps_letters_readable() -> None:
     assert plain("José Müller") == "Jose Muller"
+
+
+def test_under_the_cursor_all_is_black_and_none_is_bold() -> None:
+    for color in ("#000000", "#ff5555", "#aaaaaa"):
+        seen = legible(Style(color=color, bgcolor=CURSOR, bold=True, underline=True))
+        assert seen == Style(color="#000000", bgcolor=CURSOR, bold=False, underline=True)
+    elsewhere = Style(color="#ff5555", bgcolor="#0000aa", bold=True)
+    assert legible(elsewhere) is elsewhere
