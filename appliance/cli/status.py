@@ -83,7 +83,7 @@ def _mail_rows(mail: MailView) -> Iterator[tuple[str, str]]:
         lag = "nothing outstanding"
         if peer.lag:
             lag = f"{counted(peer.lag, 'record')} behind ({time_text(peer.lag_ms)})"
-        yield "peer", f"{safe(peer.name)}, {state}, {lag}"
+        yield "peer", f"{safe(peer.name) or 'never heard'}, {state}, {lag}"
     yield "exposed", f"{counted(mail.exposed, 'message')} on this node only"
     yield (
         "since start",

@@ -136,7 +136,7 @@ class SiteApi:
         if mail is None:
             return {}
         names = {mail.node_id: self._name}
-        if mail.peer is not None:
+        if mail.peer is not None and mail.peer.name:
             names[mail.peer.node_id] = mail.peer.name
         return names
 

@@ -247,7 +247,10 @@ class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
-    """The peer as this node sees it. `lag`: records the peer has not acknowledged as durable."""
+    """The peer as this node sees it.
+
+    `name` is "" if it never said hello. `lag`: records the peer has not acknowledged as durable.
+    """
 
     name: str
     node_id: str

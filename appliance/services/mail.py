@@ -164,10 +164,12 @@ async def _serve(
     )
     site.serve(smtp.configure)
     started = monotonic()
+    paired_with = identity.peer.node_id if identity.peer else None
 
     def view() -> MailView:
         uptime = monotonic() - started
-        seen = mail_view(spool, intake, handler, uptime, smtp.connections, smtp.rejected)
+        connections, rejected = smtp.connections, smtp.rejected
+        seen = mail_view(spool, intake, handler, uptime, connections, rejected, paired_with)
         seen = msgspec.structs.replace(
             seen,
             site_branches=site.branches,

@@ -45,7 +45,6 @@ class Replication:
         self._name = name
         self._sizes = sizes
         self.peer: Hello | None = None
-        self.last_hello: Hello | None = None
         self.diverged = ""
         self.mode_of_peer = ""
         self.exposed_at_peer = 0
@@ -131,8 +130,9 @@ class Replication:
             self.diverged = str(error)
             raise
         self.diverged = ""
-        self.peer = self.last_hello = hello
+        self.peer = hello
         self.mode_of_peer, self.peer_takes = hello.mode, True
+        store.hear_name(hello.node, hello.name)
         store.hear_kinds(hello.kinds)
         store.hear_clock(hello.node, hello.clock, running)
         store.fence(hello.claims)

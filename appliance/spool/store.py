@@ -384,6 +384,18 @@ class Store:
         if kinds != self.kinds_of_peer:
             self._set_meta("kinds of peer", bytes(sorted(kinds & _KINDS)))
 
+    def name_of(self, node: bytes) -> str:
+        """What the peer `node` called itself when it said hello last; "" if it never did."""
+        found = self._db.execute("SELECT value FROM meta WHERE name='name of peer'").get
+        if isinstance(found, bytes) and found[: len(node)] == node:
+            return found[len(node) :].decode()
+        return ""
+
+    def hear_name(self, node: bytes, name: str) -> None:
+        """The peer `node` said what it is called: known also while it is dead."""
+        if name != self.name_of(node):
+            self._set_meta("name of peer", node + name.encode())
+
     def open_leases(self) -> list[tuple[Attempt, int]]:
         """Every open attempt with its message's key."""
         return [

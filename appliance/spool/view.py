@@ -16,8 +16,12 @@ def mail_view(
     uptime: int,
     connections: int,
     rejected: int,
+    peer: bytes | None,
 ) -> MailView:
-    """How the mail process is now; `uptime` in milliseconds, the rest as `MailView` has it."""
+    """How the mail process is now; `uptime` in milliseconds, the rest as `MailView` has it.
+
+    `peer`: the id of the node that this one is paired with.
+    """
     engine, store = spool.engine, spool.engine.store
     refused = intake.refusal()
     positions = {i.hex(): mark.seq for i, mark in engine.durable.items()}
@@ -36,7 +40,7 @@ def mail_view(
         unapplied=store.unapplied,
         epoch=store.epoch,
         positions=positions,
-        peer=_peer(spool),
+        peer=None if peer is None else _peer(spool, peer),
         accepted=intake.accepted,
         rejected=rejected,
         delivered=engine.results.get(Result.DELIVERED, 0),
@@ -50,17 +54,14 @@ def mail_view(
     )
 
 
-def _peer(spool: Spool) -> PeerView | None:
+def _peer(spool: Spool, node: bytes) -> PeerView:
     engine = spool.engine
-    hello = engine.replication.last_hello
-    if hello is None:
-        return None
     own = engine.store.incarnation
     lag = engine.durable[own].seq - engine.replication.acked.get(own, 0)
     connected = engine.replication.greeted
     return PeerView(
-        name=hello.name,
-        node_id=hello.node.hex(),
+        name=engine.store.name_of(node),
+        node_id=node.hex(),
         connected=connected,
         last_heard_ago=spool.peer_heard_ago,
         lag=max(0, lag),

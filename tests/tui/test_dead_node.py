@@ -32,6 +32,7 @@ async def test_who_is_left_takes_over_and_gets_a_new_peer(tmp_path: Path) -> Non
             await b.mode("solo")
             async with seen(b.layout.control_socket) as console:
                 await console.go("pair")
+                await console.sees("other node   a at")  # never heard since this one started
                 await console.press("t")
                 await console.sees("recipients may get that twice")
                 await console.press("y")

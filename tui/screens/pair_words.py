@@ -63,12 +63,11 @@ def _peer(mail: MailView, view: PairView | None) -> Content:
     assert peer is not None
     at = view.peer.endpoint if view is not None and view.peer is not None else ""
     where = Content.assemble(" at ", foreign(at, 60)) if at else EMPTY
+    name = foreign(peer.name, 40, "bold") if peer.name else Content("never heard")
     if not peer.connected:
-        return Content.assemble(
-            foreign(peer.name, 40, "bold"), where, ("  ▲ link not connected", "$warning")
-        )
+        return Content.assemble(name, where, ("  ▲ link not connected", "$warning"))
     lag = f"{counted(peer.lag, 'record')} behind" if peer.lag else "level"
-    return Content.assemble(foreign(peer.name, 40, "bold"), where, f"  link connected, {lag}")
+    return Content.assemble(name, where, f"  link connected, {lag}")
 
 
 def _failover(failover: FailoverView) -> Iterator[Content]:
