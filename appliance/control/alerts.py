@@ -20,7 +20,7 @@ _LONGEST = 366 * 86_400_000
 class AlertsApi:
     """The handlers. `peer` says what the other node told; `wall`: milliseconds since 1970.
 
-    `smtp`: where this node greets clients.
+    `smtp`: where this node greets clients. `routers`: virtual addresses by VRID.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class AlertsApi:
         wall: Callable[[], int],
         smtp: tuple[str, int],
         release: str,
+        routers: dict[str, tuple[str, ...]],
     ) -> None:
         self._name = name
         self._watch = watch
@@ -38,6 +39,7 @@ class AlertsApi:
         self._wall = wall
         self._smtp = smtp
         self._release = release
+        self._routers = routers
 
     def add_to(self, handlers: Handlers) -> None:
         """Add the routes."""
@@ -59,6 +61,7 @@ class AlertsApi:
                 smtp=self._smtp,
                 alerts=self._watch.views(),
                 release=self._release,
+                routers=self._routers,
             )
         )
 

@@ -84,6 +84,7 @@ class Neighbour:
         self._word, self._heard = word, after
         self._findings.peer_smtp = word.smtp
         self._findings.peer_release = word.release
+        self._findings.peer_routers = word.routers
         # Its clock was read about in the middle of the call, as NTP takes it.
         self._findings.clock_offset = word.clock - (self._wall() - (after - before) // 2)
 

@@ -184,6 +184,7 @@ class Observer:
             clock_offset=self._findings.clock_offset,
             release=self._identity.version,
             peer_release=self._findings.peer_release,
+            peer_routers=self._findings.peer_routers,
             jobs=self._findings.jobs(),
             probed=self._findings.probed,
             availability=self._findings.availability,

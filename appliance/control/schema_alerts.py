@@ -79,7 +79,7 @@ class AcknowledgeAlert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NodeWord(msgspec.Struct, frozen=True, kw_only=True):
     """What one node tells the other: its clock, its alerts, and where it greets SMTP clients.
 
-    And its release.
+    And its release, and the addresses of its virtual routers by VRID; null if it does not say.
     """
 
     node: str
@@ -87,3 +87,4 @@ class NodeWord(msgspec.Struct, frozen=True, kw_only=True):
     smtp: tuple[str, int]
     alerts: tuple[AlertView, ...]
     release: str = ""
+    routers: dict[str, tuple[str, ...]] | None = None

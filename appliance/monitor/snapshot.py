@@ -68,6 +68,7 @@ class Snapshot:
     there is none; `ages`: messages in the queue by `mail.views.AGES`. `restarts`: how often each
     process was started again in the last ten minutes. `clock_offset`: how far the other node's wall
     clock is ahead of this one's, in ms. `release`, `peer_release`: what both run, "" if unknown.
+    `peer_routers`: the other node's virtual addresses by VRID, None if unknown.
     """
 
     paired: bool
@@ -90,6 +91,7 @@ class Snapshot:
     clock_offset: int | None = None
     release: str = ""
     peer_release: str = ""
+    peer_routers: Mapping[str, Sequence[str]] | None = None
     jobs: tuple[JobView, ...] = ()
     probed: Mapping[str, Probed] = field(default_factory=dict)
     availability: tuple[AvailabilityView, ...] = ()

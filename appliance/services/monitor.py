@@ -41,6 +41,11 @@ def probe_targets(node: NodeSettings) -> Targets:
     return Targets((own, first.port), virtual, source)
 
 
+def _routers(node: NodeSettings) -> dict[str, tuple[str, ...]]:
+    routers = node.failover.routers if node.failover else ()
+    return {str(one.vrid): tuple(str(end.address) for end in one.addresses) for one in routers}
+
+
 class Monitor:
     """All of it, as tasks that run while `running` is entered."""
 
@@ -65,6 +70,7 @@ class Monitor:
         observer.alerts = self._watch.holding
         targets = probe_targets(context.node)
         self._own = targets.own
+        self._routers = _routers(context.node)
         self._prober = Prober(targets, findings, self._history, monotonic, emit)
         self._neighbour = (
             None if peer is None else Neighbour(name, peer, findings, wall, monotonic, emit)
@@ -92,6 +98,7 @@ class Monitor:
             wall,
             self._own,
             version("twinpost"),
+            self._routers,
         ).add_to(handlers)
 
     @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from appliance.failover.router import State
 from appliance.ipc.failover import FailoverView, RouterView
@@ -38,6 +38,27 @@ def _foreign(view: FailoverView) -> Iterator[Found]:
     for one in view.foreign:
         text = f"{visible(one.hardware, 60)} answers for {one.address}, which this node holds."
         yield Found(text, one.address)
+
+
+def _differ(seen: Snapshot) -> Iterable[Found] | None:
+    """RFC 9568 §7.1: a receiver may verify that both list the same addresses."""
+    if seen.failover is None or seen.peer_routers is None:
+        return None
+    here = {str(one.vrid): one.addresses for one in seen.failover.routers}
+    there = seen.peer_routers
+    return [
+        Found(
+            f"Virtual router {visible(vrid, 3)} has {_listed(here.get(vrid, ()))} on this node,"
+            f" {_listed(there.get(vrid, ()))} on the other one.",
+            visible(vrid, 3),
+        )
+        for vrid in sorted(here.keys() | there.keys())
+        if set(here.get(vrid, ())) != set(there.get(vrid, ()))
+    ]
+
+
+def _listed(addresses: Sequence[str]) -> str:
+    return visible(", ".join(addresses), 200) or "no address"
 
 
 def _each(condition: Callable[[RouterView, FailoverView], str]) -> Condition:
@@ -97,6 +118,15 @@ RULES: tuple[Rule, ...] = (
         "no node holds the virtual addresses",
         "see `twinpost failover status` on both nodes",
         after=5 * SECOND,
+        shared=True,
+    ),
+    Rule(
+        "addresses_differ",
+        Severity.CRITICAL,
+        _differ,
+        "the two nodes' node.toml name different virtual addresses",
+        "give both the same [failover] routers: screen Settings, key n",
+        after=60 * SECOND,
         shared=True,
     ),
     Rule(

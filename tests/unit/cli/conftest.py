@@ -112,9 +112,9 @@ def node(data: Path) -> Iterator[Node]:
         SiteApi("a", observer, site, site).add_to(api)
         HistoryApi("a", history).add_to(api)
         FailoverHistoryApi(events, kept.catch_up).add_to(api)
-        AlertsApi("a", watch, lambda: PEER_ALERTS, lambda: 0, ("127.0.0.1", 25), "1.2.3").add_to(
-            api
-        )
+        AlertsApi(
+            "a", watch, lambda: PEER_ALERTS, lambda: 0, ("127.0.0.1", 25), "1.2.3", {}
+        ).add_to(api)
         public = Public(observer, []).application()
         async with serving(api.application, data / "run" / "control.sock", public, []):
             up.set()

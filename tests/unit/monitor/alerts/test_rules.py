@@ -74,6 +74,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
         "address_conflict",
         failover(foreign=(ForeignView(address="x", hardware="02:00", ago=1),)),
     ),
+    ("addresses_differ", {"peer_routers": {"1": ("127.0.0.9",)}}),
     ("maintenance", failover(maintenance=True, routers=(replace(BACKUP, priority=0),))),
     ("not_accepting", mail(accepting=False, reason="disk full")),
     ("no_delivery", mail(delivery_connected=False)),
@@ -115,6 +116,15 @@ def test_each_degraded_state_has_one(name: str, changes: dict[str, Any]) -> None
 def test_mail_on_one_node_only_for_long_is_told_beside_the_mode() -> None:
     assert names(snapshot(**mail(mode="solo", exposed=3))) == ["solo", "exposed"]
     assert names(snapshot(**mail(mode="paired", exposed=3))) == [], "under way, as always"
+
+
+def test_virtual_routers_of_both_nodes() -> None:
+    assert not holding(look(snapshot(peer_routers={"1": ("127.0.0.10",)})))
+    found = holding(look(snapshot(peer_routers={"\x1b[2J": ("\x1b[2J",)})))
+    assert [one.text for _, one in found] == [
+        r"Virtual router \x… has no address on this node, \x1b[2J on the other one.",
+        "Virtual router 1 has 127.0.0.10 on this node, no address on the other one.",
+    ]
 
 
 def test_every_rule_is_tried() -> None:
