@@ -20,6 +20,7 @@ _BOOT = Path(__file__).with_name("boot.sh")
 _CACHE = Path("/var/cache/twinpost-tests/debian13-bare")
 _PACKAGES = "systemd-sysv,dbus,python3,openssl"
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/twinpost/current/venv/bin"
+_ENVIRONMENT = ("env", "-i", f"PATH={_PATH}")
 _MAKE_DEBIAN = (
     *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"),
     f"--include={_PACKAGES}",
@@ -117,8 +118,12 @@ class Machine:
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def attach(self, line: socket.socket, *words: str) -> subprocess.Popen[bytes]:
-        """A command that reads from `line`, and writes there."""
-        return subprocess.Popen(self._entered(*words), stdin=line.fileno(), stdout=line.fileno())
+        """A command that sees the machine's files, but is not of it: it outlives its end.
+
+        It reads from `line`, and writes there.
+        """
+        command = ("nsenter", f"--target={self._init}", "--mount", "--", *_ENVIRONMENT, *words)
+        return subprocess.Popen(command, stdin=line.fileno(), stdout=line.fileno())
 
     def start_as_root(self, *words: str) -> subprocess.Popen[str]:
         """The same as root; what goes wrong is in its output, too."""
@@ -130,8 +135,7 @@ class Machine:
         )
 
     def _entered(self, *words: str) -> Sequence[str]:
-        environment = ("env", "-i", f"PATH={_PATH}")
-        return ["nsenter", f"--target={self._init}", "--all", "--", *environment, *words]
+        return ["nsenter", f"--target={self._init}", "--all", "--", *_ENVIRONMENT, *words]
 
     def put(self, path: str, text: str) -> None:
         """Write a file of the node's."""
