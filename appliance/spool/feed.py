@@ -7,7 +7,6 @@ from being checkpointed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -29,7 +28,8 @@ from appliance.replica.record import (
 )
 from appliance.spool.content import ContentReader
 from appliance.spool.names import Names
-from appliance.spool.schema import NUMBER_BITS, VERSION, Stage, open_reader, rows
+from appliance.spool.reading import Reading
+from appliance.spool.schema import NUMBER_BITS, Stage, rows
 
 _ENDED = {
     Result.DELIVERED: RecipientStatus.DELIVERED,
@@ -59,41 +59,37 @@ class Feed:
     """
 
     def __init__(self, spool: Path) -> None:
-        self._path = spool / "spool.db"
+        self._spool = Reading(spool)
         self._content = ContentReader(spool)
-        self._db: apsw.Connection | None = None
-        self._names: Names | None = None
 
     def close(self) -> None:
         """Close the database; a later call opens it again."""
         self._content.close()
-        if self._db is not None:
-            self._db.close()
-            self._db = self._names = None
+        self._spool.close()
 
     def identity(self) -> str:
         """Tells this spool from another that lies or lay at the same place."""
-        with self._reading() as (db, _):
+        with self._spool.moment() as (db, _):
             node: bytes | None = db.execute("SELECT value FROM meta WHERE name='node'").get
             first: bytes | None = db.execute("SELECT id FROM incarnation ORDER BY idx LIMIT 1").get
         return f"{(node or b'').hex()}-{(first or b'').hex()}"
 
     def head(self) -> Changes:
         """The end of the journal."""
-        with self._reading() as (db, _):
+        with self._spool.moment() as (db, _):
             lsn: int | None = db.execute("SELECT max(lsn) FROM journal").get
             tips = dict(rows(db, "SELECT idx, seq FROM incarnation"))
         return Changes(lsn=lsn or 0, tips=tips)
 
     def counts(self) -> tuple[int, int]:
         """How many messages and how many records there have been; to be compared with later."""
-        with self._reading() as (db, _):
+        with self._spool.moment() as (db, _):
             ((messages, records),) = rows(db, _COUNTS)
         return messages or 0, records or 0
 
     def changes(self, lsn: int, tips: Mapping[int, int], limit: int) -> Changes:
         """What comes behind `lsn` and `tips`, of `limit` segments at most."""
-        with self._reading() as (db, _):
+        with self._spool.moment() as (db, _):
             found = list(
                 rows(
                     db,
@@ -132,14 +128,14 @@ class Feed:
             "SELECT stage, since, key FROM message WHERE (stage, since, key) > (?, ?, ?)"
             " ORDER BY stage, since, key LIMIT ?"
         )
-        with self._reading() as (db, names):
+        with self._spool.moment() as (db, names):
             found = list(rows(db, sql, (stage, since, key, limit)))
             ids = [names.queue_id(key) for _, _, key in found]
         return ids, tuple(found[-1]) if len(found) == limit else None
 
     def count(self) -> int:
         """How many messages are here."""
-        with self._reading() as (db, _):
+        with self._spool.moment() as (db, _):
             return int(
                 sum(
                     db.execute("SELECT count(*) FROM message WHERE stage=?", (stage,)).get
@@ -149,14 +145,14 @@ class Feed:
 
     def arrived(self, queue_id: str) -> int | None:
         """When a message arrived here, in this node's running time; None if it is not here."""
-        with self._reading() as (db, names):
+        with self._spool.moment() as (db, names):
             key = _key(names, queue_id)
             found: int | None = db.execute("SELECT arrived FROM message WHERE key=?", (key,)).get
             return found
 
     def status(self, queue_id: str) -> frozenset[RecipientStatus] | None:
         """Where the recipients of a message stand; None if it is not here."""
-        with self._reading() as (db, names):
+        with self._spool.moment() as (db, names):
             state: bytes | None = db.execute(
                 "SELECT state FROM message WHERE key=?", (_key(names, queue_id),)
             ).get
@@ -168,7 +164,7 @@ class Feed:
         A message whose content is lost comes without.
         """
         found = list[tuple[Mail, bytes | None]]()
-        with self._reading() as (db, names):
+        with self._spool.moment() as (db, names):
             for queue_id in queue_ids:
                 row = db.execute(_LETTER, (_key(names, queue_id),)).fetchone()
                 if row is not None:
@@ -190,29 +186,6 @@ class Feed:
             self.close()
             raise Unavailable(f"the spool cannot be read: {error}") from error
         return b"".join(blocks)
-
-    @contextmanager
-    def _reading(self) -> Iterator[tuple[apsw.Connection, Names]]:
-        try:
-            db, names = self._open()
-            db.execute("BEGIN")
-            try:
-                yield db, names
-            finally:
-                db.execute("END")
-        except apsw.Error as error:
-            self.close()
-            raise Unavailable(f"the spool cannot be read: {error}") from error
-
-    def _open(self) -> tuple[apsw.Connection, Names]:
-        if self._db is None or self._names is None:
-            db = open_reader(str(self._path))
-            version = db.pragma("user_version")
-            if version != VERSION:
-                db.close()
-                raise Unavailable(f"the spool has schema {version}, this release reads {VERSION}")
-            self._db, self._names = db, Names(db)
-        return self._db, self._names
 
 
 class _Told:

@@ -36,8 +36,9 @@ from appliance.spool.content import ContentReader
 from appliance.spool.finder import MANY, Finder
 from appliance.spool.haystack import Place
 from appliance.spool.names import Names
+from appliance.spool.reading import Reading
 from appliance.spool.scene import Scene, read_scene
-from appliance.spool.schema import NUMBER_BITS, VERSION, Stage, open_reader, rows
+from appliance.spool.schema import NUMBER_BITS, Stage, rows
 from appliance.spool.story import story
 from appliance.spool.tally import Standing, standing
 from appliance.spool.wanted import Wanted
@@ -94,12 +95,10 @@ class Reader:
         mail: Callable[[], MailView | None],
         clock: Callable[[], int],
     ) -> None:
-        self._path = spool / "spool.db"
+        self._spool = Reading(spool)
         self._name = name
         self._mail = mail
         self._clock = clock
-        self._db: apsw.Connection | None = None
-        self._names: Names | None = None
         self._content = ContentReader(spool)
         self._finder = Finder(spool, clock)
 
@@ -107,9 +106,7 @@ class Reader:
         """Close the database; a later call opens it again."""
         self._content.close()
         self._finder.close()
-        if self._db is not None:
-            self._db.close()
-            self._db = self._names = None
+        self._spool.close()
 
     def counts(self) -> QueueCounts:
         """How many recipients are in the queue, by state and by owner."""
@@ -238,27 +235,8 @@ class Reader:
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[apsw.Connection, Names, Scene]]:
-        """One read transaction: everything in it is of one moment."""
-        try:
-            db, names = self._open()
-            db.execute("BEGIN")
-            try:
-                yield db, names, read_scene(db, self._name, self._mail(), self._clock())
-            finally:
-                db.execute("END")
-        except apsw.Error as error:
-            self.close()
-            raise Unavailable(f"the spool cannot be read: {error}") from error
-
-    def _open(self) -> tuple[apsw.Connection, Names]:
-        if self._db is None or self._names is None:
-            db = open_reader(str(self._path))
-            version = db.pragma("user_version")
-            if version != VERSION:
-                db.close()
-                raise Unavailable(f"the spool has schema {version}, this release reads {VERSION}")
-            self._db, self._names = db, Names(db)
-        return self._db, self._names
+        with self._spool.moment() as (db, names):
+            yield db, names, read_scene(db, self._name, self._mail(), self._clock())
 
 
 def _place(after: str, start: tuple[int, int]) -> tuple[int, int]:
