@@ -114,6 +114,8 @@ class _Child:
     task: asyncio.Task[None] | None = None
     last: bool = False
     """It is not started again."""
+    told: bool = False
+    """It was told to end: nothing is wrong with it."""
     heard: float = 0.0
     """When it said something last, in the loop's time."""
 
@@ -175,6 +177,7 @@ class Supervisor:
         self._children = [*before.values(), *children]
         for child in self._children:
             if child.process is not None:
+                child.told = True
                 with suppress(ProcessLookupError):
                     child.process.send_signal(signal.SIGTERM)
 
@@ -188,7 +191,9 @@ class Supervisor:
                 Event.SERVICE_EXITED, service=child.command.name, how=how, ran=round(lifetime, 3)
             )
             self._became(child, "down", None)
-            if self._goes_on(child):
+            if child.told:
+                child.told = False
+            elif self._goes_on(child):
                 child.state.restarts += 1
                 await asyncio.sleep(child.backoff.after(lifetime))
         if child.last:
