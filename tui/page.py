@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.messages import Prune
 from textual.screen import Screen
 
 from appliance.control.roles import Role
@@ -104,9 +105,9 @@ class Page(Screen[None]):
         for one in self._followers:
             one.stop()
 
-    def on_unmount(self) -> None:
-        for one in self._followers:
-            one.stop()
+    async def on_prune(self, event: Prune) -> None:
+        """Before its parts go: an answer that comes between would find nowhere to be shown."""
+        self.workers.cancel_node(self)
 
     def follow(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.messages import Prune
 from textual.screen import Screen
 
 from appliance.ipc.installer import DiskView, Installation, StartInstallation
@@ -79,9 +80,9 @@ class Installer(Screen[None]):
         for one in self._followers:
             one.start()
 
-    def on_unmount(self) -> None:
-        for one in self._followers:
-            one.stop()
+    async def on_prune(self, event: Prune) -> None:
+        """Before its parts go: an answer that comes between would find nowhere to be shown."""
+        self.workers.cancel_node(self)
 
     @property
     def settled(self) -> bool:
