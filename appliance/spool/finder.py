@@ -22,22 +22,19 @@ from appliance.mail.envelope import Envelope
 from appliance.mail.views import QueueFilter, RecipientStatus, Unavailable
 from appliance.replica.message import MessageState
 from appliance.spool.feed import Feed
-from appliance.spool.haystack import (
-    Haystack,
-    Place,
-    recipient_needle,
-    sender_needle,
-    text_needle,
-)
+from appliance.spool.haystack import Haystack, recipient_needle, sender_needle, text_needle
 from appliance.spool.names import Names
+from appliance.spool.places import Place, Places
 from appliance.spool.schema import Stage, open_reader, rows
 
 MANY = 8_000
 """Messages from which on a queue is long."""
 _MOST = 2_000_000
 """Messages that are kept in memory at most; in a longer queue filters look at every message."""
-_FEW = 50_000
-"""Candidates up to which they are worth more than a look at every message."""
+_FEW = 12_000
+"""Candidates of a text: where there are more, a look at every message finds some soon."""
+_SORTED = 50_000
+"""Candidates that are put in order at once."""
 _TURN = 1_000
 _SEGMENTS = 100
 _BEHIND = 50
@@ -50,7 +47,6 @@ _ALL = (
     " ORDER BY since, key LIMIT ?"
 )
 _ONE = "SELECT since, key, state, envelope FROM message WHERE key=? AND stage=?"
-_RANGE = "SELECT since, key FROM message WHERE key>=? AND key<? AND stage=? LIMIT ?"
 _decode_state = msgspec.msgpack.Decoder(MessageState).decode
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 
@@ -62,6 +58,7 @@ class _Known:
     lsn: int
     tips: dict[int, int]
     text: Haystack = field(default_factory=Haystack)
+    places: Places = field(default_factory=Places)
     held: set[Place] = field(default_factory=set)
     """Messages that are on hold, or were."""
     redirected: dict[int, set[str]] = field(default_factory=dict)
@@ -70,6 +67,7 @@ class _Known:
     def add(self, since: int, key: int, packed: bytes, envelope: bytes) -> None:
         """Add a message that was accepted."""
         told = _decode_envelope(envelope)
+        self.places.add(since, key)
         self.text.add(since, key, told.sender, [one.address for one in told.recipients])
         self.touch(since, key, packed)
 
@@ -133,14 +131,12 @@ class Finder:
             self._maker = threading.Thread(target=self._make, name="queue-finder")
             self._maker.start()
 
-    def places(
-        self, db: apsw.Connection, names: Names, wanted: QueueFilter
-    ) -> Sequence[Place] | None:
+    def places(self, names: Names, wanted: QueueFilter) -> Sequence[Place] | None:
         """Where what is meant can be, newest first; None if that is better told by looking."""
         known = self._known
         if known is None or wanted.ended:
             return None
-        found = [one for one in _candidates(known, db, names, wanted) if one is not None]
+        found = [one for one in _candidates(known, names, wanted) if one is not None]
         if not found:
             return None
         best: set[Place] = min(found, key=len)
@@ -205,29 +201,15 @@ def _row(
     return rows(db, _ONE, (names.key(queue_id), Stage.OPEN))
 
 
-def _candidates(
-    known: _Known, db: apsw.Connection, names: Names, wanted: QueueFilter
-) -> Iterator[set[Place] | None]:
+def _candidates(known: _Known, names: Names, wanted: QueueFilter) -> Iterator[set[Place] | None]:
     """What each condition leaves over; None where that is too much, or cannot be told."""
     if wanted.sender and (needle := sender_needle(wanted.sender)):
         yield known.text.find(needle, _FEW)
     if wanted.recipient and (needle := recipient_needle(wanted.recipient)):
         yield known.text.find(needle, _FEW)
     if wanted.text and (needle := text_needle(wanted.text)):
-        yield _either(known.text.find(needle, _FEW), _by_id(db, names, wanted.text.upper()))
+        named = known.places.find(names.keys(wanted.text.upper()), _SORTED)
+        having = None if named is None else known.text.find(needle, _FEW)
+        yield None if named is None or having is None else named | having
     if frozenset(wanted.status) == {RecipientStatus.HELD}:
-        yield known.held if len(known.held) <= _FEW else None
-
-
-def _either(some: set[Place] | None, more: set[Place] | None) -> set[Place] | None:
-    return None if some is None or more is None else some | more
-
-
-def _by_id(db: apsw.Connection, names: Names, begins: str) -> set[Place] | None:
-    """Where the messages stand whose queue ids begin so."""
-    found = set[Place]()
-    for first, end in names.keys(begins):
-        found.update(rows(db, _RANGE, (first, end, Stage.OPEN, _FEW)))
-        if len(found) >= _FEW:
-            return None
-    return found
+        yield known.held if len(known.held) <= _SORTED else None

@@ -12,9 +12,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from appliance.mail.address import canonical, normal_domain
+from appliance.spool.places import Place
 
-Place = tuple[int, int]
-"""Where a message stands in the queue: since, key."""
+_NEWEST = 50_000
+"""So many of the newest messages tell whether a text is common."""
+_COMMON = _NEWEST // 20
+"""A text that occurs so often in them is: whoever looks at every message finds enough soon."""
 _SENDER, _RECIPIENT = "\x01", "\x02"
 _SENDER_ENDS, _RECIPIENT_ENDS = "\x03", "\x04"
 
@@ -42,9 +45,11 @@ class Haystack:
         self._text += line.encode("utf-8", "surrogatepass")
 
     def find(self, needle: str, most: int) -> set[Place] | None:
-        """Where the messages with this text stand; None if there are more than `most`."""
+        """Where the messages with this text stand; None if it is common, or in more than `most`."""
         found = set[Place]()
         text, starts, sought = self._text, self._starts, needle.encode("utf-8", "surrogatepass")
+        if len(starts) > _NEWEST and text.count(sought, starts[-_NEWEST]) > _COMMON:
+            return None
         at = text.find(sought)
         while at >= 0:
             index = bisect_right(starts, at) - 1

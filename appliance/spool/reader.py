@@ -34,8 +34,8 @@ from appliance.mail.views import (
 from appliance.replica.message import MessageState
 from appliance.spool.content import ContentReader
 from appliance.spool.finder import MANY, Finder
-from appliance.spool.haystack import Place
 from appliance.spool.names import Names
+from appliance.spool.places import Place
 from appliance.spool.reading import Reading
 from appliance.spool.scene import Scene, read_scene
 from appliance.spool.schema import NUMBER_BITS, Stage, rows
@@ -184,7 +184,7 @@ class Reader:
         self, db: apsw.Connection, names: Names, wanted: QueueFilter, place: Place
     ) -> Generator[Any, None, None]:
         """Rows of all that can be meant, newest first, from behind `place`."""
-        places = self._finder.places(db, names, wanted)
+        places = self._finder.places(names, wanted)
         if places is None:
             return _newest_first(db, wanted.ended, place)
         return _one_by_one(db, (one for one in places if one < place))

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.mail.views import QueueFilter, RecipientStatus
 from appliance.replica.record import Log
-from appliance.spool import finder, reader
+from appliance.spool import finder, haystack, reader
 from tests.unit.spool_reader.desk import Desk
 from tests.unit.spool_reader.writer import Writer
 
@@ -211,3 +211,19 @@ def test_too_many_candidates_are_looked_at_as_they_come(
     ready(desk)
     wanted = QueueFilter(text="one.test")
     assert desk.ids(wanted) == all_by_looking(writer, wanted)
+
+
+@pytest.mark.usefixtures("long")
+def test_what_is_common_is_looked_for_as_it_comes(
+    writer: Writer, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = writer.accept(sender="needle@ship.test")
+    fill(writer)
+    monkeypatch.setattr(haystack, "_NEWEST", 20)
+    monkeypatch.setattr(haystack, "_COMMON", 5)
+    ready(desk)
+    for text, common in (("one.test", True), ("needle", False)):
+        wanted = QueueFilter(text=text)
+        assert desk.ids(wanted) == all_by_looking(writer, wanted)
+        assert (looked(desk, wanted) > 10) == common
+    assert desk.ids(QueueFilter(text="needle")) == [name]
