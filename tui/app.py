@@ -17,6 +17,7 @@ from textual.screen import ModalScreen, Screen
 
 from appliance.control.roles import Role
 from appliance.control.schema import Status
+from tui import garbage
 from tui.ascii import Ascii
 from tui.dialogs import Help, Screens
 from tui.follow import Follower
@@ -37,6 +38,8 @@ _USUAL = ("scroll_", "page_", "app.focus_", "screen.copy")
 """Actions of every widget, which need no help."""
 _LOOK_EVERY = 1.0
 """Seconds between two looks at a node."""
+_PAUSE = 2.0
+"""Seconds without a key: the next one is not due at once."""
 
 
 class Console(OneKeyAtATime[None]):
@@ -158,6 +161,8 @@ class Console(OneKeyAtATime[None]):
     def look_idle(self) -> None:
         """Lock what has been left alone."""
         left = self._clock() - self._touched
+        if left > _PAUSE:
+            garbage.collect()
         if self.person.token and left > min(self._lock_after, self.person.idle):
             self.action_lock()
 

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from appliance.control.client import Client
 from tui.app import Console
+from tui.garbage import leave_to_pauses
 from tui.node import Connect
 
 SIZES = ((160, 45), (80, 24))
@@ -36,6 +37,7 @@ def run(
     `failed` gets what nobody foresaw. The console then starts anew and says so: on a node's own
     screen there is nothing else.
     """
+    leave_to_pauses()
     said = ""
     for again in range(_AGAIN):
         console = Console(

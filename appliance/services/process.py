@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -130,8 +131,13 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
         with open_log(os.environ, name, loop, patient=manner.patient_log) as emit:
             faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
             watched = loop.create_task(notifier.say_alive())
+
+            def ready() -> None:
+                gc.freeze()  # what is there by now stays: to look at it again stops the loop 60 ms
+                notifier.ready()
+
             try:
-                await serve(Context(layout, node, site, emit, stop, notifier.ready))
+                await serve(Context(layout, node, site, emit, stop, ready))
             finally:
                 watched.cancel()
 
