@@ -44,4 +44,4 @@ class Text(Line):
 
 def same(one: Content, other: Content) -> bool:
     """Whether two look the same."""
-    return one.plain == other.plain and list(one.spans) == list(other.spans)
+    return one is other or (one.plain == other.plain and list(one.spans) == list(other.spans))

@@ -25,6 +25,8 @@ R = TypeVar("R")
 _GAP = 2
 _AHEAD = 2
 """Screens of rows that are asked for before somebody gets there."""
+_KEPT = 500
+"""Lines that are not made again when somebody scrolls."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self._rows: Rows[R] = ListRows()
         self._marked: dict[Hashable, R] = {}
         self._widths: list[tuple[Column[R], int]] = []
+        self._made: dict[int, tuple[R, bool, Content]] = {}
         self._drawn: dict[int, tuple[Content, str]] = {}
         self._wanting = False
         if opens:
@@ -114,6 +117,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         """
         under = self.row
         self._rows = rows
+        self._made.clear()
         if not stay:
             self.cursor = 0
             self.scroll_to(y=0, animate=False)
@@ -282,6 +286,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
 
     def on_resize(self) -> None:
         self._widths = self._room()
+        self._made.clear()
         self.refresh()  # it may have been drawn with the widths of before
         self.virtual_size = Size(0, self._rows.count + 1)
         self._want()
@@ -317,11 +322,20 @@ class Table(ScrollView, Generic[R], can_focus=True):
         if row is None:
             return Content(gutter + "…"), ""
         marked = self._key(row) in self._marked
-        cells = [column.cell(row) for column, _ in self._widths]
-        line = self._cells("* " if marked else gutter, cells)
+        line = self._make(index, row, marked)
         if index == self.cursor:
             return line, "table--cursor"
         return line, "table--marked" if marked else ""
+
+    def _make(self, index: int, row: R, marked: bool) -> Content:
+        made = self._made.get(index)
+        if made is None or made[0] is not row or made[1] != marked:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            mark = ("* " if marked else "  ") if self._marks else ""
+            cells = self._cells(mark, [column.cell(row) for column, _ in self._widths])
+            made = self._made[index] = row, marked, cells
+        return made[2]
 
     def _cells(self, mark: str, cells: Sequence[Content]) -> Content:
         parts = [Content(mark)] if mark else []
