@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from textual.pilot import Pilot
 from appliance.control.client import Client
 from tui.app import Console
 from tui.garbage import leave_to_pauses
+from tui.hangup import end_with
 from tui.node import Connect
 
 SIZES = ((160, 45), (80, 24))
@@ -38,6 +40,7 @@ def run(
     screen there is nothing else.
     """
     leave_to_pauses()
+    end_with(sys.stdin.fileno())
     said = ""
     for again in range(_AGAIN):
         console = Console(
