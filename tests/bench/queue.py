@@ -1,31 +1,38 @@
-"""`make bench-queue`: a queue of a million messages in the drawn console, on a running node.
+"""`make bench-queue`: a queue of a million messages in the console, on a running node.
 
-The node is a real one, the console draws into memory: what is measured is the time from a key to
-the lines that it brings, all that lies between included. The figures are in milliseconds.
+The node is a real one, and so is the console, at a terminal of its own: what is measured is the
+time from a key to the last byte of the lines that it brings, all that lies between included. The
+figures are in milliseconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import monotonic
 
 from appliance.control.client import Client
+from appliance.mail.queue_id import QueueId, parse
 from appliance.mail.views import QueueFilter, QueuePage
-from tests.bench.queue_spool import RARE, fill
+from tests.bench.queue_spool import RARE, addresses_of, fill
 from tests.pair.harness import Node, Settings, addresses, until
-from tests.tui.screen import Seen, seen
-from tui.screens.queue import Queue
+from tests.support.tty import Tty
 
 TARGET = 100.0
-_PATIENCE = 60.0
-NOTHING = "nothing"
+START = 1000.0
+_SIZE = (160, 45)
+_ROWS = 30
+"""So many of the lines that are seen have come."""
+_QUIET = 0.1
+"""Seconds: an operator looks at what has come before the next key."""
+_DOWN, _PAGE_DOWN, _PAGE_UP, _HOME, _END = "\x1b[B", "\x1b[6~", "\x1b[5~", "\x1b[H", "\x1b[F"
+_NOTHING = b"Nothing waits."
 
 
 def main() -> int:
@@ -48,12 +55,12 @@ async def _run(folder: Path, messages: int) -> int:
     node.start()
     try:
         await node.ready()
-        async with seen(node.layout.control_socket, (160, 45)) as console:
-            measured = _Measured(console)
-            await _scroll(measured)
+        with Tty(node.command("console"), _SIZE) as tty:
+            measured = _Measured(tty, parse(rare.message)[0])
+            measured.scroll()
             client = Client(node.layout.control_socket, timeout=60.0)
             await _ready(client)
-            await _filters(measured, rare.message, rare.held)
+            measured.filters(rare.message, rare.held)
         return 0 if measured.good else 1
     finally:
         node.kill()
@@ -74,92 +81,79 @@ async def _ready(client: Client) -> None:
 
 
 class _Measured:
-    def __init__(self, console: Seen) -> None:
-        self.console = console
+    """The console's table of the queue, and how fast it is."""
+
+    def __init__(self, tty: Tty, tag: str) -> None:
         self.good = True
+        self._tty = tty
+        self._id = re.compile(rf"{tag}[0-9A-Z]{{4}}".encode())
 
-    @property
-    def page(self) -> Queue:
-        screen = self.console.console.screen
-        assert isinstance(screen, Queue)
-        return screen
+    def scroll(self) -> None:
+        """Go to the queue, and up and down in it."""
+        started = self._tty.brings([], lambda came: b"takes mail" in came)
+        self._tell("start until it shows the site", [started], START)
+        self._tty.quiet(1.0)
+        self._tty.brings(["2"], lambda came: len(self._numbers(came)) >= _ROWS)
+        self._tty.quiet(1.0)
+        for name, key, times, shown in (
+            ("a line down", _DOWN, 100, 1),
+            ("a page down", _PAGE_DOWN, 100, _ROWS),
+            ("to the end of what is known", _END, 50, _ROWS),
+            ("a page up", _PAGE_UP, 100, _ROWS),
+        ):
+            figures = [self._key(key, shown) for _ in range(times)]
+            self._tell(f"{name} ({times})", figures)
+        self._tell("to the beginning (1)", [self._key(_HOME, _ROWS)])
 
-    async def time(self, act: Callable[[], Awaitable[None]], wanted: Callable[[], bool]) -> float:
-        """Milliseconds from `act` to `wanted`."""
-        began = monotonic()
-        await act()
-        async with asyncio.timeout(_PATIENCE):
-            while not wanted():
-                await self.console.pilot.pause(0.001)
-        self.console.text()  # which draws all of it
-        return (monotonic() - began) * 1000
+    def filters(self, message: QueueId, held: QueueId) -> None:
+        """Find what is rare, common, and not there."""
+        for name, typed, wanted in (
+            ("part of a rare address", "osprey", self._one(message)),
+            ("an address", f"from:{RARE}", self._one(message)),
+            ("a domain", "from:@lighthouse.test", self._one(message)),
+            ("a queue id", message.lower(), self._one(message)),
+            ("one on hold", "is:held", self._one(held)),
+            ("common text", "amber", self._all("amber")),
+            ("a common domain", "to:@amber7.port.test", self._all("@amber7.port.test")),
+            ("nothing has it", "nobody.at.all", lambda came: _NOTHING in came),
+        ):
+            for way, keys in (("pasted", [f"\x1b[200~{typed}\x1b[201~"]), ("typed", list(typed))):
+                figures = []
+                for _ in range(10):
+                    self._press("/")
+                    figures.append(self._tty.brings(keys, wanted))
+                    self._tty.quiet(_QUIET)
+                    self._press("\x1b")
+                    self._press("\x1b")
+                self._tell(f"{name}, {way}", figures)
 
-    def tell(self, what: str, figures: list[float]) -> None:
+    def _press(self, key: str) -> None:
+        self._tty.brings([key], bool)
+        self._tty.quiet(_QUIET)
+
+    def _key(self, key: str, rows: int) -> float:
+        took = self._tty.brings([key], lambda came: len(self._numbers(came)) >= rows)
+        self._tty.quiet(_QUIET)
+        return took
+
+    def _one(self, name: QueueId) -> Callable[[bytes], bool]:
+        return lambda came: name.encode() in came
+
+    def _all(self, text: str) -> Callable[[bytes], bool]:
+        def fits(came: bytes) -> bool:
+            having = [n for n in self._numbers(came) if text in "\n".join(addresses_of(n))]
+            return len(having) >= _ROWS
+
+        return fits
+
+    def _numbers(self, came: bytes) -> set[int]:
+        return {parse(name.decode())[1] for name in self._id.findall(came)}
+
+    def _tell(self, what: str, figures: list[float], target: float = TARGET) -> None:
         worst = max(figures)
-        self.good &= worst <= TARGET
-        missed = "" if worst <= TARGET else f"  over {TARGET:.0f}"
+        self.good &= worst <= target
+        missed = "" if worst <= target else f"  over {target:.0f}"
         print(f"{what:36} median {median(figures):6.1f}  worst {worst:6.1f}{missed}", flush=True)
-
-    def here(self) -> bool:
-        """All rows that are seen are here."""
-        table = self.page.table
-        top = self.page.table.scroll_offset.y
-        last = min(top + table.size.height - 1, table.rows.count)
-        return table.rows.count > 0 and all(table.rows.row(one) for one in range(top, last))
-
-    async def key(self, key: str) -> None:
-        await self.console.console._press_keys([key])
-
-    async def clear(self) -> None:
-        """Show everything again."""
-        await self.console.press("escape", "escape", "escape")
-        await self.console.sees(lambda _: self.page.table.rows.count >= 200)
-
-
-async def _scroll(measured: _Measured) -> None:
-    await measured.console.go("queue")
-    for name, key, times in (
-        ("a line down", "down", 100),
-        ("a page down", "pagedown", 300),
-        ("to the end of what is known", "end", 50),
-        ("a page up", "pageup", 300),
-        ("to the beginning", "home", 1),
-    ):
-        figures = []
-        for _ in range(times):
-            figures.append(await measured.time(partial(measured.key, key), measured.here))
-        measured.tell(f"{name} ({times})", figures)
-
-
-async def _filters(measured: _Measured, message: str, held: str) -> None:
-    for name, typed, wanted in (
-        ("part of a rare address", "osprey", message),
-        ("an address", f"from:{RARE}", message),
-        ("a domain", "from:@lighthouse.test", message),
-        ("a queue id", message.lower(), message),
-        ("one on hold", "is:held", held),
-        ("common text", "amber", ""),
-        ("a common domain", "to:@amber7.port.test", ""),
-        ("nothing has it", "nobody.at.all", NOTHING),
-    ):
-        figures = []
-        for _ in range(10):
-            await measured.clear()
-            await measured.console.press("slash")
-
-            def seen_now(wanted: str = wanted, before: object = measured.page.table.rows) -> bool:
-                table = measured.page.table
-                if table.rows is before:
-                    return False
-                if not wanted:
-                    return measured.here()
-                first = table.rows.row(0)
-                if wanted == NOTHING:
-                    return not table.rows.more and not table.rows.count
-                return first is not None and first.queue_id == wanted
-
-            figures.append(await measured.time(partial(measured.console.type, typed), seen_now))
-        measured.tell(name, figures)
 
 
 if __name__ == "__main__":

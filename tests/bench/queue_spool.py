@@ -58,7 +58,7 @@ def fill(layout: Layout, messages: int, told: Callable[[int], None]) -> Rare:
             contents = dict[str, bytes]()
             for number in range(first + 1, min(first + _TURN, messages) + 1):
                 name = queue_id(tag(incarnation), number)
-                sender, recipient = _addresses(number)
+                sender, recipient = addresses_of(number)
                 envelope = Envelope(
                     RARE if number == rare else sender,
                     (Recipient(recipient),),
@@ -81,7 +81,8 @@ def fill(layout: Layout, messages: int, told: Callable[[int], None]) -> Rare:
     return Rare(*names)
 
 
-def _addresses(number: int) -> tuple[str, str]:
+def addresses_of(number: int) -> tuple[str, str]:
+    """Sender and recipient of message `number`."""
     word = _WORDS[number % 14]
     sender = f"{word}.{number % 9973}@{_WORDS[number // 14 % 14]}{number % 31}.ship.test"
     return sender, f"{_WORDS[number // 7 % 14]}.{number % 99_991}@{word}{number % 997}.port.test"
