@@ -14,7 +14,7 @@ from appliance.cli.output import safe, show_json
 
 if TYPE_CHECKING:
     from appliance.control.schema import TlsForget, TlsImport, TlsRenew
-    from appliance.mail.views import CertificateView, TlsView
+    from appliance.mail.tls_views import CertificateView, TlsView
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -55,6 +55,7 @@ from appliance.ipc.balance import BalanceView
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.search import MessagePreview, SearchPage, SearchView
 from appliance.ipc.socket_file import connected_socket
+from appliance.mail.tls_views import TlsView
 from appliance.mail.views import (
     CommandResult,
     MailboxPage,
@@ -66,7 +67,6 @@ from appliance.mail.views import (
     SiteDocument,
     SiteVersionView,
     SiteView,
-    TlsView,
 )
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric
 
 from appliance.control.families import counters, gauge, gauges
 from appliance.ipc.search import SearchView
-from appliance.mail.views import TlsView
+from appliance.mail.tls_views import TlsView
 from appliance.monitor.alerts.table import holding, look, severity
 from appliance.monitor.jobs import JobView, Outcome
 from appliance.monitor.snapshot import Snapshot

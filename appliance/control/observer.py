@@ -25,7 +25,8 @@ from appliance.decoding import from_json
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.ipc.search import SearchView
-from appliance.mail.views import MailView, QueueCounts, TlsView, Unavailable
+from appliance.mail.tls_views import TlsView
+from appliance.mail.views import MailView, QueueCounts, Unavailable
 from appliance.monitor import procfs
 from appliance.monitor.snapshot import Disk, Machine, PauseView, Process, Snapshot, Usage
 

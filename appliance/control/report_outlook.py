@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.control.report_seen import Seen
-from appliance.mail.views import TlsView
+from appliance.mail.tls_views import TlsView
 from appliance.report.content import Outlook, State
 from appliance.report.trend import Trend, trend
 from appliance.report.words import size

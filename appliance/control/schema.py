@@ -7,14 +7,8 @@ import msgspec
 from appliance.control.schema_alerts import AlertView
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
-from appliance.mail.views import (
-    CommandResult,
-    MailboxView,
-    MailView,
-    QueueCounts,
-    SiteVersionView,
-    TlsView,
-)
+from appliance.mail.tls_views import TlsView
+from appliance.mail.views import CommandResult, MailboxView, MailView, QueueCounts, SiteVersionView
 from appliance.monitor.availability import AvailabilityView
 from appliance.monitor.snapshot import Disk, PauseView, Process
 

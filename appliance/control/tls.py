@@ -13,7 +13,7 @@ from appliance.control.http import BadRequest, as_json, decoded
 from appliance.control.observer import Observer
 from appliance.control.roles import Role
 from appliance.control.schema import Done, TlsForget, TlsImport, TlsRenew
-from appliance.mail.views import TlsView
+from appliance.mail.tls_views import TlsView
 
 Values = Sequence[tuple[str, str, bytes | None]]
 

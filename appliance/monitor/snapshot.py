@@ -10,7 +10,8 @@ import msgspec
 from appliance.ipc.delivery import DeliveryView
 from appliance.ipc.failover import FailoverView
 from appliance.ipc.search import SearchView
-from appliance.mail.views import MailView, QueueCounts, TlsView
+from appliance.mail.tls_views import TlsView
+from appliance.mail.views import MailView, QueueCounts
 from appliance.monitor.availability import AvailabilityView, Probed
 from appliance.monitor.jobs import JobView
 

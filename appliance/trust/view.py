@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from appliance.mail.reply import Refused, Reply
-from appliance.mail.views import CertificateView, RevokedView, TlsView
+from appliance.mail.tls_views import CertificateView, RevokedView, TlsView
 from appliance.trust.authority import Authority
 from appliance.trust.certificate import (
     BadCertificate,

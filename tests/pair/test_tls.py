@@ -13,7 +13,7 @@ import pytest
 
 from appliance.control.client import ApiError, Client, NotRunning
 from appliance.control.schema import TlsImport, TlsRenew
-from appliance.mail.views import TlsView
+from appliance.mail.tls_views import TlsView
 from appliance.monitor.events import Event
 from tests.pair.harness import SERVICES, Cluster, Node, Settings, until
 from tests.pair.test_site import Document, change

@@ -12,8 +12,8 @@ from appliance.ipc.balance import BalanceView, ServerView
 from appliance.ipc.failover import FailoverView, HeartbeatView, PathView, RouterView
 from appliance.ipc.mail import Target
 from appliance.mail.reply import Refused, Reply
+from appliance.mail.tls_views import CertificateView, TlsView
 from appliance.mail.views import (
-    CertificateView,
     CommandResult,
     MailboxEntry,
     MailboxPage,
@@ -28,7 +28,6 @@ from appliance.mail.views import (
     RecipientStatus,
     RecipientView,
     SalvageView,
-    TlsView,
     Unavailable,
 )
 from tests.support.operators import Door

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from appliance.mail.views import CertificateView, RevokedView, TlsView
+from appliance.mail.tls_views import CertificateView, RevokedView, TlsView
 
 
 def certificate(subject: str, days: int, *names: str) -> CertificateView:

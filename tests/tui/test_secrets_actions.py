@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.control.client import Client
-from appliance.mail.views import TlsView
+from appliance.mail.tls_views import TlsView
 from tests.pair.harness import until
 from tests.pair.moving import Moving
 from tests.support.trust import authority

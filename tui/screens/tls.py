@@ -13,7 +13,7 @@ from textual.content import Content
 from appliance.control.roles import Role
 from appliance.control.schema import TlsForget, TlsImport, TlsRenew
 from appliance.mail.figures import counted
-from appliance.mail.views import CertificateView, TlsView
+from appliance.mail.tls_views import CertificateView, TlsView
 from tui.dialogs import Question
 from tui.listing import Listing, said
 from tui.sticks import Files, to_stick

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from appliance.ipc.search import SearchView
-from appliance.mail.views import TlsView
+from appliance.mail.tls_views import TlsView
 from appliance.mail.visible import visible
 from appliance.monitor.alerts.rule import DAY, MINUTE, SECOND, Condition, Found, Rule, Severity
 from appliance.monitor.jobs import Outcome
