@@ -13,7 +13,7 @@ import pytest
 import appliance.control
 from appliance.cli.errors import Exit
 from appliance.ipc import balance, delivery, failover, installer, machine, search
-from appliance.mail import views
+from appliance.mail import tls_views, views
 from appliance.monitor import availability, jobs, snapshot
 from appliance.report import content
 
@@ -26,7 +26,7 @@ SCHEMAS = [
 _INNER = {views.QueueFilter}
 STRUCTS = [
     value
-    for module in (*SCHEMAS, availability, content, jobs, snapshot, views)
+    for module in (*SCHEMAS, availability, content, jobs, snapshot, tls_views, views)
     for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
