@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 
 _YOUNG, _MIDDLE, _OLD = 700, 10, 1_000
-"""Python's own thresholds but for the last: the oldest are left to `collect`."""
+"""Python's own thresholds but for the last: the oldest are left to `collect`.
+
+Who presses keys for five minutes and never pauses gets there, and waits a second, once.
+"""
 
 
 def leave_to_pauses() -> None:
