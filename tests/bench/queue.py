@@ -12,7 +12,7 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -56,7 +56,7 @@ async def _run(folder: Path, messages: int) -> int:
     try:
         await node.ready()
         with Tty(node.command("console"), _SIZE) as tty:
-            measured = _Measured(tty, parse(rare.message)[0])
+            measured = _Measured(tty, parse(rare.message)[0], messages)
             measured.scroll()
             client = Client(node.layout.control_socket, timeout=60.0)
             await _ready(client)
@@ -83,8 +83,9 @@ async def _ready(client: Client) -> None:
 class _Measured:
     """The console's table of the queue, and how fast it is."""
 
-    def __init__(self, tty: Tty, tag: str) -> None:
+    def __init__(self, tty: Tty, tag: str, messages: int) -> None:
         self.good = True
+        self._messages = messages
         self._tty = tty
         self._id = re.compile(rf"{tag}[0-9A-Z]{{4}}".encode())
 
@@ -140,11 +141,11 @@ class _Measured:
         return lambda came: name.encode() in came
 
     def _all(self, text: str) -> Callable[[bytes], bool]:
-        def fits(came: bytes) -> bool:
-            having = [n for n in self._numbers(came) if text in "\n".join(addresses_of(n))]
-            return len(having) >= _ROWS
+        def having(numbers: Iterable[int]) -> int:
+            return sum(text in "\n".join(addresses_of(number)) for number in numbers)
 
-        return fits
+        rows = min(_ROWS, having(range(1, self._messages + 1)))
+        return lambda came: having(self._numbers(came)) >= rows
 
     def _numbers(self, came: bytes) -> set[int]:
         return {parse(name.decode())[1] for name in self._id.findall(came)}

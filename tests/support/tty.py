@@ -82,7 +82,7 @@ class Tty:
             came += self._read(left)
             if wanted(came):
                 return (monotonic() - pressed) * 1000
-        raise TimeoutError(f"{_PATIENCE:.0f} s after {keys} there is only {came!r}")
+        raise TimeoutError(f"{_PATIENCE:.0f} s after {keys} there is only {came[-500:]!r}")
 
     def quiet(self, seconds: float) -> None:
         """Return when nothing has come for so long."""
