@@ -159,7 +159,7 @@ class Console(OneKeyAtATime[None]):
         self.run_worker(self._log_in(name, why), group="enter", exclusive=True)
 
     def look_idle(self) -> None:
-        """Lock what has been left alone."""
+        """Nobody presses keys: look for garbage, and lock what has been left alone."""
         left = self._clock() - self._touched
         if left > _PAUSE:
             garbage.collect()

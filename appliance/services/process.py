@@ -133,7 +133,9 @@ def run_service(name: str, data: Path, serve: Serve) -> None:
             watched = loop.create_task(notifier.say_alive())
 
             def ready() -> None:
-                gc.freeze()  # what is there by now stays: to look at it again stops the loop 60 ms
+                # What is there by now stays: to look at it again and again stops the loop 60 ms.
+                gc.collect()
+                gc.freeze()
                 notifier.ready()
 
             try:

@@ -132,8 +132,8 @@ class Replication:
         self.diverged = ""
         self.peer = hello
         self.mode_of_peer, self.peer_takes = hello.mode, True
-        store.hear_name(hello.node, hello.name)
-        store.hear_kinds(hello.kinds)
+        store.peer_words.hear_name(hello.node, hello.name)
+        store.peer_words.hear_kinds(hello.kinds)
         store.hear_clock(hello.node, hello.clock, running)
         store.fence(hello.claims)
         held = positions(hello.marks)

@@ -126,7 +126,7 @@ class SiteDesk:
     def _check(self, kind: int, while_alone: bool) -> None:
         if self._pair.alone:
             return
-        kinds = self._store.kinds_of_peer
+        kinds = self._store.peer_words.kinds
         if kinds is not None and kind not in kinds:
             raise _refused(
                 "the other node's release could not read this change",

@@ -41,13 +41,13 @@ from appliance.spool.clocks import Clocks
 from appliance.spool.journal import Journal
 from appliance.spool.lanes import Lane, Lanes
 from appliance.spool.messages import Entry, Messages, key_of, queue_id_of
+from appliance.spool.peer_words import PeerWords
 from appliance.spool.pruning import Pruning
 from appliance.spool.scheduler import Scheduler
 from appliance.spool.schema import NUMBER_BITS, rows
 from appliance.spool.site import SiteStore
 from appliance.spool.unapplied import Unapplied
 
-_KINDS = frozenset(range(256))
 DAMAGED_THERE = "its content was damaged on the disk of the node that had it"
 
 
@@ -76,6 +76,7 @@ class Store:
         self.messages = Messages(connection, self.journal, self.lanes)
         self.scheduler = Scheduler(connection)
         self.site = SiteStore(connection)
+        self.peer_words = PeerWords(connection)
         self.ownership = Ownership(
             {i.id: i.node for i in self.journal.incarnations.values()},
             (
@@ -372,29 +373,6 @@ class Store:
         One that lost its disk begins at 0 again, until its records have come back to it.
         """
         self.clocks.told(node, max(clock, self.journal.clock(node)), running)
-
-    @property
-    def kinds_of_peer(self) -> frozenset[int] | None:
-        """The kinds of record that the peer said it understands; None if it never did."""
-        found = self._db.execute("SELECT value FROM meta WHERE name='kinds of peer'").get
-        return frozenset(found) if isinstance(found, bytes) else None
-
-    def hear_kinds(self, kinds: frozenset[int]) -> None:
-        """The peer said which kinds of record it understands."""
-        if kinds != self.kinds_of_peer:
-            self._set_meta("kinds of peer", bytes(sorted(kinds & _KINDS)))
-
-    def name_of(self, node: bytes) -> str:
-        """What the peer `node` called itself when it said hello last; "" if it never did."""
-        found = self._db.execute("SELECT value FROM meta WHERE name='name of peer'").get
-        if isinstance(found, bytes) and found[: len(node)] == node:
-            return found[len(node) :].decode()
-        return ""
-
-    def hear_name(self, node: bytes, name: str) -> None:
-        """The peer `node` said what it is called: known also while it is dead."""
-        if name != self.name_of(node):
-            self._set_meta("name of peer", node + name.encode())
 
     def open_leases(self) -> list[tuple[Attempt, int]]:
         """Every open attempt with its message's key."""

@@ -60,7 +60,7 @@ def _peer(spool: Spool, node: bytes) -> PeerView:
     lag = engine.durable[own].seq - engine.replication.acked.get(own, 0)
     connected = engine.replication.greeted
     return PeerView(
-        name=engine.store.name_of(node),
+        name=engine.store.peer_words.name_of(node),
         node_id=node.hex(),
         connected=connected,
         last_heard_ago=spool.peer_heard_ago,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import resource
 from collections.abc import Iterator
@@ -19,9 +18,6 @@ def hurry() -> Iterator[str]:
 
     Nothing of it is needed: without it a busy machine may be late, and an address move for it.
     """
-    # What is there by now stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
     yield from raise_priority()
     yield from _lock_memory()
 

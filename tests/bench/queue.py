@@ -22,7 +22,7 @@ from appliance.mail.queue_id import QueueId, parse
 from appliance.mail.views import QueueFilter, QueuePage
 from tests.bench.queue_spool import RARE, addresses_of, fill
 from tests.pair.harness import Node, Settings, addresses, until
-from tests.support.tty import Tty
+from tests.support.tty import Tty, at_terminal
 
 TARGET = 100.0
 START = 1000.0
@@ -55,7 +55,7 @@ async def _run(folder: Path, messages: int) -> int:
     node.start()
     try:
         await node.ready()
-        with Tty(node.command("console"), _SIZE) as tty:
+        with at_terminal(node.command("console"), _SIZE) as tty:
             measured = _Measured(tty, parse(rare.message)[0], messages)
             measured.scroll()
             client = Client(node.layout.control_socket, timeout=60.0)

@@ -49,7 +49,7 @@ NOTES: Patch = {
         (
             "        self.records.append(self._owner.accepted(accept))\n",
             "        self.records.append(self._owner.accepted(accept))\n"
-            f"        if {KIND} in (self._owner._store.kinds_of_peer or ()):\n"
+            f"        if {KIND} in (self._owner._store.peer_words.kinds or ()):\n"
             '            self.records.append(Noted(accept.queue_id, "noted"))\n',
         ),
     ],

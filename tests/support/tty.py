@@ -9,10 +9,9 @@ import select
 import struct
 import subprocess
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 _READ = 1 << 16
 _PATIENCE = 60.0
@@ -21,47 +20,24 @@ _BETWEEN = 0.06
 
 
 class Tty:
-    """Runs a command at a terminal of its own, (columns, lines) large."""
+    """A program, and the terminal it runs at."""
 
-    def __init__(self, command: Sequence[str], size: tuple[int, int]) -> None:
-        self._command = command
-        self._size = size
-
-    def __enter__(self) -> Self:
-        self._master, slave = pty.openpty()
-        columns, lines = self._size
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 0, 0))
-        environment: Mapping[str, str] = {**os.environ, "TERM": "xterm-256color"}
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-        )
-        os.close(slave)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._hang_up()
+    def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
+        self._process = process
+        self._master = master
 
     def hang_up(self, patience: float) -> int:
         """Nobody is there any more; returns what the program ended with, raises TimeoutExpired."""
-        self._hang_up()
+        os.close(self._master)
+        self._master = -1
         return self._process.wait(patience)
 
-    def _hang_up(self) -> None:
+    def end(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.wait()
         if self._master >= 0:
             os.close(self._master)
-            self._master = -1
 
     def brings(self, keys: Sequence[str], wanted: Callable[[bytes], bool]) -> float:
         """Milliseconds from the last of `keys` until all that has come since the first is `wanted`.
@@ -93,3 +69,25 @@ class Tty:
         if select.select([self._master], [], [], patience)[0]:
             return os.read(self._master, _READ)
         return b""
+
+
+@contextmanager
+def at_terminal(command: Sequence[str], size: tuple[int, int]) -> Iterator[Tty]:
+    """Run a command at a terminal of its own, (columns, lines) large; it ends with the block."""
+    master, slave = pty.openpty()
+    columns, lines = size
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 0, 0))
+    process = subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(slave)
+    tty = Tty(process, master)
+    try:
+        yield tty
+    finally:
+        tty.end()
